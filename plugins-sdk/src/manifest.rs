@@ -1,0 +1,270 @@
+//! The manifest of a backend, `sigtool-backend.toml`: what it is, said without running it.
+//!
+//! A shared library carries it in a section of its object file, [`SECTION`], put there by
+//! [`export_backend!`](crate::export_backend); an executable has it beside itself, as `<executable>.toml`.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// The section of an object file that holds the manifest (ELF; on macOS `__DATA,__sigtool`).
+pub const SECTION: &str = ".sigtool";
+
+/// The longest manifest, in bytes: many times what any backend has to say.
+pub const MAX_MANIFEST: usize = 256 * 1024;
+
+/// The kinds of backends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub enum Kind {
+    /// Gets OIDC identity tokens.
+    Identity,
+    /// Enters signatures in a transparency log.
+    Log,
+    /// Keeps secrets.
+    Secret,
+    /// Holds keys and signs.
+    Signer,
+    /// Finds artifacts and keeps signatures beside them.
+    Source,
+    /// Gets signed timestamps.
+    Timestamp,
+    /// Gets the trusted root.
+    Trust,
+}
+
+impl Kind {
+    /// Every kind, in the order of the enum.
+    pub const ALL: [Self; 7] = [
+        Self::Identity,
+        Self::Log,
+        Self::Secret,
+        Self::Signer,
+        Self::Source,
+        Self::Timestamp,
+        Self::Trust,
+    ];
+
+    /// The name on the wire, in manifests and in profiles.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Identity => "identity",
+            Self::Log => "log",
+            Self::Secret => "secret",
+            Self::Signer => "signer",
+            Self::Source => "source",
+            Self::Timestamp => "timestamp",
+            Self::Trust => "trust",
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What a backend says of itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Manifest {
+    /// The version of this format: 1.
+    pub manifest: u32,
+    /// The id: a plain word for a first-party backend, reverse DNS for others; `[a-z0-9.-]`, at most 64 characters.
+    pub id: String,
+    /// Its version.
+    pub version: String,
+    /// What it does, in a line.
+    pub summary: String,
+    /// The kinds it serves.
+    pub kinds: Vec<Kind>,
+    /// The schemes of key references (or artifact references) that it serves, without colon.
+    #[serde(default)]
+    pub schemes: Vec<String>,
+    /// What it can do beyond the verbs that its kinds demand.
+    #[serde(default)]
+    pub capabilities: Vec<String>,
+    /// How many calls it takes at once.
+    #[serde(default = "one")]
+    pub max_in_flight: u32,
+    /// The environment variables it may ask the host for.
+    #[serde(default)]
+    pub environment: Vec<String>,
+    /// What it needs beyond the messages.
+    #[serde(default)]
+    pub permissions: Permissions,
+    /// Its settings, kind by kind: the keys that its table in a profile may have.
+    #[serde(default)]
+    pub config: BTreeMap<Kind, BTreeMap<String, Setting>>,
+}
+
+fn one() -> u32 {
+    1
+}
+
+/// What a backend needs beyond the messages. Shown when it is pinned; refused where it is not allowed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Permissions {
+    /// It opens sockets. Refused under `--offline` for third-party backends.
+    #[serde(default)]
+    pub network: bool,
+    /// It asks the host for identity tokens.
+    #[serde(default)]
+    pub identity_token: bool,
+}
+
+/// One setting of a backend.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Setting {
+    /// What is written there.
+    #[serde(rename = "type")]
+    pub kind: SettingType,
+    /// What it is for, in a line.
+    #[serde(default)]
+    pub summary: String,
+    /// Whether it must be there.
+    #[serde(default)]
+    pub required: bool,
+}
+
+/// The types of settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub enum SettingType {
+    /// `true` or `false`.
+    Boolean,
+    /// A whole number.
+    Integer,
+    /// A key reference: a path, or `scheme:rest`.
+    Key,
+    /// A path, relative to the file that holds it.
+    Path,
+    /// A reference to a secret, such as `{ env = "X" }`; never the secret itself.
+    Secret,
+    /// A text.
+    String,
+    /// A list of texts.
+    Strings,
+    /// A table; its keys are the backend's own business.
+    Table,
+}
+
+impl fmt::Display for SettingType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Boolean => "true or false",
+            Self::Integer => "a whole number",
+            Self::Key => "a key reference",
+            Self::Path => "a path",
+            Self::Secret => "a reference to a secret",
+            Self::String => "a string",
+            Self::Strings => "a list of strings",
+            Self::Table => "a table",
+        })
+    }
+}
+
+/// Why a text is not a manifest.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ManifestError {
+    /// Not TOML, or not these keys.
+    #[error("{0}")]
+    Malformed(String),
+    /// A format of the future.
+    #[error("the manifest has format {0}, this sigtool reads format 1")]
+    Format(u32),
+    /// The id has other characters, or too many.
+    #[error(
+        "`{0}` is no backend id: lowercase letters, digits, `-` and `.`, at most 64, a letter first"
+    )]
+    Id(String),
+    /// No kind at all.
+    #[error("the backend serves no kind")]
+    NoKind,
+}
+
+impl Manifest {
+    /// Parses a manifest. Unknown keys are ignored, since later versions may add some.
+    ///
+    /// # Errors
+    ///
+    /// See [`ManifestError`].
+    pub fn parse(text: &str) -> Result<Self, ManifestError> {
+        let manifest: Self =
+            toml::from_str(text).map_err(|e| ManifestError::Malformed(e.to_string()))?;
+        if manifest.manifest != 1 {
+            return Err(ManifestError::Format(manifest.manifest));
+        }
+        if !is_id(&manifest.id) {
+            return Err(ManifestError::Id(manifest.id));
+        }
+        if manifest.kinds.is_empty() {
+            return Err(ManifestError::NoKind);
+        }
+        Ok(manifest)
+    }
+
+    /// What `describe` must answer.
+    #[must_use]
+    pub fn description(&self) -> crate::message::Description {
+        crate::message::Description {
+            id: self.id.clone(),
+            version: self.version.clone(),
+            kinds: self.kinds.clone(),
+            capabilities: self.capabilities.clone(),
+            max_in_flight: self.max_in_flight,
+        }
+    }
+
+    /// Whether it can do something beyond the verbs that its kinds demand.
+    #[must_use]
+    pub fn can(&self, capability: &str) -> bool {
+        self.capabilities.iter().any(|c| c == capability)
+    }
+}
+
+/// Whether a text can be a backend's id, and so a part of a file name.
+#[must_use]
+pub fn is_id(text: &str) -> bool {
+    text.len() <= 64
+        && text.starts_with(|c: char| c.is_ascii_lowercase())
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'.')
+        && !text.contains("..")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINIMAL: &str =
+        "manifest = 1\nid = \"a\"\nversion = \"1\"\nsummary = \"s\"\nkinds = [\"signer\"]\n";
+
+    #[test]
+    fn a_key_of_the_future_is_ignored() {
+        let manifest = Manifest::parse(&format!("{MINIMAL}colour = \"red\"\n")).unwrap();
+        assert_eq!(manifest.kinds, [Kind::Signer]);
+        assert_eq!(manifest.max_in_flight, 1);
+    }
+
+    #[test]
+    fn an_id_cannot_leave_its_folder() {
+        for id in ["../a", "a/b", "A", "", "a..b", ".a"] {
+            assert!(!is_id(id), "{id}");
+        }
+        assert!(is_id("dev.acme.hsm"));
+    }
+
+    #[test]
+    fn a_format_of_the_future_is_refused() {
+        let text = MINIMAL.replace("manifest = 1", "manifest = 2");
+        assert_eq!(Manifest::parse(&text), Err(ManifestError::Format(2)));
+    }
+}

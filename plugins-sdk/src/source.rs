@@ -1,0 +1,162 @@
+//! The kind `source`: what is to be signed, and the place beside it where signatures live.
+
+use crate::error::{Error, Result};
+use crate::host::Call;
+use crate::message::{Empty, Operation as _, operations};
+use crate::types::{Artifact, Bytes, Digest, DigestAlgorithm, SignatureFormat, StoredSignature};
+use serde::{Deserialize, Serialize};
+
+/// Finds artifacts and keeps signatures beside them.
+pub trait Source: Send + Sync {
+    /// Resolves a reference to an artifact and its digests, or to a page of children (an index, a folder).
+    ///
+    /// Reads the bytes once, whatever the number of digests.
+    ///
+    /// # Errors
+    ///
+    /// - `not-found`: there is no such artifact.
+    /// - `invalid-request`: it is none: a folder without `recursive`, a device, a pipe.
+    /// - `integrity`: it changed while it was read.
+    fn resolve(&self, call: &Call, args: ResolveArgs) -> Result<Resolved>;
+
+    /// The signatures that lie beside an artifact.
+    ///
+    /// # Errors
+    ///
+    /// Any error means that this place could not tell; an empty list means that it has none.
+    fn signatures(&self, call: &Call, args: SignaturesArgs) -> Result<SignaturesReply>;
+
+    /// Puts a signature beside an artifact, in place of those that `args.replaces` names. Atomic: a reader sees the old ones
+    /// or the new one. Capability `source.attach`.
+    ///
+    /// # Errors
+    ///
+    /// `access-denied` if the place is not writable.
+    fn attach(&self, _call: &Call, _args: AttachArgs) -> Result<Attached> {
+        Err(Error::unsupported(Attach::NAME))
+    }
+
+    /// Removes a signature. Capability `source.detach`.
+    ///
+    /// # Errors
+    ///
+    /// `not-found` if it is not there.
+    fn detach(&self, _call: &Call, _args: DetachArgs) -> Result<Empty> {
+        Err(Error::unsupported(Detach::NAME))
+    }
+}
+
+/// The arguments of `source.resolve`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ResolveArgs {
+    /// What the user named, absolute if it is a path.
+    pub reference: String,
+    /// The digest algorithms wanted.
+    pub digests: Vec<DigestAlgorithm>,
+    /// Whether a folder or an index may be answered with its children.
+    #[serde(default)]
+    pub recursive: bool,
+    /// Where to go on in a list of children: `next_page` of the reply before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub page: Option<String>,
+}
+
+/// The reply of `source.resolve`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Resolved {
+    /// The artifact, unless the reference only holds others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub artifact: Option<Artifact>,
+    /// References of artifacts within it; resolved one by one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub children: Vec<String>,
+    /// There are more children.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_page: Option<String>,
+    /// Remarks for the user: why a kind could not be told, what was skipped.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+}
+
+/// The arguments of `source.signatures`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct SignaturesArgs {
+    /// The artifact's reference, as `source.resolve` gave it.
+    pub reference: String,
+    /// The artifact's digest, if it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
+    /// Where to go on: `next_page` of the reply before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub page: Option<String>,
+}
+
+/// The reply of `source.signatures`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct SignaturesReply {
+    /// The signatures.
+    pub signatures: Vec<StoredSignature>,
+    /// There are more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_page: Option<String>,
+    /// Remarks for the user.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+}
+
+/// The arguments of `source.attach`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct AttachArgs {
+    /// The artifact's reference, as `source.resolve` gave it.
+    pub reference: String,
+    /// The artifact's digest.
+    pub digest: Digest,
+    /// How the signature is written.
+    pub format: SignatureFormat,
+    /// Its bytes.
+    pub content: Bytes,
+    /// Eight lowercase hexadecimal digits that tell signers apart: the first of the SHA-256 of the public key.
+    pub hint: String,
+    /// Ids of the same signer's earlier signatures in this format, to be replaced.
+    #[serde(default)]
+    pub replaces: Vec<String>,
+}
+
+/// The reply of `source.attach`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Attached {
+    /// The source's name for the signature.
+    pub id: String,
+    /// The place, as a user would name it.
+    pub location: String,
+    /// Remarks for the user: an old signature that could not be removed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+}
+
+/// The arguments of `source.detach`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct DetachArgs {
+    /// The artifact's reference, as `source.resolve` gave it.
+    pub reference: String,
+    /// The signature's id.
+    pub id: String,
+}
+
+operations! {
+    /// Resolves a reference to an artifact.
+    Resolve "source.resolve" ResolveArgs => Resolved;
+    /// The signatures beside an artifact.
+    Signatures "source.signatures" SignaturesArgs => SignaturesReply;
+    /// Puts a signature beside an artifact.
+    Attach "source.attach" AttachArgs => Attached;
+    /// Removes a signature.
+    Detach "source.detach" DetachArgs => Empty;
+}

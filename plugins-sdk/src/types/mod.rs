@@ -1,0 +1,19 @@
+//! The words that a backend and its host share.
+
+mod algorithm;
+mod artifact;
+mod bytes;
+mod certificate;
+mod digest;
+mod key;
+mod secret;
+mod signature;
+
+pub use algorithm::{KeyAlgorithm, ParseKeyAlgorithmError, Signs};
+pub use artifact::{Artifact, ArtifactKind};
+pub use bytes::Bytes;
+pub use certificate::CertificateChain;
+pub use digest::{Digest, DigestAlgorithm, ParseDigestError};
+pub use key::{KeyInfo, KeyReference, PublicKey};
+pub use secret::{Secret, SecretReference};
+pub use signature::{SignatureFormat, Signed, StoredSignature, Verifier};
