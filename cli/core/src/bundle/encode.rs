@@ -1,0 +1,66 @@
+//! Writing bundles: v0.3, with the fields and the order of cosign's own, byte for byte but for its whitespace (which Go's
+//! `protojson` varies from build to build on purpose).
+
+use crate::key;
+use serde::Serialize;
+use sigtool_sdk::types::{Bytes, Digest, DigestAlgorithm, PublicKey};
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct BundleText<'a> {
+    media_type: &'static str,
+    verification_material: Material,
+    message_signature: MessageSignature<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Material {
+    public_key: PublicKeyIdentifier,
+}
+
+#[derive(Serialize)]
+struct PublicKeyIdentifier {
+    hint: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct MessageSignature<'a> {
+    message_digest: MessageDigest,
+    signature: &'a Bytes,
+}
+
+#[derive(Serialize)]
+struct MessageDigest {
+    algorithm: &'static str,
+    digest: Bytes,
+}
+
+/// A v0.3 bundle of a signature over an artifact by a key pair.
+///
+/// The key itself is not in it, only its hint: whoever verifies brings the key.
+#[must_use]
+pub fn encode_message_signature(key: &PublicKey, digest: &Digest, signature: &Bytes) -> Vec<u8> {
+    let bundle = BundleText {
+        media_type: "application/vnd.dev.sigstore.bundle.v0.3+json",
+        verification_material: Material {
+            public_key: PublicKeyIdentifier {
+                hint: key::key_hint(key),
+            },
+        },
+        message_signature: MessageSignature {
+            message_digest: MessageDigest {
+                algorithm: match digest.algorithm() {
+                    DigestAlgorithm::Sha256 => "SHA2_256",
+                    DigestAlgorithm::Sha384 => "SHA2_384",
+                    DigestAlgorithm::Sha512 => "SHA2_512",
+                },
+                digest: digest.as_bytes().into(),
+            },
+            signature,
+        },
+    };
+    serde_json::to_vec(&bundle)
+        .unwrap_or_else(|e| unreachable!("texts and bytes always encode: {e}"))
+}

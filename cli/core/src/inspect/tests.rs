@@ -1,0 +1,174 @@
+//! What a user sees of each kind of file.
+
+use super::*;
+use crate::bundle::encode_message_signature;
+use crate::fake::TestKey;
+use crate::key::{digest_of, key_hint, to_pem};
+use crate::signature::encode_detached;
+use sigtool_sdk::types::{DigestAlgorithm, KeyAlgorithm};
+
+fn words(content: &[u8]) -> String {
+    inspect(content, "file")
+        .unwrap()
+        .sections()
+        .into_iter()
+        .flat_map(|section| {
+            let fields = section.fields.into_iter();
+            let lines: Vec<String> = fields.map(|(l, v)| format!("  {l}: {v}\n")).collect();
+            std::iter::once(format!("{}\n", section.title)).chain(lines)
+        })
+        .collect()
+}
+
+fn pem_of(tag: &str, contents: &[u8]) -> Vec<u8> {
+    pem::encode(&pem::Pem::new(tag, contents)).into_bytes()
+}
+
+#[test]
+fn a_bundle_is_shown_as_unverified() {
+    let key = TestKey::generate(KeyAlgorithm::EcdsaP256);
+    let digest = digest_of(DigestAlgorithm::Sha256, b"x");
+    let bundle = encode_message_signature(&key.public_key(), &digest, &key.sign(b"x").into());
+    let text = words(&bundle);
+    assert!(
+        text.starts_with("Sigstore bundle v0.3, not verified\n"),
+        "{text}"
+    );
+    assert!(text.contains(&format!("  key hint: {}\n", key_hint(&key.public_key()))));
+    assert!(text.contains(&format!("  artifact digest: {digest}\n")));
+    assert!(text.contains("looks like ECDSA (DER)"));
+    let json = serde_json::to_value(inspect(&bundle, "file").unwrap()).unwrap();
+    assert_eq!(json["kind"], "bundle");
+    assert_eq!(json["format"], "v0.3");
+    assert_eq!(json["unverified_digest"], digest.to_string());
+}
+
+#[test]
+fn a_bundle_cannot_move_the_cursor() {
+    let bundle = br#"{"mediaType":"application/vnd.dev.sigstore.bundle.v0.3+json","verificationMaterial":{"publicKey":{"hint":"\u001b[2J"}},"dsseEnvelope":{"payload":"e30=","payloadType":"\u001b]0;x\u0007","signatures":[{"sig":"AQID"}]}}"#;
+    let text = words(bundle);
+    assert!(
+        !text.contains('\u{1b}') && !text.contains('\u{7}'),
+        "{text:?}"
+    );
+    let json = serde_json::to_string(&inspect(bundle, "file").unwrap()).unwrap();
+    assert!(!json.contains("u001b"), "{json}");
+}
+
+#[test]
+fn every_signature_is_known_by_its_shape() {
+    for algorithm in KeyAlgorithm::ALL {
+        let signature = TestKey::generate(algorithm).sign(b"x");
+        for content in [encode_detached(&signature), signature] {
+            let Inspected::DetachedSignature(facts) = inspect(&content, "x").unwrap().content
+            else {
+                panic!("{algorithm}: not a signature");
+            };
+            assert_ne!(facts.looks_like, "nothing known", "{algorithm}");
+        }
+    }
+}
+
+#[test]
+fn a_public_key_is_shown_with_its_hint() {
+    let key = TestKey::generate(KeyAlgorithm::Ed25519).public_key();
+    for content in [to_pem(&key).into_bytes(), key.spki.0.clone()] {
+        let text = words(&content);
+        assert!(text.contains("  algorithm: ed25519\n"), "{text}");
+        assert!(text.contains(&key_hint(&key)));
+    }
+}
+
+#[test]
+fn a_private_key_shows_its_public_half_and_nothing_else() {
+    for algorithm in [
+        KeyAlgorithm::EcdsaP256,
+        KeyAlgorithm::EcdsaP521,
+        KeyAlgorithm::Ed25519,
+    ] {
+        let key = TestKey::generate(algorithm);
+        let der = key.private_der();
+        for content in [pem_of("PRIVATE KEY", &der), der.clone()] {
+            let text = words(&content);
+            assert!(text.starts_with("private key, not encrypted\n"), "{text}");
+            assert!(text.contains(&key_hint(&key.public_key())), "{text}");
+            let json = serde_json::to_string(&inspect(&content, "x").unwrap()).unwrap();
+            let secret = std::str::from_utf8(&content)
+                .map_or(String::new(), |pem| pem.lines().nth(1).unwrap().to_owned());
+            assert!(secret.is_empty() || !json.contains(&secret));
+        }
+    }
+}
+
+#[test]
+fn a_locked_key_shows_how_it_is_locked() {
+    let cosign = br#"{"kdf":{"name":"scrypt","params":{"N":65536,"r":8,"p":1},"salt":"c2FsdA=="},"cipher":{"name":"nacl/secretbox","nonce":"bm9uY2U="},"ciphertext":"c2VjcmV0"}"#;
+    let text = words(&pem_of("ENCRYPTED SIGSTORE PRIVATE KEY", cosign));
+    assert!(
+        text.contains("  key derivation: scrypt (N 65536, r 8, p 1)\n"),
+        "{text}"
+    );
+    assert!(text.contains("  cipher: nacl/secretbox\n"));
+    assert!(!text.contains("c2VjcmV0"));
+
+    // `openssl genpkey -algorithm ed25519 | openssl pkcs8 -topk8 -v2 aes-256-cbc -iter 2048`
+    let der = hex::decode(concat!(
+        "30819b305706092a864886f70d01050d304a302906092a864886f70d01050c301c0408ca156fd6359740e8",
+        "02020800300c06082a864886f70d02090500301d060960864801650304012a04100f95bccf844336fce653",
+        "e44ff387fd8e0440cdb2ce6be9f7b7d184aae41ae2ec113bebcd62aad5cba6e91e2c5269c96f368bb93f1f",
+        "0f6c3c2181833fe331715c982767af8ac4bd6577c1e2d390a5367be34e"
+    ))
+    .unwrap();
+    for content in [pem_of("ENCRYPTED PRIVATE KEY", &der), der] {
+        let text = words(&content);
+        assert!(text.contains("PBKDF2 (2048 iterations)"), "{text}");
+        assert!(text.contains("AES-256-CBC"));
+    }
+
+    let traditional = "-----BEGIN EC PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\nAQID\n-----END EC PRIVATE KEY-----\n";
+    assert!(words(traditional.as_bytes()).contains("AES-128-CBC"));
+}
+
+#[test]
+fn a_keyless_bundle_shows_the_identity_of_its_certificate() {
+    let case = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../../shared/vectors/conformance/bundle-verify/happy-path-v0.3");
+    let Ok(bundle) = std::fs::read(case.join("bundle.sigstore.json")) else {
+        crate::fake::skipped("sigstore-conformance vectors", &case);
+        return;
+    };
+    let text = words(&bundle);
+    assert!(text.contains("certificate, not verified"), "{text}");
+    assert!(
+        text.contains("  OIDC issuer: https://token.actions.githubusercontent.com\n"),
+        "{text}"
+    );
+    assert!(
+        text.contains("  identity: https://github.com/sigstore-conformance/"),
+        "{text}"
+    );
+    assert!(
+        text.contains("  authority: CN=sigstore-intermediate,O=sigstore.dev\n"),
+        "{text}"
+    );
+    assert!(text.contains("log entry, not verified"), "{text}");
+}
+
+#[test]
+fn what_is_unknown_is_said_to_be() {
+    for content in [
+        b"".as_slice(),
+        b"hello world",
+        b"-----BEGIN X-----\n",
+        b"\x30\x03\x02\x01\x01",
+        b"{}",
+    ] {
+        assert!(inspect(content, "x").is_err(), "{content:?}");
+    }
+    let error = inspect(b"hello world", "notes.txt").unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .starts_with("`notes.txt` cannot be inspected")
+    );
+}

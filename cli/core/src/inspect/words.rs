@@ -1,0 +1,163 @@
+//! An inspection in words: sections of labelled values, for a terminal.
+
+use super::{
+    BundleFacts, CertificateFacts, ContainerFacts, EnvelopeFacts, Inspected, Inspection,
+    PublicKeyFacts, SignatureFacts,
+};
+use crate::bundle::UnverifiedLogEntry;
+use std::time::Duration;
+use x509_cert::der::DateTime;
+
+/// A heading and what stands below it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Section {
+    /// The heading.
+    pub title: String,
+    /// Labels and values. A value may have several lines.
+    pub fields: Vec<(&'static str, String)>,
+}
+
+impl Section {
+    fn new(title: impl Into<String>) -> Self {
+        Self {
+            title: title.into(),
+            fields: Vec::new(),
+        }
+    }
+
+    fn with(mut self, label: &'static str, value: impl ToString) -> Self {
+        self.fields.push((label, value.to_string()));
+        self
+    }
+
+    fn with_some(self, label: &'static str, value: Option<impl ToString>) -> Self {
+        match value {
+            Some(value) => self.with(label, value),
+            None => self,
+        }
+    }
+}
+
+impl Inspection {
+    /// The inspection as sections of labelled values, the whole first.
+    #[must_use]
+    pub fn sections(&self) -> Vec<Section> {
+        match &self.content {
+            Inspected::Bundle(facts) => bundle(facts),
+            Inspected::Certificates {
+                unverified_certificates,
+            } => unverified_certificates.iter().map(certificate).collect(),
+            Inspected::DetachedSignature(facts) => vec![signature(facts)],
+            Inspected::EncryptedPrivateKey(facts) => vec![container(facts)],
+            Inspected::PrivateKey(facts) => {
+                let section =
+                    Section::new("private key, not encrypted").with("written as", &facts.label);
+                vec![match &facts.public_key {
+                    Some(key) => section
+                        .with("algorithm", key.algorithm)
+                        .with("key hint", &key.key_hint),
+                    None => section.with("algorithm", "none that is known here"),
+                }]
+            }
+            Inspected::PublicKey(facts) => vec![public_key("public key", facts)],
+        }
+    }
+}
+
+fn bundle(facts: &BundleFacts) -> Vec<Section> {
+    let mut sections = vec![
+        Section::new(format!("{}, not verified", facts.format))
+            .with_some("key hint", facts.unverified_key_hint.as_ref())
+            .with_some("artifact digest", facts.unverified_digest.as_ref())
+            .with("signature", signature_line(&facts.signature))
+            .with("log entries", facts.unverified_log_entries.len())
+            .with("signed timestamps", facts.timestamps),
+    ];
+    sections.extend(
+        facts
+            .unverified_public_key
+            .as_ref()
+            .map(|key| public_key("public key in the bundle, not trusted for that", key)),
+    );
+    sections.extend(facts.unverified_certificates.iter().map(certificate));
+    sections.extend(facts.unverified_envelope.as_ref().map(envelope));
+    sections.extend(facts.unverified_log_entries.iter().map(log_entry));
+    sections
+}
+
+fn envelope(facts: &EnvelopeFacts) -> Section {
+    let mut section = Section::new("envelope, not verified")
+        .with("payload type", &facts.payload_type)
+        .with("payload", format!("{} bytes", facts.payload_length))
+        .with_some("claims", facts.predicate_type.as_ref())
+        .with_some("malformed", facts.malformed.as_ref());
+    for subject in &facts.subjects {
+        let mut line: Vec<String> = subject.digests.iter().map(ToString::to_string).collect();
+        line.extend(subject.name.iter().map(|name| format!("({name})")));
+        section = section.with("subject", line.join(" "));
+    }
+    section
+}
+
+fn certificate(facts: &CertificateFacts) -> Section {
+    let section = Section::new(if facts.is_authority {
+        "certificate of an authority, not verified"
+    } else {
+        "certificate, not verified"
+    });
+    if let Some(why) = &facts.malformed {
+        return section.with("malformed", why);
+    }
+    section
+        .with_some("subject", Some(&facts.subject).filter(|s| !s.is_empty()))
+        .with_some(
+            "identity",
+            Some(facts.names.join("\n")).filter(|n| !n.is_empty()),
+        )
+        .with_some("OIDC issuer", facts.oidc_issuer.as_ref())
+        .with("authority", &facts.authority)
+        .with("valid from", &facts.not_before)
+        .with("valid until", &facts.not_after)
+        .with("key algorithm", &facts.key_algorithm)
+        .with_some("key hint", facts.key_hint.as_ref())
+        .with("fingerprint", format!("sha256:{}", facts.fingerprint))
+}
+
+fn log_entry(entry: &UnverifiedLogEntry) -> Section {
+    let time = entry.integrated_time.and_then(|seconds| {
+        let since = Duration::from_secs(u64::try_from(seconds).ok()?);
+        DateTime::from_unix_duration(since).ok()
+    });
+    Section::new("log entry, not verified")
+        .with("index", entry.index)
+        .with_some("kind", entry.kind.as_ref())
+        .with_some("recorded", time)
+}
+
+fn container(facts: &ContainerFacts) -> Section {
+    Section::new("private key, encrypted")
+        .with("written as", &facts.label)
+        .with_some("key derivation", facts.key_derivation.as_ref())
+        .with_some("cipher", facts.cipher.as_ref())
+}
+
+fn public_key(title: &str, facts: &PublicKeyFacts) -> Section {
+    Section::new(title)
+        .with("algorithm", facts.algorithm)
+        .with("key hint", &facts.key_hint)
+        .with("short hint", &facts.short_hint)
+        .with("PEM", facts.pem.trim_end())
+}
+
+fn signature(facts: &SignatureFacts) -> Section {
+    Section::new("detached signature")
+        .with("signature", signature_line(facts))
+        .with(
+            "signer",
+            "not said; verify it with `sigtool verify --signature`",
+        )
+}
+
+fn signature_line(facts: &SignatureFacts) -> String {
+    format!("{} bytes, looks like {}", facts.length, facts.looks_like)
+}

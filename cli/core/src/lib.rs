@@ -1,0 +1,28 @@
+//! What signing and verifying are: artifact, payload, signature, bundle, policy, verification.
+//!
+//! No terminal, no environment, no shared libraries, no network. Artifacts and keys are reached through the backends that the
+//! caller has opened ([`sigtool_sdk::connection::Handle`]); the only files read here are artifacts whose bytes an Ed25519 key
+//! signs, and the only ones written are signatures that the user asked for at a path of their own.
+#![forbid(unsafe_code)]
+
+pub mod bundle;
+pub mod digest;
+#[cfg(test)]
+mod fake;
+pub mod inspect;
+mod json;
+pub mod key;
+pub mod limits;
+pub mod policy;
+pub mod sign;
+pub mod signature;
+mod text;
+pub mod verification;
+pub mod verify;
+pub mod write;
+
+pub use inspect::{Inspection, inspect};
+pub use policy::{Policy, Require, TrustedKey};
+pub use sign::{OpenSigner, SigningRequest, sign_artifact};
+pub use verification::{Reason, Verification};
+pub use verify::{GivenSignature, Verified, verify_artifact};

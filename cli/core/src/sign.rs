@@ -1,0 +1,376 @@
+//! Signing an artifact: resolve, sign, verify as a stranger would, store. Nothing unverified is written.
+
+mod replace;
+mod store;
+
+pub use store::Stored;
+
+use crate::bundle::encode_message_signature;
+use crate::key::{self, KeyError};
+use crate::policy::TrustedKey;
+use crate::signature::encode_detached;
+use crate::verification::Reason;
+use crate::verify::check::{self, Outcome};
+use crate::verify::gather::{self, Candidate, Gathered};
+use crate::verify::resolve;
+use sigtool_sdk::connection::Handle;
+use sigtool_sdk::signer::{GetPublicKey, Payload, PublicKeyArgs, PublicKeyReply, Sign, SignArgs};
+use sigtool_sdk::types::{
+    Artifact, Bytes, DigestAlgorithm, PublicKey, SignatureFormat, Signed, Signs, Verifier,
+};
+use sigtool_sdk::{Error, ErrorCode};
+use std::path::PathBuf;
+
+/// What is to be signed, and where the signature goes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SigningRequest {
+    /// How the source names the artifact: an absolute path for a file.
+    pub reference: String,
+    /// The name to report, in place of the one that was detected.
+    pub name: Option<String>,
+    /// The version to report, in place of the one that was detected.
+    pub version: Option<String>,
+    /// How the signature is written; each format once.
+    pub formats: Vec<SignatureFormat>,
+    /// Where it goes.
+    pub destination: Destination,
+}
+
+/// Where signatures go.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Destination {
+    /// Beside the artifact, where verifying finds them.
+    #[default]
+    Beside,
+    /// To these files. A format of the request without a file here goes beside the artifact; a file here adds its format.
+    To {
+        /// The file for the bundle.
+        bundle: Option<PathBuf>,
+        /// The file for the detached signature.
+        signature: Option<PathBuf>,
+    },
+}
+
+/// A signer that has been opened, and the key it announced: asked once for a whole run, used by many threads.
+#[derive(Debug)]
+pub struct OpenSigner {
+    handle: Handle,
+    announced: PublicKeyReply,
+}
+
+/// What signing an artifact gave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignedArtifact {
+    /// The artifact, with the digests that were needed.
+    pub artifact: Artifact,
+    /// The key that signed.
+    pub public_key: PublicKey,
+    /// The signer's own name for the key.
+    pub key_id: Option<String>,
+    /// The version of the key, where the signer rotates keys under one name.
+    pub key_version: Option<String>,
+    /// What was written, and where.
+    pub stored: Vec<Stored>,
+    /// Remarks for the user.
+    pub notes: Vec<String>,
+}
+
+/// Why there is no signature.
+#[derive(Debug, thiserror::Error)]
+pub enum SignError {
+    /// The artifact cannot be had.
+    #[error("{0}")]
+    Artifact(Box<Error>),
+    /// The signature cannot go where it should.
+    #[error("{0}")]
+    Destination(String),
+    /// The key signs bytes, and the source has none to read.
+    #[error(
+        "an Ed25519 key signs the bytes themselves, and the source gives only a digest of `{0}`"
+    )]
+    NoBytes(String),
+    /// The source failed where signatures are kept.
+    #[error("{operation} failed: {error}")]
+    Source {
+        /// The operation: `source.signatures`, `source.attach`.
+        operation: &'static str,
+        /// What it said.
+        error: Box<Error>,
+    },
+    /// The signer failed.
+    #[error("{operation} failed: {error}")]
+    Signer {
+        /// The operation: `signer.public_key`, `signer.sign`.
+        operation: &'static str,
+        /// What it said.
+        error: Box<Error>,
+    },
+    /// The signer did something else than it was asked; nothing was written.
+    #[error("{operation}: {what}")]
+    SignerMisbehaved {
+        /// The operation: `signer.public_key`, `signer.sign`.
+        operation: &'static str,
+        /// What it did.
+        what: String,
+    },
+    /// A file cannot be written.
+    #[error("cannot write `{path}`: {error}", path = path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+}
+
+impl SignError {
+    /// What the host should do, in the terms of the seam.
+    #[must_use]
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            Self::Artifact(error) | Self::Source { error, .. } | Self::Signer { error, .. } => {
+                error.code
+            }
+            Self::Destination(_) | Self::NoBytes(_) => ErrorCode::InvalidRequest,
+            Self::SignerMisbehaved { .. } => ErrorCode::Integrity,
+            Self::Write { error, .. } => match error.kind() {
+                std::io::ErrorKind::PermissionDenied => ErrorCode::AccessDenied,
+                std::io::ErrorKind::NotFound | std::io::ErrorKind::InvalidInput => {
+                    ErrorCode::InvalidRequest
+                }
+                _ => ErrorCode::Other,
+            },
+        }
+    }
+}
+
+impl OpenSigner {
+    /// Asks an opened signer for its key.
+    ///
+    /// # Errors
+    ///
+    /// The signer's, or that what it announces is no key that can verify.
+    pub fn open(handle: Handle) -> Result<Self, SignError> {
+        const OPERATION: &str = "signer.public_key";
+        let announced = handle
+            .call::<GetPublicKey>(&PublicKeyArgs::default())
+            .map_err(|error| SignError::Signer {
+                operation: OPERATION,
+                error: error.into(),
+            })?;
+        key::check(&announced.public_key).map_err(|error: KeyError| {
+            SignError::SignerMisbehaved {
+                operation: OPERATION,
+                what: format!("the signer announced an unusable key: {error}"),
+            }
+        })?;
+        Ok(Self { handle, announced })
+    }
+
+    /// The key that signs.
+    #[must_use]
+    pub fn public_key(&self) -> &PublicKey {
+        &self.announced.public_key
+    }
+
+    /// How the key is kept: `encrypted`, `plain`, `hardware`, …
+    #[must_use]
+    pub fn protection(&self) -> Option<&str> {
+        self.announced.protection.as_deref()
+    }
+
+    /// The digest that stands for the artifact: the one that the key signs, or beside an Ed25519 signature SHA-256.
+    #[must_use]
+    pub fn digest(&self) -> DigestAlgorithm {
+        match (self.public_key().algorithm.signs(), self.announced.digest) {
+            (Signs::Payload, _) => DigestAlgorithm::Sha256,
+            (Signs::Digest(_), Some(own)) => own,
+            (Signs::Digest(usual), None) => usual,
+        }
+    }
+
+    /// Has an artifact signed, and requires the answer to be what was announced. The signature itself is not verified yet.
+    fn sign(&self, artifact: &Artifact) -> Result<Signed, SignError> {
+        let digest = artifact
+            .digest(self.digest())
+            .cloned()
+            .ok_or_else(|| SignError::NoBytes(artifact.reference.clone()))?;
+        let payload = match self.public_key().algorithm.signs() {
+            Signs::Digest(_) => None,
+            Signs::Payload => match &artifact.path {
+                Some(path) => Some(Payload::Path(path.clone())),
+                None => return Err(SignError::NoBytes(artifact.reference.clone())),
+            },
+        };
+        let signed = self
+            .handle
+            .call::<Sign>(&SignArgs {
+                key: None,
+                digest,
+                payload,
+            })
+            .map_err(|error| SignError::Signer {
+                operation: SIGN,
+                error: error.into(),
+            })?;
+        match &signed.verifier {
+            Verifier::PublicKey(key) if key != self.public_key() => Err(misbehaved(format!(
+                "the signer returned another key ({}) than it announced ({})",
+                key::key_hint(key),
+                key::key_hint(self.public_key())
+            ))),
+            Verifier::CertificateChain(_) => Err(misbehaved(
+                "the signer announced a key and returned a certificate".to_owned(),
+            )),
+            Verifier::PublicKey(key) if key.algorithm != signed.algorithm => {
+                Err(misbehaved(format!(
+                    "the signer returned an {} signature for an {} key",
+                    signed.algorithm, key.algorithm
+                )))
+            }
+            Verifier::PublicKey(_) => Ok(signed),
+        }
+    }
+}
+
+const SIGN: &str = "signer.sign";
+
+fn misbehaved(what: String) -> SignError {
+    SignError::SignerMisbehaved {
+        operation: SIGN,
+        what,
+    }
+}
+
+/// Signs an artifact and stores the signature, in place of this key's earlier ones.
+///
+/// # Errors
+///
+/// See [`SignError`]. Only an error of `source.attach` or of writing a file may leave something written: one format of two.
+pub fn sign_artifact(
+    source: &Handle,
+    signer: &OpenSigner,
+    request: SigningRequest,
+) -> Result<SignedArtifact, SignError> {
+    let (mut artifact, mut notes) = resolve(source, &request.reference, &digests(signer))
+        .map_err(|e| SignError::Artifact(e.into()))?;
+    let plan = store::Plan::new(&request, &artifact)?;
+    let earlier = earlier(source, &artifact, &plan)?;
+    let signed = signer.sign(&artifact)?;
+    let encoded: Vec<Encoded> = plan
+        .formats()
+        .map(|format| encode(signer, &artifact, format, &signed.signature))
+        .collect();
+    let outcomes = verify_as_stranger(signer, &artifact, &encoded, &earlier)?;
+    let own = replace::own(signer.public_key(), &earlier, &outcomes);
+    let stored = store::store(source, signer, &artifact, &plan, &encoded, &own, &mut notes)?;
+    artifact.name = request.name.unwrap_or(artifact.name);
+    artifact.version = request.version.or(artifact.version);
+    Ok(SignedArtifact {
+        artifact,
+        public_key: signer.public_key().clone(),
+        key_id: signed.key_id,
+        key_version: signed.key_version,
+        stored,
+        notes,
+    })
+}
+
+/// A signature as it will be written.
+struct Encoded {
+    format: SignatureFormat,
+    content: Vec<u8>,
+}
+
+fn encode(
+    signer: &OpenSigner,
+    artifact: &Artifact,
+    format: SignatureFormat,
+    signature: &Bytes,
+) -> Encoded {
+    let content = match (format, artifact.digest(signer.digest())) {
+        (SignatureFormat::Bundle, Some(digest)) => {
+            encode_message_signature(signer.public_key(), digest, signature)
+        }
+        _ => encode_detached(signature),
+    };
+    Encoded { format, content }
+}
+
+/// What the key signs; SHA-256, by which the artifact is known; and what finding this key's earlier `.sig` takes.
+fn digests(signer: &OpenSigner) -> Vec<DigestAlgorithm> {
+    let mut digests = vec![DigestAlgorithm::Sha256, signer.digest()];
+    digests.dedup();
+    digests
+}
+
+/// What lies beside the artifact already. Not knowing it is an error: another signer's signature could be lost.
+fn earlier(
+    source: &Handle,
+    artifact: &Artifact,
+    plan: &store::Plan,
+) -> Result<Vec<Candidate>, SignError> {
+    if !plan.writes_beside() {
+        return Ok(Vec::new());
+    }
+    let Gathered {
+        candidates,
+        failures,
+        ..
+    } = gather::beside(
+        source,
+        &artifact.reference,
+        artifact.digest(DigestAlgorithm::Sha256),
+    );
+    for failure in failures {
+        match failure {
+            Reason::PlaceFailed { error, .. } => {
+                return Err(SignError::Source {
+                    operation: "source.signatures",
+                    error: error.into(),
+                });
+            }
+            Reason::TooManySignatures { .. } => {
+                return Err(SignError::Destination(failure.to_string()));
+            }
+            // A format of a later version is left alone.
+            _ => {}
+        }
+    }
+    Ok(candidates)
+}
+
+/// Decodes what was encoded and verifies it with nothing but the announced key, and looks at what lay there before in the same
+/// pass over the bytes. Gives the outcomes of the earlier ones.
+fn verify_as_stranger(
+    signer: &OpenSigner,
+    artifact: &Artifact,
+    encoded: &[Encoded],
+    earlier: &[Candidate],
+) -> Result<Vec<Outcome>, SignError> {
+    let keys = [TrustedKey {
+        key: signer.public_key().clone(),
+        name: "the signer's key".to_owned(),
+    }];
+    let candidates: Vec<Candidate> = encoded
+        .iter()
+        .map(|e| Candidate::read("the new signature", &e.content))
+        .chain(earlier.iter().cloned())
+        .collect();
+    let mut outcomes =
+        check::check(&keys, artifact, &candidates).map_err(|e| SignError::Artifact(e.into()))?;
+    let earlier_outcomes = outcomes.split_off(encoded.len());
+    match outcomes.iter().find_map(Outcome::reason) {
+        None => Ok(earlier_outcomes),
+        Some(Reason::PayloadUnreadable { error, .. }) => {
+            let error = Error::new(ErrorCode::Unavailable, error.clone());
+            Err(SignError::Artifact(error.into()))
+        }
+        Some(_) => Err(misbehaved(
+            "the signer returned a signature that its key does not verify".to_owned(),
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,131 @@
+//! Files that hold signatures: bundles, and cosign's detached `.sig` (the Base64 of the raw signature).
+
+use crate::bundle::Bundle;
+use crate::limits::MAX_DETACHED;
+use crate::text::printable;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::Serialize;
+
+/// What a file of signatures holds; told apart by its content, never by its name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SignatureFile {
+    /// A bundle of any version.
+    Bundle(Box<Bundle>),
+    /// A raw signature, without a word on who made it or of what.
+    Detached(Vec<u8>),
+}
+
+/// Why a file does not hold a signature.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
+#[error("{what} (in {at})")]
+pub struct Malformed {
+    /// Which part of it: `the file`, `messageSignature.messageDigest`.
+    pub at: String,
+    /// What is wrong there.
+    pub what: String,
+}
+
+impl Malformed {
+    /// A part and what is wrong with it.
+    pub(crate) fn new(at: &str, what: impl Into<String>) -> Self {
+        Self {
+            at: at.to_owned(),
+            what: printable(&what.into()),
+        }
+    }
+}
+
+impl SignatureFile {
+    /// Reads either kind.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong, and where in the file.
+    pub fn decode(content: &[u8]) -> Result<Self, Malformed> {
+        let first = content.iter().find(|b| !b.is_ascii_whitespace());
+        if first == Some(&b'{') {
+            Bundle::decode(content).map(|bundle| Self::Bundle(Box::new(bundle)))
+        } else {
+            decode_detached(content).map(Self::Detached)
+        }
+    }
+}
+
+/// Reads a detached signature: Base64 with or without line ends, or the raw bytes.
+///
+/// # Errors
+///
+/// It is empty, too long, a key instead, or neither Base64 nor a signature's bytes.
+pub fn decode_detached(content: &[u8]) -> Result<Vec<u8>, Malformed> {
+    let malformed = |what: &str| Malformed::new("the file", what);
+    if content.len() > MAX_DETACHED {
+        return Err(malformed(&format!(
+            "it has {} bytes, a detached signature at most {MAX_DETACHED}",
+            content.len()
+        )));
+    }
+    if content.starts_with(b"-----BEGIN ") {
+        return Err(malformed("it is PEM: a key or a certificate, no signature"));
+    }
+    let text: Vec<u8> = content
+        .iter()
+        .copied()
+        .filter(|b| !b.is_ascii_whitespace())
+        .collect();
+    match STANDARD.decode(&text) {
+        Ok(signature) if signature.is_empty() => Err(malformed("it is empty")),
+        Ok(signature) => Ok(signature),
+        Err(_) if is_raw(content) => Ok(content.to_vec()),
+        Err(_) => Err(malformed(
+            "it is neither JSON nor the Base64 of a signature",
+        )),
+    }
+}
+
+/// Writes a detached signature as cosign does into a file: Base64, no line end.
+#[must_use]
+pub fn encode_detached(signature: &[u8]) -> Vec<u8> {
+    STANDARD.encode(signature).into_bytes()
+}
+
+/// Whether bytes can be a raw signature: the DER of ECDSA, or the length of Ed25519 or RSA.
+fn is_raw(content: &[u8]) -> bool {
+    use x509_cert::der::Decode as _;
+    use x509_cert::der::asn1::AnyRef;
+    matches!(content.len(), 64 | 256 | 384 | 512)
+        || content.first() == Some(&0x30) && AnyRef::from_der(content).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_detached_signature_comes_back() {
+        let signature = b"\x30\x06\x02\x01\x01\x02\x01\x02".to_vec();
+        let text = encode_detached(&signature);
+        assert_eq!(text, b"MAYCAQECAQI=");
+        let line = [text.as_slice(), b"\r\n"].concat();
+        for spelling in [&text, &line, &signature] {
+            assert_eq!(
+                SignatureFile::decode(spelling),
+                Ok(SignatureFile::Detached(signature.clone()))
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_no_signature_is_said() {
+        for (content, what) in [
+            (b"".as_slice(), "empty"),
+            (b"\n", "empty"),
+            (b"not base64!", "neither"),
+            (b"-----BEGIN PUBLIC KEY-----\n", "PEM"),
+            (&[b'A'; MAX_DETACHED + 4], "at most"),
+        ] {
+            let error = SignatureFile::decode(content).unwrap_err();
+            assert!(error.what.contains(what), "{error}");
+        }
+    }
+}

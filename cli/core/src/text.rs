@@ -1,0 +1,43 @@
+//! Texts of strangers, made fit to be shown.
+
+use crate::limits::MAX_SHOWN;
+
+/// The text without anything that moves a terminal's cursor or turns its writing around, and not endless.
+pub(crate) fn printable(text: &str) -> String {
+    let mut shown: String = text
+        .chars()
+        .take(MAX_SHOWN)
+        .map(|c| if is_hostile(c) { '\u{fffd}' } else { c })
+        .collect();
+    if text.chars().nth(MAX_SHOWN).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+/// Control characters, and the marks that reorder or hide text (Unicode TR 9 and the zero-width ones).
+fn is_hostile(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hint_cannot_move_the_cursor() {
+        assert_eq!(
+            printable("a\u{1b}[2Jb\nc\u{202e}d"),
+            "a\u{fffd}[2Jb\u{fffd}c\u{fffd}d"
+        );
+    }
+
+    #[test]
+    fn a_long_text_is_cut() {
+        assert_eq!(
+            printable(&"é".repeat(10_000)).chars().count(),
+            MAX_SHOWN + 1
+        );
+    }
+}

@@ -1,0 +1,471 @@
+//! Checking signatures with keys, and saying precisely why one is not good.
+//!
+//! Digests come from the source's one pass over the bytes. Ed25519 signs the bytes themselves: all such signatures are checked
+//! together, in one more pass of constant memory, which also makes sure that the bytes are still those of the digest.
+
+use super::gather::Candidate;
+use crate::bundle::{
+    Bundle, Content, Envelope, SIGNATURE_PREDICATE, Statement, Subject, UnverifiedSigner,
+};
+use crate::key::{self, Ed25519Verifier};
+use crate::policy::TrustedKey;
+use crate::signature::{Malformed, SignatureFile};
+use crate::text::printable;
+use crate::verification::{NamedKey, Reason};
+use sigtool_sdk::types::{Artifact, Digest, DigestAlgorithm, KeyAlgorithm};
+use sigtool_sdk::{Error, ErrorCode, Result};
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::Read as _;
+
+/// What became of a signature.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// It does not count.
+    Bad(Reason),
+    /// The key of this index made it, for this artifact.
+    Good(usize),
+}
+
+impl Outcome {
+    pub(crate) fn key(&self) -> Option<usize> {
+        match self {
+            Self::Good(key) => Some(*key),
+            Self::Bad(_) => None,
+        }
+    }
+
+    pub(crate) fn reason(&self) -> Option<&Reason> {
+        match self {
+            Self::Good(_) => None,
+            Self::Bad(reason) => Some(reason),
+        }
+    }
+}
+
+/// Keys as reasons name them.
+pub(crate) fn named(keys: &[TrustedKey]) -> Vec<NamedKey> {
+    keys.iter()
+        .map(|trusted| NamedKey {
+            name: trusted.name.clone(),
+            key_hint: key::key_hint(&trusted.key),
+        })
+        .collect()
+}
+
+/// The digests of the artifact that checking these signatures needs; SHA-256 always, by which artifacts are known.
+pub(crate) fn wanted_digests(
+    keys: &[TrustedKey],
+    candidates: &[Candidate],
+) -> Vec<DigestAlgorithm> {
+    let mut wanted = BTreeSet::from([DigestAlgorithm::Sha256]);
+    for candidate in candidates {
+        match &candidate.file {
+            Ok(SignatureFile::Bundle(bundle)) => match &bundle.content {
+                Content::Message {
+                    unverified_digest: Some(digest),
+                    ..
+                } => {
+                    wanted.insert(digest.algorithm());
+                }
+                Content::Message { .. } => wanted.extend(usual_digests(keys)),
+                Content::Envelope(envelope) => wanted.extend(subject_digests(envelope)),
+            },
+            Ok(SignatureFile::Detached(_)) => wanted.extend(usual_digests(keys)),
+            Err(_) => {}
+        }
+    }
+    wanted.into_iter().collect()
+}
+
+fn usual_digests(keys: &[TrustedKey]) -> impl Iterator<Item = DigestAlgorithm> {
+    keys.iter().map(|k| key::usual_digest(k.key.algorithm))
+}
+
+fn subject_digests(envelope: &Envelope) -> Vec<DigestAlgorithm> {
+    match Statement::decode(envelope) {
+        Ok(Some(statement)) => statement
+            .subjects
+            .iter()
+            .flat_map(|s| s.digests.iter().map(Digest::algorithm))
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// Checks signatures of an artifact whose digests are those of [`wanted_digests`]. One outcome for each, in their order.
+///
+/// # Errors
+///
+/// `integrity`: the artifact changed after it was hashed.
+pub(crate) fn check(
+    keys: &[TrustedKey],
+    artifact: &Artifact,
+    candidates: &[Candidate],
+) -> Result<Vec<Outcome>> {
+    let checker = Checker {
+        keys,
+        names: named(keys),
+        artifact,
+    };
+    let payload = checker.payload_pass(candidates)?;
+    Ok(candidates
+        .iter()
+        .enumerate()
+        .map(|(index, candidate)| checker.outcome(candidate, &payload.of(index)))
+        .collect())
+}
+
+struct Checker<'a> {
+    keys: &'a [TrustedKey],
+    names: Vec<NamedKey>,
+    artifact: &'a Artifact,
+}
+
+/// What the pass over the bytes found: which key made which signature, or why there was no pass.
+#[derive(Default)]
+struct PayloadPass {
+    asked: Vec<usize>,
+    made: Vec<(usize, usize)>,
+    failed: Option<String>,
+}
+
+/// The same for one signature.
+struct PayloadResult<'a> {
+    key: Option<usize>,
+    failed: Option<&'a str>,
+}
+
+impl PayloadPass {
+    fn of(&self, candidate: usize) -> PayloadResult<'_> {
+        PayloadResult {
+            key: self
+                .made
+                .iter()
+                .find(|(c, _)| *c == candidate)
+                .map(|(_, key)| *key),
+            failed: self
+                .failed
+                .as_deref()
+                .filter(|_| self.asked.contains(&candidate)),
+        }
+    }
+}
+
+impl Checker<'_> {
+    /// One signature, all keys.
+    fn outcome(&self, candidate: &Candidate, payload: &PayloadResult<'_>) -> Outcome {
+        let at = candidate.location.clone();
+        match &candidate.file {
+            Err(what) => Outcome::Bad(Reason::Malformed {
+                signature: at,
+                what: what.clone(),
+            }),
+            Ok(SignatureFile::Detached(signature)) => {
+                self.message(at, signature, None, None, payload)
+            }
+            Ok(SignatureFile::Bundle(bundle)) => self.bundle(at, bundle, payload),
+        }
+    }
+
+    fn bundle(&self, at: String, bundle: &Bundle, payload: &PayloadResult<'_>) -> Outcome {
+        if matches!(bundle.unverified_signer, UnverifiedSigner::Certificate(_)) {
+            return Outcome::Bad(Reason::CertificateSigned { signature: at });
+        }
+        let hint = bundle.unverified_hint();
+        match &bundle.content {
+            Content::Envelope(envelope) => self.envelope(at, envelope, hint),
+            Content::Message {
+                unverified_digest,
+                signature,
+            } => self.message(at, signature, unverified_digest.as_ref(), hint, payload),
+        }
+    }
+
+    /// A signature over the artifact itself.
+    fn message(
+        &self,
+        at: String,
+        signature: &[u8],
+        declared: Option<&Digest>,
+        hint: Option<&str>,
+        payload: &PayloadResult<'_>,
+    ) -> Outcome {
+        let found = declared.and_then(|d| self.artifact.digest(d.algorithm()));
+        let other = declared.zip(found).filter(|(d, f)| d != f);
+        let maker = payload
+            .key
+            .or_else(|| self.maker(signature, |key| self.digests(key, declared)));
+        match (maker, other) {
+            (Some(key), None) => Outcome::Good(key),
+            (Some(key), Some((declared, found))) => Outcome::Bad(Reason::WrongDigest {
+                signature: at,
+                key: self.names[key].clone(),
+                declared: declared.clone(),
+                found: found.clone(),
+            }),
+            (None, _) if payload.failed.is_some() => Outcome::Bad(Reason::PayloadUnreadable {
+                signature: at,
+                error: payload.failed.unwrap_or_default().to_owned(),
+            }),
+            (None, Some((declared, found))) => {
+                Outcome::Bad(self.other_digest(at, signature, declared, found, hint))
+            }
+            (None, None) if declared.is_none() => Outcome::Bad(self.silent_failure(at, hint)),
+            (None, None) => Outcome::Bad(self.wrong_or_damaged(at, hint)),
+        }
+    }
+
+    /// A bundle for other bytes: proven, said, or by a stranger.
+    fn other_digest(
+        &self,
+        at: String,
+        signature: &[u8],
+        declared: &Digest,
+        found: &Digest,
+        hint: Option<&str>,
+    ) -> Reason {
+        if let Some(key) = self.maker(signature, |_| vec![declared]) {
+            return Reason::ChangedArtifact {
+                signature: at,
+                key: self.names[key].clone(),
+                signed: declared.clone(),
+                found: found.clone(),
+            };
+        }
+        match self.hinted(hint) {
+            Some(key) if self.keys[key].key.algorithm == KeyAlgorithm::Ed25519 => {
+                Reason::OtherArtifact {
+                    signature: at,
+                    key: self.names[key].clone(),
+                    unverified_signed: declared.clone(),
+                    found: found.clone(),
+                }
+            }
+            _ => self.wrong_or_damaged(at, hint),
+        }
+    }
+
+    /// Nothing says which digest was signed, so wrong key and changed artifact look alike, unless a stranger's key is named.
+    fn silent_failure(&self, at: String, hint: Option<&str>) -> Reason {
+        if hint.is_some() && self.hinted(hint).is_none() {
+            return self.wrong_or_damaged(at, hint);
+        }
+        Reason::DoesNotVerify {
+            signature: at,
+            trusted: self.names.clone(),
+        }
+    }
+
+    fn wrong_or_damaged(&self, at: String, hint: Option<&str>) -> Reason {
+        match self.hinted(hint) {
+            Some(key) => Reason::BadSignature {
+                signature: at,
+                key: self.names[key].clone(),
+            },
+            None => Reason::WrongKey {
+                signature: at,
+                unverified_key_hint: hint.map(str::to_owned),
+                trusted: self.names.clone(),
+            },
+        }
+    }
+
+    /// A signature over a statement that names the artifact.
+    fn envelope(&self, at: String, envelope: &Envelope, hint: Option<&str>) -> Outcome {
+        let signed = envelope.to_signed();
+        let made =
+            |k: &TrustedKey| key::verify_payload(&k.key, &signed, &envelope.signature).is_ok();
+        let Some(key) = self.keys.iter().position(made) else {
+            return Outcome::Bad(self.wrong_or_damaged(at, hint));
+        };
+        let not_a_signature = |claims: &str| {
+            Outcome::Bad(Reason::NotASignature {
+                signature: at.clone(),
+                claims: printable(claims),
+            })
+        };
+        match Statement::decode(envelope) {
+            Err(what) => Outcome::Bad(Reason::Malformed {
+                signature: at,
+                what,
+            }),
+            Ok(None) => not_a_signature(&envelope.payload_type),
+            Ok(Some(statement)) if statement.predicate_type != SIGNATURE_PREDICATE => {
+                not_a_signature(&statement.predicate_type)
+            }
+            Ok(Some(statement)) => self.statement(at, key, &statement),
+        }
+    }
+
+    /// A good statement: is it about this artifact?
+    fn statement(&self, at: String, key: usize, statement: &Statement) -> Outcome {
+        if statement.subjects.iter().any(|s| self.is_artifact(s)) {
+            return Outcome::Good(key);
+        }
+        let other = statement
+            .subjects
+            .iter()
+            .flat_map(|s| &s.digests)
+            .find_map(|d| Some((d, self.artifact.digest(d.algorithm())?)));
+        Outcome::Bad(match other {
+            Some((signed, found)) => Reason::ChangedArtifact {
+                signature: at,
+                key: self.names[key].clone(),
+                signed: signed.clone(),
+                found: found.clone(),
+            },
+            None => Reason::Malformed {
+                signature: at,
+                what: Malformed::new(
+                    "the statement's subjects",
+                    "none has a sha256, sha384 or sha512 digest",
+                ),
+            },
+        })
+    }
+
+    /// Every digest that we know must be the artifact's, and one at least.
+    fn is_artifact(&self, subject: &Subject) -> bool {
+        !subject.digests.is_empty()
+            && subject
+                .digests
+                .iter()
+                .all(|d| self.artifact.digest(d.algorithm()) == Some(d))
+    }
+
+    /// The first key that made a signature over one of these digests.
+    fn maker<'d>(
+        &self,
+        signature: &[u8],
+        digests: impl Fn(&TrustedKey) -> Vec<&'d Digest>,
+    ) -> Option<usize> {
+        self.keys.iter().position(|trusted| {
+            digests(trusted)
+                .into_iter()
+                .any(|digest| key::verify_digest(&trusted.key, digest, signature).is_ok())
+        })
+    }
+
+    /// The artifact's digests that a key may have signed: the declared one, else SHA-256 and the key's usual one.
+    fn digests(&self, trusted: &TrustedKey, declared: Option<&Digest>) -> Vec<&Digest> {
+        let algorithms = match declared {
+            Some(digest) => vec![digest.algorithm()],
+            None => vec![
+                DigestAlgorithm::Sha256,
+                key::usual_digest(trusted.key.algorithm),
+            ],
+        };
+        algorithms
+            .into_iter()
+            .filter_map(|a| self.artifact.digest(a))
+            .collect()
+    }
+
+    /// The trusted key that a hint names.
+    fn hinted(&self, hint: Option<&str>) -> Option<usize> {
+        let hint = hint?;
+        self.names.iter().position(|n| n.key_hint == hint)
+    }
+
+    /// Checks every Ed25519 signature over the artifact, whichever key, in one pass over the bytes.
+    fn payload_pass(&self, candidates: &[Candidate]) -> Result<PayloadPass> {
+        let mut verifiers = Vec::new();
+        for (index, candidate) in candidates.iter().enumerate() {
+            let Some(signature) = message_signature(candidate) else {
+                continue;
+            };
+            for (key, trusted) in self.keys.iter().enumerate() {
+                if trusted.key.algorithm == KeyAlgorithm::Ed25519
+                    && let Ok(verifier) = Ed25519Verifier::new(&trusted.key, signature)
+                {
+                    verifiers.push((index, key, verifier));
+                }
+            }
+        }
+        if verifiers.is_empty() {
+            return Ok(PayloadPass::default());
+        }
+        let mut pass = PayloadPass {
+            asked: verifiers.iter().map(|(index, ..)| *index).collect(),
+            ..PayloadPass::default()
+        };
+        let read = read_again(self.artifact, |bytes| {
+            for (.., verifier) in &mut verifiers {
+                verifier.update(bytes);
+            }
+        })?;
+        match read {
+            Ok(()) => {
+                pass.made = verifiers
+                    .into_iter()
+                    .filter_map(|(index, key, v)| v.finish().ok().map(|()| (index, key)))
+                    .collect();
+            }
+            Err(why) => pass.failed = Some(why),
+        }
+        Ok(pass)
+    }
+}
+
+/// The raw signature, if it is over the artifact itself.
+fn message_signature(candidate: &Candidate) -> Option<&[u8]> {
+    match &candidate.file {
+        Ok(SignatureFile::Detached(signature)) => Some(signature),
+        Ok(SignatureFile::Bundle(bundle)) => match &bundle.content {
+            Content::Message { signature, .. }
+                if matches!(bundle.unverified_signer, UnverifiedSigner::PublicKey { .. }) =>
+            {
+                Some(signature)
+            }
+            _ => None,
+        },
+        Err(_) => None,
+    }
+}
+
+/// Reads the artifact's bytes a second time. The inner error says why that cannot be done.
+///
+/// # Errors
+///
+/// `integrity`: they are not the bytes that were hashed.
+fn read_again(
+    artifact: &Artifact,
+    mut take: impl FnMut(&[u8]),
+) -> Result<std::result::Result<(), String>> {
+    let Some(path) = &artifact.path else {
+        return Ok(Err(
+            "its source gives a digest, but no bytes to read".to_owned()
+        ));
+    };
+    let changed = || {
+        Error::new(
+            ErrorCode::Integrity,
+            format!("`{}` changed while it was verified", artifact.reference),
+        )
+        .hint("try again when nothing writes to it")
+    };
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        Err(e) => return Ok(Err(format!("cannot open `{}`: {e}", path.display()))),
+    };
+    let mut digest = aws_lc_rs::digest::Context::new(key::hash(DigestAlgorithm::Sha256));
+    let mut buffer = vec![0; 256 * 1024];
+    let mut left = artifact.size;
+    loop {
+        let n = match file.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(n) => n,
+            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => continue,
+            Err(e) => return Ok(Err(format!("cannot read `{}`: {e}", path.display()))),
+        };
+        // A file that grows, or a device in its place, has an end here too.
+        left = left.checked_sub(n as u64).ok_or_else(changed)?;
+        digest.update(&buffer[..n]);
+        take(&buffer[..n]);
+    }
+    let same = artifact
+        .digest(DigestAlgorithm::Sha256)
+        .is_some_and(|d| d.as_bytes() == digest.finish().as_ref());
+    if same { Ok(Ok(())) } else { Err(changed()) }
+}

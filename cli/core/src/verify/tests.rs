@@ -1,0 +1,485 @@
+//! What a user sees when verifying: good signatures, forged ones, and places that do not answer.
+
+use super::*;
+use crate::bundle::encode_message_signature;
+use crate::fake::{TestKey, World};
+use crate::key::digest_of;
+use crate::policy::{Require, TrustedKey};
+use crate::signature::encode_detached;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+use sigtool_sdk::types::{Digest, KeyAlgorithm};
+
+const HELLO: &[u8] = b"hello\n";
+
+fn sha256(bytes: &[u8]) -> Digest {
+    digest_of(DigestAlgorithm::Sha256, bytes)
+}
+
+fn world(algorithm: KeyAlgorithm) -> World {
+    World::new(TestKey::generate(algorithm))
+}
+
+/// A bundle by this key over these bytes, which declares this digest.
+fn bundle(key: &TestKey, signed: &[u8], declared: &Digest) -> Vec<u8> {
+    encode_message_signature(&key.public_key(), declared, &key.sign(signed).into())
+}
+
+fn edited(bundle: &[u8], edit: impl Fn(&mut Value)) -> Vec<u8> {
+    let mut value: Value = serde_json::from_slice(bundle).unwrap();
+    edit(&mut value);
+    value.to_string().into_bytes()
+}
+
+fn envelope(key: &TestKey, statement: &Value) -> Vec<u8> {
+    let payload = statement.to_string().into_bytes();
+    let envelope = crate::bundle::Envelope {
+        payload_type: "application/vnd.in-toto+json".to_owned(),
+        payload,
+        signature: vec![],
+    };
+    json!({
+        "mediaType": "application/vnd.dev.sigstore.bundle.v0.3+json",
+        "verificationMaterial": {"publicKey": {"hint": crate::key::key_hint(&key.public_key())}},
+        "dsseEnvelope": {
+            "payload": STANDARD.encode(&envelope.payload),
+            "payloadType": envelope.payload_type,
+            "signatures": [{"sig": STANDARD.encode(key.sign(&envelope.to_signed()))}],
+        },
+    })
+    .to_string()
+    .into_bytes()
+}
+
+fn statement(predicate_type: &str, digests: Value) -> Value {
+    json!({"_type": "https://in-toto.io/Statement/v1", "subject": [{"name": "app", "digest": digests}],
+        "predicateType": predicate_type, "predicate": {}})
+}
+
+fn policy(keys: &[&TestKey], require: Require) -> Policy {
+    let keys = keys
+        .iter()
+        .enumerate()
+        .map(|(i, key)| TrustedKey {
+            key: key.public_key(),
+            name: format!("{i}.pub"),
+        })
+        .collect();
+    Policy::new(keys, require).unwrap()
+}
+
+fn verify(world: &World, given: &[Vec<u8>], policy: &Policy) -> Verified {
+    let given: Vec<GivenSignature> = given
+        .iter()
+        .enumerate()
+        .map(|(i, content)| GivenSignature {
+            label: format!("given-{i}"),
+            content: content.clone(),
+        })
+        .collect();
+    verify_artifact(&world.source(), &world.reference(), &given, policy).unwrap()
+}
+
+/// The one reason for which a given signature is refused under the world's key.
+fn refusal(world: &World, signature: Vec<u8>) -> Reason {
+    let policy = policy(&[&world.key()], Require::Any);
+    match verify(world, &[signature], &policy).verification {
+        Verification::Refused { mut reasons } if reasons.len() == 1 => reasons.remove(0),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn is_valid(world: &World, signature: Vec<u8>) -> bool {
+    let policy = policy(&[&world.key()], Require::Any);
+    matches!(
+        verify(world, &[signature], &policy).verification,
+        Verification::Valid { .. }
+    )
+}
+
+#[test]
+fn a_wrong_key_is_named_beside_the_trusted_ones() {
+    for algorithm in [KeyAlgorithm::EcdsaP256, KeyAlgorithm::Ed25519] {
+        let world = world(algorithm);
+        let stranger = TestKey::generate(algorithm);
+        let reason = refusal(&world, bundle(&stranger, HELLO, &sha256(HELLO)));
+        let Reason::WrongKey {
+            unverified_key_hint,
+            trusted,
+            ..
+        } = reason
+        else {
+            panic!("{reason}");
+        };
+        assert_eq!(
+            unverified_key_hint,
+            Some(crate::key::key_hint(&stranger.public_key()))
+        );
+        assert_eq!(trusted[0].name, "0.pub");
+        // A stranger who puts our key's hint into a bundle gains nothing.
+        let ours = crate::key::key_hint(&world.key().public_key());
+        let forged = edited(&bundle(&stranger, HELLO, &sha256(HELLO)), |b| {
+            b["verificationMaterial"]["publicKey"]["hint"] = ours.clone().into();
+        });
+        assert_eq!(refusal(&world, forged).code(), "bad-signature");
+    }
+}
+
+#[test]
+fn the_hint_is_only_a_hint() {
+    let world = world(KeyAlgorithm::EcdsaP256);
+    let good = bundle(&world.key(), HELLO, &sha256(HELLO));
+    for hint in [json!("someone else"), Value::Null] {
+        assert!(is_valid(
+            &world,
+            edited(&good, |b| b["verificationMaterial"]["publicKey"]["hint"] =
+                hint.clone())
+        ));
+    }
+}
+
+#[test]
+fn a_changed_artifact_is_proven_by_the_bundle() {
+    let world = world(KeyAlgorithm::EcdsaP256);
+    let reason = refusal(&world, bundle(&world.key(), b"before", &sha256(b"before")));
+    let Reason::ChangedArtifact { signed, found, .. } = &reason else {
+        panic!("{reason}");
+    };
+    assert_eq!((signed, found), (&sha256(b"before"), &sha256(HELLO)));
+    assert!(reason.to_string().contains("the artifact has changed"));
+}
+
+#[test]
+fn a_changed_artifact_under_a_strangers_key_is_a_wrong_key() {
+    let world = world(KeyAlgorithm::EcdsaP256);
+    let stranger = TestKey::generate(KeyAlgorithm::EcdsaP256);
+    let reason = refusal(&world, bundle(&stranger, b"before", &sha256(b"before")));
+    assert_eq!(reason.code(), "wrong-key");
+}
+
+#[test]
+fn ed25519_cannot_prove_a_change_and_says_what_the_bundle_says() {
+    let world = world(KeyAlgorithm::Ed25519);
+    let reason = refusal(&world, bundle(&world.key(), b"before", &sha256(b"before")));
+    assert_eq!(reason.code(), "other-artifact");
+}
+
+#[test]
+fn a_good_signature_with_a_wrong_digest_is_refused() {
+    for algorithm in [KeyAlgorithm::EcdsaP256, KeyAlgorithm::Ed25519] {
+        let world = world(algorithm);
+        let reason = refusal(&world, bundle(&world.key(), HELLO, &sha256(b"other")));
+        let Reason::WrongDigest {
+            declared, found, ..
+        } = reason
+        else {
+            panic!("{reason}");
+        };
+        assert_eq!((declared, found), (sha256(b"other"), sha256(HELLO)));
+    }
+}
+
+#[test]
+fn a_damaged_signature_by_a_trusted_key_is_called_so() {
+    let world = world(KeyAlgorithm::EcdsaP256);
+    let other = STANDARD.encode(world.key().sign(b"other"));
+    let damaged = edited(&bundle(&world.key(), HELLO, &sha256(HELLO)), |b| {
+        b["messageSignature"]["signature"] = other.clone().into();
+    });
+    assert_eq!(refusal(&world, damaged).code(), "bad-signature");
+}
+
+#[test]
+fn a_malformed_bundle_says_what_and_where() {
+    let world = world(KeyAlgorithm::EcdsaP256);
+    let good = bundle(&world.key(), HELLO, &sha256(HELLO));
+    let text = String::from_utf8(good.clone()).unwrap();
+    let twice = text.replacen(r#""signature":"#, r#""signature":"AAAA","signature":"#, 1);
+    let reason = refusal(&world, twice.into_bytes());
+    assert!(reason.to_string().contains("stands twice"), "{reason}");
+    let reason = refusal(&world, good[..good.len() / 2].to_vec());
+    assert_eq!(reason.code(), "malformed");
+    assert!(reason.to_string().starts_with("`given-0` is malformed"));
+}
+
+#[test]
+fn a_detached_signature_cannot_tell_wrong_key_from_changed_artifact() {
+    let world = world(KeyAlgorithm::EcdsaP256);
+    let stranger = TestKey::generate(KeyAlgorithm::EcdsaP256);
+    assert!(is_valid(&world, encode_detached(&world.key().sign(HELLO))));
+    for signature in [stranger.sign(HELLO), world.key().sign(b"before")] {
+        let reason = refusal(&world, encode_detached(&signature));
+        assert_eq!(reason.code(), "does-not-verify");
+        assert!(reason.to_string().contains("does not say which"));
+    }
+}
+
+#[test]
+fn a_certificate_is_refused_by_a_policy_of_keys() {
+    let world = world(KeyAlgorithm::EcdsaP256);
+    let keyless = edited(&bundle(&world.key(), HELLO, &sha256(HELLO)), |b| {
+        b["verificationMaterial"] = json!({"certificate": {"rawBytes": "AQID"}});
+    });
+    assert_eq!(refusal(&world, keyless).code(), "certificate-signed");
+}
+
+#[test]
+fn a_statement_of_a_signature_counts_and_other_claims_do_not() {
+    for algorithm in KeyAlgorithm::ALL {
+        let world = world(algorithm);
+        let digest = sha256(HELLO).to_hex();
+        let signs = "https://sigstore.dev/cosign/sign/v1";
+        let good = statement(signs, json!({"sha256": digest}));
+        assert!(
+            is_valid(&world, envelope(&world.key(), &good)),
+            "{algorithm}"
+        );
+    }
+    let world = world(KeyAlgorithm::EcdsaP256);
+    let digest = sha256(HELLO).to_hex();
+    let signs = "https://sigstore.dev/cosign/sign/v1";
+    let good = statement(signs, json!({"sha256": digest}));
+    let mut old = good.clone();
+    old["_type"] = "https://in-toto.io/Statement/v0.1".into();
+    assert!(is_valid(&world, envelope(&world.key(), &old)));
+
+    let claim = statement("https://slsa.dev/provenance/v1", json!({"sha256": digest}));
+    let reason = refusal(&world, envelope(&world.key(), &claim));
+    assert!(matches!(&reason, Reason::NotASignature { claims, .. } if claims.contains("slsa")));
+
+    let other = statement(signs, json!({"sha256": sha256(b"x").to_hex()}));
+    assert_eq!(
+        refusal(&world, envelope(&world.key(), &other)).code(),
+        "changed-artifact"
+    );
+    let contradictory = statement(signs, json!({"sha256": digest, "sha512": "00".repeat(64)}));
+    assert_eq!(
+        refusal(&world, envelope(&world.key(), &contradictory)).code(),
+        "changed-artifact"
+    );
+    let unknown = statement(signs, json!({"sha1": "00"}));
+    assert_eq!(
+        refusal(&world, envelope(&world.key(), &unknown)).code(),
+        "malformed"
+    );
+    let stranger = TestKey::generate(KeyAlgorithm::EcdsaP256);
+    assert_eq!(
+        refusal(&world, envelope(&stranger, &good)).code(),
+        "wrong-key"
+    );
+    let mut grafted: Value = serde_json::from_slice(&envelope(&world.key(), &other)).unwrap();
+    grafted["dsseEnvelope"]["payload"] = STANDARD.encode(good.to_string()).into();
+    assert_eq!(
+        refusal(&world, grafted.to_string().into_bytes()).code(),
+        "bad-signature"
+    );
+}
+
+#[test]
+fn one_pass_serves_the_digests_of_all_signatures() {
+    let world = world(KeyAlgorithm::EcdsaP384);
+    let key = world.key();
+    let sha384 = digest_of(DigestAlgorithm::Sha384, HELLO);
+    let by_sha384 = encode_message_signature(
+        &key.public_key(),
+        &sha384,
+        &key.sign_digest(&sha384).unwrap().into(),
+    );
+    let detached384 = encode_detached(&key.sign_digest(&sha384).unwrap());
+    let given = [bundle(&key, HELLO, &sha256(HELLO)), by_sha384, detached384];
+    let verified = verify(&world, &given, &policy(&[&key], Require::Any));
+    let Verification::Valid { signers } = &verified.verification else {
+        panic!("{verified:?}");
+    };
+    assert_eq!(signers[0].signatures, ["given-0", "given-1", "given-2"]);
+    assert_eq!(world.times_resolved(), 1);
+    assert_eq!(
+        world.digests_asked(),
+        [DigestAlgorithm::Sha256, DigestAlgorithm::Sha384]
+    );
+}
+
+#[test]
+fn distinct_signers_are_counted_not_signatures() {
+    let world = world(KeyAlgorithm::EcdsaP256);
+    let (a, b) = (world.key(), TestKey::generate(KeyAlgorithm::Ed25519));
+    let by = |key: &TestKey| bundle(key, HELLO, &sha256(HELLO));
+    let twice = [by(&a), by(&a)];
+    let both = [by(&a), by(&b)];
+    for require in [Require::All, Require::Count(2)] {
+        let policy = policy(&[&a, &b], require);
+        let verified = verify(&world, &twice, &policy);
+        let Verification::Refused { reasons } = verified.verification else {
+            panic!("{verified:?}");
+        };
+        let Reason::NotEnoughSigners {
+            required,
+            signed,
+            missing,
+        } = &reasons[0]
+        else {
+            panic!("{reasons:?}");
+        };
+        assert_eq!((*required, signed.len(), missing.len()), (2, 1, 1));
+        assert_eq!(missing[0].name, "1.pub");
+        assert!(matches!(
+            verify(&world, &both, &policy).verification,
+            Verification::Valid { .. }
+        ));
+    }
+}
+
+#[test]
+fn no_signature_is_refused_only_if_every_place_answered() {
+    let world = world(KeyAlgorithm::EcdsaP256);
+    let policy = policy(&[&world.key()], Require::Any);
+    assert_eq!(
+        verify(&world, &[], &policy).verification,
+        Verification::Refused {
+            reasons: vec![Reason::NoSignature]
+        }
+    );
+    world.fail_signatures();
+    let Verification::Inconclusive { reasons } = verify(&world, &[], &policy).verification else {
+        panic!("refused");
+    };
+    assert_eq!(reasons[0].code(), "place-failed");
+}
+
+#[test]
+fn a_format_of_the_future_leaves_the_question_open() {
+    let world = world(KeyAlgorithm::EcdsaP256);
+    let policy = policy(&[&world.key()], Require::Any);
+    std::fs::write(world.beside(".future"), "?").unwrap();
+    assert!(matches!(
+        verify(&world, &[], &policy).verification,
+        Verification::Inconclusive { .. }
+    ));
+    // One good signature settles it, with a note.
+    std::fs::write(
+        world.beside(".sigstore.json"),
+        bundle(&world.key(), HELLO, &sha256(HELLO)),
+    )
+    .unwrap();
+    let verified = verify(&world, &[], &policy);
+    assert!(matches!(verified.verification, Verification::Valid { .. }));
+    assert!(verified.notes[0].contains("does not read"));
+}
+
+#[test]
+fn a_good_signature_beside_bad_ones_is_valid_with_notes() {
+    let world = world(KeyAlgorithm::EcdsaP256);
+    let stranger = TestKey::generate(KeyAlgorithm::EcdsaP256);
+    let given = [
+        bundle(&stranger, HELLO, &sha256(HELLO)),
+        b"{}".to_vec(),
+        bundle(&world.key(), HELLO, &sha256(HELLO)),
+    ];
+    let verified = verify(&world, &given, &policy(&[&world.key()], Require::Any));
+    assert!(matches!(verified.verification, Verification::Valid { .. }));
+    assert_eq!(verified.notes.len(), 2);
+    assert_eq!(verified.checked.len(), 3);
+    assert!(verified.checked[2].signer.is_some() && verified.checked[2].reason.is_none());
+}
+
+#[test]
+fn unreadable_bytes_leave_the_question_open_for_ed25519() {
+    let world = world(KeyAlgorithm::Ed25519);
+    world.hide_path();
+    let given = [bundle(&world.key(), HELLO, &sha256(HELLO))];
+    let verified = verify(&world, &given, &policy(&[&world.key()], Require::Any));
+    let Verification::Inconclusive { reasons } = verified.verification else {
+        panic!("{verified:?}");
+    };
+    assert_eq!(reasons[0].code(), "payload-unreadable");
+}
+
+#[test]
+fn a_file_that_changes_between_the_passes_is_an_error() {
+    let world = world(KeyAlgorithm::Ed25519);
+    let (mut artifact, _) = resolve(
+        &world.source(),
+        &world.reference(),
+        &[DigestAlgorithm::Sha256],
+    )
+    .unwrap();
+    let candidates = [Candidate::read(
+        "s",
+        &bundle(&world.key(), b"hello!", &sha256(HELLO)),
+    )];
+    let keys = policy(&[&world.key()], Require::Any);
+    world.write("hello!");
+    let error = check::check(keys.keys(), &artifact, &candidates).unwrap_err();
+    assert_eq!(error.code, ErrorCode::Integrity);
+    artifact.size = 3;
+    let error = check::check(keys.keys(), &artifact, &candidates).unwrap_err();
+    assert_eq!(error.code, ErrorCode::Integrity, "it grew");
+}
+
+#[test]
+fn a_missing_artifact_is_an_error_not_a_verdict() {
+    let world = world(KeyAlgorithm::EcdsaP256);
+    let policy = policy(&[&world.key()], Require::Any);
+    std::fs::remove_file(world.path()).unwrap();
+    let error = verify_artifact(&world.source(), &world.reference(), &[], &policy).unwrap_err();
+    assert_eq!(error.code, ErrorCode::NotFound);
+}
+
+#[test]
+fn more_signatures_than_are_looked_at_leave_the_question_open() {
+    let world = world(KeyAlgorithm::EcdsaP256);
+    let stranger = TestKey::generate(KeyAlgorithm::EcdsaP256);
+    let given = vec![bundle(&stranger, HELLO, &sha256(HELLO)); crate::limits::MAX_SIGNATURES + 1];
+    let verified = verify(&world, &given, &policy(&[&world.key()], Require::Any));
+    let Verification::Inconclusive { reasons } = verified.verification else {
+        panic!("{verified:?}");
+    };
+    assert_eq!(reasons[0].code(), "too-many-signatures");
+}
+
+#[test]
+fn reasons_are_data_with_codes() {
+    let world = world(KeyAlgorithm::EcdsaP256);
+    let policy = policy(&[&world.key()], Require::Any);
+    let verified = verify(&world, &[b"{}".to_vec()], &policy);
+    let json = serde_json::to_value(&verified).unwrap();
+    assert_eq!(json["verification"]["verdict"], "refused");
+    assert_eq!(json["verification"]["reasons"][0]["code"], "malformed");
+    assert_eq!(json["verification"]["reasons"][0]["signature"], "given-0");
+}
+
+/// The managed-key cases of sigstore-conformance, where they are at hand.
+#[test]
+fn the_conformance_cases_with_managed_keys_come_out_right() {
+    let cases = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../../shared/vectors/conformance");
+    if !cases.is_dir() {
+        // The vectors are not part of this repository.
+        crate::fake::skipped("sigstore-conformance vectors", &cases);
+        return;
+    }
+    let world = world(KeyAlgorithm::EcdsaP256);
+    std::fs::copy(cases.join("a.txt"), world.path()).unwrap();
+    let mut seen = 0;
+    for case in std::fs::read_dir(cases.join("bundle-verify")).unwrap() {
+        let case = case.unwrap().path();
+        let Ok(pem) = std::fs::read(case.join("key.pub")) else {
+            continue;
+        };
+        seen += 1;
+        let should_fail = case.to_str().unwrap().ends_with("_fail");
+        let valid = crate::key::parse_public_key(&pem).is_ok_and(|key| {
+            let trusted = TrustedKey {
+                key,
+                name: "key.pub".to_owned(),
+            };
+            let policy = Policy::new(vec![trusted], Require::Any).unwrap();
+            let given = std::fs::read(case.join("bundle.sigstore.json")).unwrap();
+            let verified = verify(&world, &[given], &policy);
+            matches!(verified.verification, Verification::Valid { .. })
+        });
+        assert_eq!(valid, !should_fail, "{}", case.display());
+    }
+    assert_eq!(seen, 3);
+}
