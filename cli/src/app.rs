@@ -1,0 +1,334 @@
+//! What every command starts from: the terminal, the configuration, the backends.
+
+use crate::args::Global;
+use crate::config::{self, BackendTable, Config, KeyText, Profile, SecretReference, SettingValue};
+use crate::error::CommandError;
+use crate::host::{Backends, Ceiling, Declared, Folders, HostSettings, Opening, SecretSource, failed};
+use crate::output::Ui;
+use serde_json::{Value, json};
+use sigtool_core::OpenSigner;
+use sigtool_core::sign::SignError;
+use sigtool_sdk::Kind;
+use sigtool_sdk::connection::Handle;
+use sigtool_sdk::types::KeyReference;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+/// The source that serves files.
+const FILES: &str = "local-stage";
+
+/// Where this user's files lie.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct UserFolders {
+    pub(crate) home: Option<PathBuf>,
+    pub(crate) config: Option<PathBuf>,
+    pub(crate) data: Option<PathBuf>,
+    pub(crate) cache: Option<PathBuf>,
+}
+
+impl UserFolders {
+    /// By the XDG base directory specification. Without HOME there are none: asking the name service would open a socket.
+    pub(crate) fn of(environment: &BTreeMap<String, String>) -> Self {
+        let absolute = |name: &str| {
+            environment.get(name).map(PathBuf::from).filter(|path| path.is_absolute())
+        };
+        let home = absolute("HOME");
+        let xdg = |name: &str, default: &str| {
+            absolute(name).or_else(|| home.as_ref().map(|home| home.join(default)))
+        };
+        Self {
+            config: xdg("XDG_CONFIG_HOME", ".config").map(|d| d.join("sigtool")),
+            data: xdg("XDG_DATA_HOME", ".local/share").map(|d| d.join("sigtool")),
+            cache: xdg("XDG_CACHE_HOME", ".cache").map(|d| d.join("sigtool")),
+            home,
+        }
+    }
+
+    /// Where `init` puts keys.
+    pub(crate) fn keys(&self) -> Option<PathBuf> {
+        self.data.as_ref().map(|data| data.join("keys"))
+    }
+}
+
+/// A run of sigtool.
+pub(crate) struct App {
+    pub(crate) ui: Arc<Ui>,
+    pub(crate) global: Global,
+    pub(crate) config: Config,
+    pub(crate) backends: Backends,
+    pub(crate) settings: Arc<HostSettings>,
+    pub(crate) folders: UserFolders,
+}
+
+/// A signer, opened.
+pub(crate) struct SignerInUse {
+    pub(crate) backend: String,
+    pub(crate) signer: OpenSigner,
+}
+
+impl App {
+    /// Reads the configuration and finds out where backends are. Runs none.
+    pub(crate) fn start(global: Global, environment: BTreeMap<String, String>) -> Result<Self, CommandError> {
+        let folders = UserFolders::of(&environment);
+        let config = Config::load(&sources(&global, &environment, &folders)?)?;
+        let ui = Arc::new(Ui::new(
+            global.format.or(config.format()).unwrap_or_default(),
+            global.color.or(config.color()).unwrap_or_default(),
+            global.quiet,
+            global.verbose,
+        ));
+        let settings = Arc::new(HostSettings {
+            offline: global.offline || config.offline(),
+            timeout: global.timeout.or(config.timeout()),
+            environment,
+            stdin_taken: AtomicBool::new(false),
+            cache: folders.cache.clone(),
+        });
+        let executable = std::env::current_exe()
+            .map_err(|e| CommandError::bug("cannot tell where sigtool itself is").because(e))?;
+        let executable = executable.canonicalize().unwrap_or(executable);
+        let data_home = folders.data.as_ref().and_then(|d| d.parent());
+        let backends = Backends::new(
+            Arc::clone(&ui),
+            Arc::clone(&settings),
+            Folders::of(&executable, data_home),
+            declared(&config),
+            Ceiling {
+                allowed: config.policy().backends(),
+                isolate: config.policy().isolates(),
+            },
+        );
+        for warning in config.warnings() {
+            ui.warn(warning);
+        }
+        Ok(Self { ui, global, config, backends, settings, folders })
+    }
+
+    /// The profile in use.
+    pub(crate) fn profile(&self) -> Result<Profile, CommandError> {
+        self.config.profile(self.global.profile.as_deref(), &|id| self.backends.manifest(id))
+    }
+
+    /// How many artifacts are worked on at once.
+    pub(crate) fn jobs(&self) -> Result<usize, CommandError> {
+        let asked = self.global.jobs.or(self.config.jobs());
+        Ok(asked.map_or_else(
+            || std::thread::available_parallelism().map_or(2, usize::from),
+            usize::from,
+        ))
+    }
+
+    /// The source of files.
+    pub(crate) fn files(&self) -> Result<Handle, CommandError> {
+        self.backends.open(Opening {
+            backend: FILES.to_owned(),
+            kind: Kind::Source,
+            configuration: json!({}),
+            secrets: BTreeMap::new(),
+            new_password_may_be_old: false,
+        })
+    }
+
+    /// The signer that `--key` names, or the profile's.
+    pub(crate) fn opening(&self, key: Option<&str>, profile: &Profile) -> Result<Opening, CommandError> {
+        if let Some(key) = key {
+            return self.opening_of_key(&KeyText {
+                text: key.to_owned(),
+                base: working_folder()?,
+            });
+        }
+        let Some(table) = &profile.signer else {
+            let which = profile.name.as_ref().map_or_else(
+                || "no profile is in use".to_owned(),
+                |name| format!("the profile `{}` has no signer", name.value),
+            );
+            return Err(CommandError::input("nothing to sign with")
+                .because(which)
+                .hint("make a key and a profile: sigtool init")
+                .hint("or name a key: sigtool sign --key FILE ARTIFACT"));
+        };
+        opening_of_table(table)
+    }
+
+    /// The backend that a key reference belongs to, with that key.
+    pub(crate) fn opening_of_key(&self, key: &KeyText) -> Result<Opening, CommandError> {
+        let scheme = key.scheme().unwrap_or("file").to_owned();
+        let Some(backend) = self.backends.for_scheme(Kind::Signer, &scheme) else {
+            let mut schemes: Vec<String> = self
+                .backends
+                .ids()
+                .iter()
+                .filter_map(|id| self.backends.manifest(id))
+                .filter(|manifest| manifest.kinds.contains(&Kind::Signer))
+                .flat_map(|manifest| manifest.schemes)
+                .collect();
+            schemes.sort();
+            return Err(CommandError::input(format!(
+                "no backend serves keys of the form `{scheme}:`"
+            ))
+            .hint(format!("there are: {}", schemes.join(", ")))
+            .hint(format!("for a file of that name write `file:{}`", key.text)));
+        };
+        let mut secrets = BTreeMap::new();
+        let reference = key_reference(key, "/key", &mut secrets);
+        Ok(Opening {
+            backend,
+            kind: Kind::Signer,
+            configuration: json!({ "key": reference }),
+            secrets,
+            new_password_may_be_old: true,
+        })
+    }
+
+    /// Opens a signer and asks for its public key, once for the whole run.
+    pub(crate) fn signer(&self, opening: Opening) -> Result<SignerInUse, CommandError> {
+        let backend = opening.backend.clone();
+        let handle = self.backends.open(opening)?;
+        let signer = OpenSigner::open(handle).map_err(|error| match error {
+            SignError::Signer { operation, error } => failed(&backend, operation, *error),
+            other => CommandError::could_not_tell(format!("the backend `{backend}` failed"))
+                .because(other),
+        })?;
+        Ok(SignerInUse { backend, signer })
+    }
+
+    /// Asks a yes-or-no question, unless `--yes` has answered it.
+    pub(crate) fn confirm(&self, question: &str) -> Result<bool, CommandError> {
+        if self.global.yes {
+            return Ok(true);
+        }
+        if !self.ui.is_interactive() {
+            return Err(CommandError::input(format!("{question}: nobody can be asked here"))
+                .hint("say `--yes` if you mean it"));
+        }
+        let mut line = String::new();
+        self.ui.alone(|terminal| {
+            let _ = write!(terminal, "{question}? [y/N] ");
+            let _ = terminal.flush();
+            std::io::stdin().read_line(&mut line)
+        })
+        .map_err(|e| CommandError::could_not_tell("cannot read from the terminal").because(e))?;
+        Ok(matches!(line.trim(), "y" | "Y" | "yes"))
+    }
+}
+
+/// Where paths on the command line are relative to.
+pub(crate) fn working_folder() -> Result<PathBuf, CommandError> {
+    std::env::current_dir()
+        .map_err(|e| CommandError::could_not_tell("cannot tell the working directory").because(e))
+}
+
+fn sources(
+    global: &Global,
+    environment: &BTreeMap<String, String>,
+    folders: &UserFolders,
+) -> Result<config::Sources, CommandError> {
+    Ok(config::Sources {
+        system_dir: system_folder(environment),
+        user_file: folders.config.as_ref().map(|d| d.join("config.toml")),
+        working_dir: working_folder()?,
+        home: folders.home.clone(),
+        environment: environment
+            .iter()
+            .filter(|(name, _)| name.starts_with("SIGTOOL_"))
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect(),
+        overrides: global.config.clone(),
+        flags: Vec::new(),
+        user_id: rustix::process::getuid().as_raw(),
+    })
+}
+
+/// `/etc/sigtool`. A test build can be pointed elsewhere; a release cannot, since the policy there is a ceiling.
+fn system_folder(environment: &BTreeMap<String, String>) -> PathBuf {
+    #[cfg(debug_assertions)]
+    if let Some(folder) = environment.get("SIGTOOL_TEST_ETC") {
+        return PathBuf::from(folder);
+    }
+    let _ = environment;
+    PathBuf::from("/etc/sigtool")
+}
+
+fn declared(config: &Config) -> BTreeMap<String, Declared> {
+    let declared = config.backends().iter().map(|(id, entry)| {
+        let declared = Declared {
+            path: entry.path.clone(),
+            sha256: entry.sha256.clone(),
+            isolation: entry.isolation,
+            origin: entry.origin.to_string(),
+        };
+        (id.clone(), declared)
+    });
+    declared.collect()
+}
+
+/// A profile's table, as a backend gets it: keys resolved, paths absolute, secrets as pointers.
+pub(crate) fn opening_of_table(table: &BackendTable) -> Result<Opening, CommandError> {
+    let mut configuration = serde_json::Map::new();
+    let mut secrets = BTreeMap::new();
+    for (name, setting) in &table.settings {
+        let pointer = format!("/{}", name.replace('~', "~0").replace('/', "~1"));
+        let value = match &setting.value {
+            SettingValue::Boolean(value) => json!(value),
+            SettingValue::Integer(value) => json!(value),
+            SettingValue::String(value) => json!(value),
+            SettingValue::Strings(value) => json!(value),
+            SettingValue::Path(value) => json!(value),
+            SettingValue::Table(value) => value.clone(),
+            SettingValue::Key(key) => json!(key_reference(key, &pointer, &mut secrets)),
+            SettingValue::Secret(reference) => {
+                secrets.insert(pointer.clone(), secret_source(reference));
+                json!({ "secret": pointer })
+            }
+        };
+        configuration.insert(name.clone(), value);
+    }
+    Ok(Opening {
+        backend: table.backend.value.clone(),
+        kind: table.kind,
+        configuration: Value::Object(configuration),
+        secrets,
+        new_password_may_be_old: true,
+    })
+}
+
+/// A key as a backend gets it: a file by its absolute path, a variable's content by a pointer.
+pub(crate) fn key_reference(
+    key: &KeyText,
+    pointer: &str,
+    secrets: &mut BTreeMap<String, SecretSource>,
+) -> KeyReference {
+    let mut reference = KeyReference {
+        name: key.text.clone(),
+        path: key.path(),
+        secret: None,
+    };
+    if key.scheme() == Some("env") {
+        let rest = key.text.trim_start_matches("env:").trim_start_matches("//");
+        secrets.insert(pointer.to_owned(), SecretSource::Variable(rest.to_owned()));
+        reference.secret = Some(pointer.to_owned());
+    }
+    reference
+}
+
+fn secret_source(reference: &SecretReference) -> SecretSource {
+    match reference {
+        SecretReference::Env(name) => SecretSource::Variable(name.clone()),
+        SecretReference::File(path) => SecretSource::File(path.clone()),
+        SecretReference::Prompt(text) => SecretSource::Prompt(text.clone()),
+        SecretReference::Keyring(name) => SecretSource::Unresolved(format!("{{ keyring = \"{name}\" }}")),
+        SecretReference::Secret(name) => SecretSource::Unresolved(format!("{{ secret = \"{name}\" }}")),
+    }
+}
+
+/// A path as the user would write it: relative to the working directory where it lies below it.
+pub(crate) fn short_path(path: &Path) -> String {
+    std::env::current_dir()
+        .ok()
+        .and_then(|folder| path.strip_prefix(folder).ok().map(Path::to_path_buf))
+        .unwrap_or_else(|| path.to_owned())
+        .display()
+        .to_string()
+}

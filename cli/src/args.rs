@@ -1,0 +1,401 @@
+//! What can be typed: the commands and their flags. Nothing here has effects.
+
+use crate::host::Isolation;
+use crate::output::{Color, Format};
+use clap::{Args, Parser, Subcommand, ValueHint};
+use sigtool_sdk::types::KeyAlgorithm;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Signs software artifacts, and proves later who signed them
+#[derive(Debug, Parser)]
+#[command(
+    name = "sigtool",
+    version,
+    disable_help_subcommand = false,
+    subcommand_required = false,
+    allow_external_subcommands = true,
+    after_help = "Exit codes: 0 done or valid, 1 refused, 2 wrong command line or input, 3 could not tell, 70 a bug in sigtool.\n\
+                  First steps: `sigtool init`, then `sigtool sign FILE` and `sigtool verify FILE`."
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+
+    /// List all commands: sigtool's own, aliases, and external ones
+    #[arg(long)]
+    pub(crate) list: bool,
+
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+/// Flags that every command has.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct Global {
+    /// Use this profile
+    #[arg(short, long, global = true, value_name = "NAME")]
+    pub(crate) profile: Option<String>,
+
+    /// Set a configuration value (KEY=VALUE), or read another file
+    #[arg(long, global = true, value_name = "KEY=VALUE|FILE")]
+    pub(crate) config: Vec<String>,
+
+    /// How results are written
+    #[arg(long, global = true, value_enum)]
+    pub(crate) format: Option<Format>,
+
+    /// Write no results for people, and no notes
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+
+    /// Say what is being done
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+
+    /// When to colour
+    #[arg(long, global = true, value_enum, value_name = "WHEN")]
+    pub(crate) color: Option<Color>,
+
+    /// Open no socket
+    #[arg(long, global = true)]
+    pub(crate) offline: bool,
+
+    /// How long a backend may give no sign of life: 90s, 5m, 1h
+    #[arg(long, global = true, value_name = "DURATION", value_parser = duration)]
+    pub(crate) timeout: Option<Duration>,
+
+    /// How many artifacts are worked on at once
+    #[arg(short, long, global = true, value_name = "N")]
+    pub(crate) jobs: Option<std::num::NonZeroUsize>,
+
+    /// Answer every question with yes
+    #[arg(short, long, global = true)]
+    pub(crate) yes: bool,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Sign files
+    Sign(Sign),
+    /// Check who signed files, against a policy
+    Verify(Verify),
+    /// Say what a bundle, signature, key or certificate contains, without judging it
+    Inspect(Inspect),
+    /// Make and manage keys
+    #[command(subcommand)]
+    Key(Key),
+    /// Set up a profile that signs and verifies
+    Init,
+    /// Show and choose profiles
+    #[command(subcommand)]
+    Profile(Profile),
+    /// Explain, check and change the configuration
+    #[command(subcommand)]
+    Config(Config),
+    /// Show, check and record backends
+    #[command(subcommand)]
+    Backend(Backend),
+    /// An alias, or `sigtool-<name>` on PATH.
+    #[command(external_subcommand)]
+    External(Vec<OsString>),
+}
+
+/// Which artifacts.
+#[derive(Debug, Args)]
+pub(crate) struct Artifacts {
+    /// Files; globs are expanded; `-` is standard input
+    #[arg(value_name = "ARTIFACT", value_hint = ValueHint::FilePath)]
+    pub(crate) artifacts: Vec<String>,
+
+    /// Also take the artifacts listed in this file, one a line; `-` is standard input
+    #[arg(long, value_name = "LIST", value_hint = ValueHint::FilePath)]
+    pub(crate) from_file: Option<PathBuf>,
+
+    /// Take the files in folders
+    #[arg(short, long)]
+    pub(crate) recursive: bool,
+
+    /// Go on after a failure (the default)
+    #[arg(long, conflicts_with = "fail_fast")]
+    pub(crate) keep_going: bool,
+
+    /// Stop at the first failure
+    #[arg(long)]
+    pub(crate) fail_fast: bool,
+}
+
+/// The arguments of `sign`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sigtool sign app-1.2.0.tgz                      with the default profile
+  sigtool sign --profile prod dist/*.jar          with another one
+  sigtool sign --key release.key app.tgz          with a key in a file
+  sigtool sign --key env:SIGNING_KEY app.tgz      with a key in a variable")]
+pub(crate) struct Sign {
+    #[command(flatten)]
+    pub(crate) artifacts: Artifacts,
+
+    /// The key to sign with: a path, or SCHEME:REST such as env:VARIABLE
+    #[arg(long, value_name = "KEY")]
+    pub(crate) key: Option<String>,
+
+    /// Which signatures to write
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub(crate) signature_format: Option<SignatureFormat>,
+
+    /// Write the bundle here; with several artifacts a folder ending in `/`
+    #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath)]
+    pub(crate) bundle: Option<PathBuf>,
+
+    /// Write the detached signature here; with several artifacts a folder ending in `/`
+    #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath)]
+    pub(crate) signature: Option<PathBuf>,
+
+    /// The artifact's name, in place of the detected one
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+
+    /// The artifact's version, in place of the detected one
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) artifact_version: Option<String>,
+}
+
+/// Which signatures to write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum SignatureFormat {
+    /// A Sigstore bundle, `<file>.sigstore.json`
+    Bundle,
+    /// cosign's detached signature, `<file>.sig`
+    Cosign,
+    /// Both
+    Both,
+}
+
+/// The arguments of `verify`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sigtool verify --key release.pub app-1.2.0.tgz      signed by this key?
+  sigtool verify --profile prod dist/*.jar            by whom the profile trusts?
+  sigtool verify --key a.pub --key b.pub --require all app.tgz")]
+pub(crate) struct Verify {
+    #[command(flatten)]
+    pub(crate) artifacts: Artifacts,
+
+    /// A public key to trust; repeat for several
+    #[arg(long, value_name = "KEY")]
+    pub(crate) key: Vec<String>,
+
+    /// How many of the trusted signers must have signed: any, all, or a number
+    #[arg(long, value_name = "HOW MANY")]
+    pub(crate) require: Option<String>,
+
+    /// The bundle to check, in place of those beside the artifact; with several artifacts a folder ending in `/`
+    #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath)]
+    pub(crate) bundle: Option<PathBuf>,
+
+    /// The detached signature to check, in place of those beside the artifact; with several artifacts a folder ending in `/`
+    #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath)]
+    pub(crate) signature: Option<PathBuf>,
+}
+
+/// The arguments of `inspect`.
+#[derive(Debug, Args)]
+pub(crate) struct Inspect {
+    /// A bundle, a `.sig`, a key or a certificate; `-` is standard input
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) file: PathBuf,
+}
+
+/// The commands below `key`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Key {
+    /// Make a key pair: NAME.key and NAME.pub
+    Generate {
+        /// Where, without the endings
+        #[arg(long, value_name = "NAME", default_value = "sigtool", value_hint = ValueHint::FilePath)]
+        output_key_prefix: PathBuf,
+        /// ecdsa-p256, ecdsa-p384, ecdsa-p521, ed25519, rsa-2048, rsa-3072 or rsa-4096
+        #[arg(long, value_name = "ALGORITHM", default_value = "ecdsa-p256")]
+        algorithm: KeyAlgorithm,
+        /// Replace a key that is there already
+        #[arg(long)]
+        overwrite: bool,
+    },
+    /// Take over a private key: cosign's, or PEM as OpenSSL writes it
+    Import {
+        /// The private key; or SCHEME:REST such as env:VARIABLE
+        #[arg(long, value_name = "KEY")]
+        key: String,
+        /// Where to write, without the endings
+        #[arg(long, value_name = "NAME", default_value = "import-sigtool", value_hint = ValueHint::FilePath)]
+        output_key_prefix: PathBuf,
+        /// Replace a key that is there already
+        #[arg(long)]
+        overwrite: bool,
+    },
+    /// List the keys that the profiles name, and those of `sigtool init`
+    List,
+    /// Show a key's algorithm and public half
+    Show(OneKey),
+    /// Print the public key
+    ExportPublic {
+        #[command(flatten)]
+        key: OneKey,
+        /// Write it here instead
+        #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+        output: Option<PathBuf>,
+    },
+    /// Change the password of a key
+    ChangePassword(OneKey),
+}
+
+/// Which key.
+#[derive(Debug, Args)]
+pub(crate) struct OneKey {
+    /// A path, or SCHEME:REST; without it the profile's
+    #[arg(value_name = "KEY")]
+    pub(crate) reference: Option<String>,
+    /// The same, as a flag
+    #[arg(long, value_name = "KEY", conflicts_with = "reference")]
+    pub(crate) key: Option<String>,
+}
+
+/// The commands below `profile`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Profile {
+    /// List the profiles
+    List,
+    /// Show what a profile amounts to
+    Show {
+        /// Which; without it the one in use
+        name: Option<String>,
+    },
+    /// Use a profile from now on
+    Use {
+        /// Which
+        name: String,
+    },
+}
+
+/// The commands below `config`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Config {
+    /// Say where each value comes from
+    Explain {
+        /// A key such as profile.prod.signer; without it everything
+        key: Option<String>,
+    },
+    /// Find every mistake in the configuration
+    Check,
+    /// List the files that are looked at
+    Path,
+    /// Set a value in the user's file
+    Set {
+        /// A key such as profile.prod.signature_format
+        key: String,
+        /// The value, as in TOML; a bare word is a string
+        value: String,
+    },
+}
+
+/// The commands below `backend`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Backend {
+    /// List the backends
+    List,
+    /// Show what a backend declares
+    Show {
+        /// Its id
+        id: String,
+    },
+    /// List the folders that backends are looked for in
+    Path,
+    /// Record a third-party backend in the user's configuration
+    Pin {
+        /// The shared library or executable
+        #[arg(value_hint = ValueHint::FilePath)]
+        path: PathBuf,
+    },
+    /// Test whether a backend keeps its promises
+    Check {
+        /// The shared library or executable, or the id of a backend
+        path: String,
+        /// Settings to test with: a TOML file with tables [signer] and [source]
+        #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+        with: Option<PathBuf>,
+        /// Where to run it
+        #[arg(long, value_enum, default_value = "process")]
+        isolation: Isolation,
+    },
+}
+
+/// `90s`, `5m`, `1h`, `250ms`, or seconds.
+fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("`{text}` is no duration: write 90s, 5m or 1h");
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let number: u64 = text[..digits].parse().map_err(|_| wrong())?;
+    let milliseconds = match &text[digits..] {
+        "ms" => Some(number),
+        "" | "s" => number.checked_mul(1000),
+        "m" => number.checked_mul(60_000),
+        "h" => number.checked_mul(3_600_000),
+        _ => None,
+    };
+    match milliseconds {
+        Some(0) | None => Err(wrong()),
+        Some(ms) => Ok(Duration::from_millis(ms)),
+    }
+}
+
+/// What cosign's users type, and how it is spelled here.
+pub(crate) const COSIGN_FLAGS: &[(&str, &str)] = &[
+    ("--output-signature", "write the detached signature with `--signature-format cosign --signature FILE`"),
+    ("--output-certificate", "the certificate is in the bundle: `--bundle FILE`"),
+    ("--output", "write the bundle with `--bundle FILE`"),
+    ("--new-bundle-format", "choose with `--signature-format bundle|cosign|both`"),
+    ("--b64", "a detached signature is always base64"),
+    ("--tlog-upload", "the transparency log is off by default: nothing to say"),
+    ("--insecure-ignore-tlog", "a key's signature needs no transparency log: nothing to say"),
+    ("--use-signing-config", "the transparency log is off by default: nothing to say"),
+    ("--signing-algorithm", "the key decides: `sigtool key generate --algorithm ALGORITHM`"),
+    ("--signature-digest-algorithm", "it is found out by itself: nothing to say"),
+    ("--private-infrastructure", "no public service is asked: nothing to say"),
+    ("--kms", "name the key with `--key SCHEME:REST`"),
+    ("--output-file", "redirect standard output: `> FILE`"),
+];
+
+/// Commands of cosign, and what does the same here.
+pub(crate) const COSIGN_COMMANDS: &[(&str, &str)] = &[
+    ("sign-blob", "sigtool sign FILE"),
+    ("verify-blob", "sigtool verify --key KEY FILE"),
+    ("generate-key-pair", "sigtool key generate"),
+    ("import-key-pair", "sigtool key import --key FILE"),
+    ("public-key", "sigtool key export-public KEY"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory as _;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_duration_has_a_unit_or_means_seconds() {
+        assert_eq!(duration("90"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("5m"), Ok(Duration::from_secs(300)));
+        assert_eq!(duration("250ms"), Ok(Duration::from_millis(250)));
+        assert!(duration("0").is_err());
+        assert!(duration("5 minutes").is_err());
+        assert!(duration("99999999999999999999h").is_err());
+    }
+}

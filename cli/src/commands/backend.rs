@@ -1,0 +1,184 @@
+//! `sigtool backend`: show, record and check backends. Only `check` runs any.
+
+use super::Outcome;
+use crate::app::App;
+use crate::args::Backend;
+use crate::error::{CommandError, Failure};
+use crate::host::{Found, Isolation, Owner, read_backend};
+use crate::output::clean;
+use serde::Serialize;
+use sigtool_sdk::Manifest;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+pub(super) fn run(app: &App, command: &Backend) -> Outcome {
+    match command {
+        Backend::List => list(app),
+        Backend::Show { id } => show(app, id),
+        Backend::Path => path(app),
+        Backend::Pin { path } => pin(app, path),
+        Backend::Check { path, with, isolation } => {
+            super::backend_check::run(app, path, with.as_deref(), *isolation)
+        }
+    }
+}
+
+/// A backend in a report.
+#[derive(Serialize)]
+struct Row<'a> {
+    id: &'a str,
+    version: &'a str,
+    summary: &'a str,
+    kinds: Vec<&'static str>,
+    schemes: &'a [String],
+    path: &'a Path,
+    first_party: bool,
+    isolation: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sha256: Option<&'a str>,
+}
+
+impl<'a> Row<'a> {
+    fn of(found: &'a Found) -> Self {
+        let manifest = &found.manifest;
+        Self {
+            id: &manifest.id,
+            version: &manifest.version,
+            summary: &manifest.summary,
+            kinds: manifest.kinds.iter().map(|kind| kind.as_str()).collect(),
+            schemes: &manifest.schemes,
+            path: &found.path,
+            first_party: found.owner == Owner::FirstParty,
+            isolation: found.isolation.to_string(),
+            sha256: found.sha256.as_deref(),
+        }
+    }
+}
+
+fn list(app: &App) -> Outcome {
+    let mut worst = None;
+    let ids = app.backends.ids();
+    let width = ids.iter().map(String::len).max().unwrap_or(0);
+    for id in &ids {
+        match app.backends.find(id) {
+            Ok(found) => {
+                let row = Row::of(&found);
+                let text = format!(
+                    "{:width$}  {:8}  {:15}  {}",
+                    row.id,
+                    clean(row.version),
+                    row.kinds.join(", "),
+                    clean(row.summary)
+                );
+                app.ui.item(&text, &row);
+            }
+            Err(error) => {
+                app.ui.error(&error);
+                worst = Some(error.failure);
+            }
+        }
+    }
+    app.ui.end_items();
+    Ok(worst.map_or(0, Failure::exit_code))
+}
+
+fn show(app: &App, id: &str) -> Outcome {
+    let found = app.backends.find(id)?;
+    #[derive(Serialize)]
+    struct Shown<'a> {
+        #[serde(flatten)]
+        row: Row<'a>,
+        manifest: &'a Manifest,
+    }
+    let shown = Shown { row: Row::of(&found), manifest: &found.manifest };
+    app.ui.result(describe(&found).trim_end(), &shown);
+    Ok(0)
+}
+
+/// What a manifest declares, for people.
+fn describe(found: &Found) -> String {
+    let manifest = &found.manifest;
+    let mut text = String::new();
+    let mut line = |label: &str, value: String| {
+        let _ = writeln!(text, "{label:13}{}", clean(&value));
+    };
+    line("id", manifest.id.clone());
+    line("version", manifest.version.clone());
+    line("summary", manifest.summary.clone());
+    line("file", found.path.display().to_string());
+    let kinds: Vec<_> = manifest.kinds.iter().map(|kind| kind.as_str()).collect();
+    line("kinds", kinds.join(", "));
+    if !manifest.schemes.is_empty() {
+        line("schemes", manifest.schemes.join(", "));
+    }
+    if !manifest.capabilities.is_empty() {
+        line("capabilities", manifest.capabilities.join(", "));
+    }
+    line("runs", match (found.owner, found.isolation) {
+        (Owner::FirstParty, _) => "in sigtool's process (it is sigtool's own)".to_owned(),
+        (Owner::ThirdParty, Isolation::InProcess) => "in sigtool's process".to_owned(),
+        (Owner::ThirdParty, Isolation::Process) => "in a process of its own".to_owned(),
+    });
+    if found.owner == Owner::ThirdParty {
+        let yes = |value: bool| if value { "yes" } else { "no" }.to_owned();
+        line("network", yes(manifest.permissions.network));
+        line("tokens", yes(manifest.permissions.identity_token));
+        let variables = if manifest.environment.is_empty() {
+            "none".to_owned()
+        } else {
+            manifest.environment.join(", ")
+        };
+        line("environment", variables);
+    }
+    for (kind, settings) in &manifest.config {
+        for (name, setting) in settings {
+            let required = if setting.required { ", required" } else { "" };
+            line(
+                "setting",
+                format!("{kind}.{name}: {} ({}{required})", setting.summary, setting.kind),
+            );
+        }
+    }
+    text
+}
+
+fn path(app: &App) -> Outcome {
+    #[derive(Serialize)]
+    struct Row {
+        path: PathBuf,
+        exists: bool,
+        holds: &'static str,
+    }
+    for (path, holds) in app.backends.folders() {
+        let exists = path.is_dir();
+        let mark = if exists { "" } else { " (not there)" };
+        app.ui.item(
+            &format!("{}{mark}: {holds}", path.display()),
+            &Row { path, exists, holds },
+        );
+    }
+    app.ui.end_items();
+    Ok(0)
+}
+
+fn pin(app: &App, path: &Path) -> Outcome {
+    let found = read_backend(path)?;
+    let sha256 = found.digest()?;
+    app.ui.say(describe(&found).trim_end());
+    app.ui.say(&format!("{:13}{sha256}", "sha256"));
+    let id = &found.manifest.id;
+    if !app.confirm(&format!("record the backend `{id}`, so that profiles can use it"))? {
+        return Err(CommandError::new(Failure::Cancelled, "nothing was recorded"));
+    }
+    let file = app.config.pin_backend(id, &found.path, &sha256)?;
+    #[derive(Serialize)]
+    struct Pinned<'a> {
+        id: &'a str,
+        path: &'a Path,
+        sha256: &'a str,
+        file: &'a Path,
+    }
+    let pinned = Pinned { id, path: &found.path, sha256: &sha256, file: &file };
+    app.ui.result(&format!("recorded `{id}` in {}", file.display()), &pinned);
+    Ok(0)
+}

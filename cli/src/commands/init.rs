@@ -1,0 +1,128 @@
+//! `sigtool init`: leaves a profile that signs with a new key pair and verifies against it. Running it again changes nothing.
+
+use super::Outcome;
+use super::key::protection;
+use crate::app::{App, short_path};
+use crate::error::CommandError;
+use crate::host::SecretSource;
+use crate::output::clean;
+use serde::Serialize;
+use sigtool_sdk::types::KeyAlgorithm;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use toml_edit::{Array, InlineTable, Value};
+
+/// The profile and the key that are made.
+const NAME: &str = "default";
+
+/// What was made, or was there already.
+#[derive(Serialize)]
+struct Made<'a> {
+    profile: &'a str,
+    changed: bool,
+    config_file: PathBuf,
+    key: PathBuf,
+    public_key: PathBuf,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    protection: Option<String>,
+}
+
+pub(super) fn run(app: &App) -> Outcome {
+    let Some(config_file) = app.config.user_file().map(Path::to_path_buf) else {
+        return Err(CommandError::could_not_tell("there is no place for a configuration: HOME is not set"));
+    };
+    if let Some(chosen) = app.config.profile_chosen(None) {
+        return already(app, &chosen.value, config_file);
+    }
+    let Some(folder) = app.folders.keys() else {
+        return Err(CommandError::could_not_tell("there is no place for keys: HOME is not set")
+            .hint("set HOME or XDG_DATA_HOME"));
+    };
+    let prefix = folder.join(NAME);
+    let (key, public_key) = (folder.join(format!("{NAME}.key")), folder.join(format!("{NAME}.pub")));
+    if !app.global.yes {
+        let question = format!(
+            "make the key pair {} and the profile `{NAME}` in {}",
+            short_path(&key),
+            short_path(&config_file)
+        );
+        if !app.confirm(&question)? {
+            return Err(CommandError::new(crate::error::Failure::Cancelled, "nothing was made"));
+        }
+    }
+    let mut edit = app.config.edit()?;
+    let kept = key.exists() && public_key.exists();
+    let protected = if kept {
+        // A run that was cut short between the key and the profile.
+        None
+    } else {
+        make_folder(&folder)?;
+        super::key::generate(app, password(app), &prefix, KeyAlgorithm::EcdsaP256, false)?.protection
+    };
+    let path = |path: &Path| {
+        path.to_str()
+            .map(Value::from)
+            .ok_or_else(|| CommandError::could_not_tell("the path of HOME is not UTF-8"))
+    };
+    let signer = InlineTable::from_iter([("backend", Value::from("cosign-key")), ("key", path(&key)?)]);
+    let keys = Array::from_iter([path(&public_key)?]);
+    edit.put(&["profile", NAME, "signer"], Value::from(signer))?;
+    edit.put(&["profile", NAME, "verify", "keys"], Value::from(keys))?;
+    edit.save()?;
+    let made = Made { profile: NAME, changed: true, config_file, key, public_key, protection: protected };
+    let verb = if kept { "found" } else { "made" };
+    let text = format!(
+        "{verb}  the key pair {} ({})\nmade  the profile `{NAME}` in {}",
+        short_path(&made.key),
+        protection(made.protection.as_deref()),
+        short_path(&made.config_file)
+    );
+    app.ui.result(&text, &made);
+    app.ui.say("next  sigtool sign FILE, then sigtool verify FILE");
+    if made.protection.as_deref() == Some("encrypted-with-empty-password") {
+        app.ui.say("      sigtool key change-password sets a password");
+    }
+    app.ui.say(&format!(
+        "      give {} to whoever is to verify",
+        short_path(&made.public_key)
+    ));
+    Ok(0)
+}
+
+/// With `--yes` nobody is asked: the password of a variable, else none.
+fn password(app: &App) -> BTreeMap<String, SecretSource> {
+    let variables = ["SIGTOOL_NEW_PASSWORD", "SIGTOOL_PASSWORD", "COSIGN_PASSWORD"];
+    let given = variables.iter().any(|name| app.settings.environment.contains_key(*name));
+    if app.global.yes && !given {
+        return BTreeMap::from([("/new_password".to_owned(), SecretSource::Empty)]);
+    }
+    BTreeMap::new()
+}
+
+fn already(app: &App, profile: &str, config_file: PathBuf) -> Outcome {
+    let read = app.config.profile(None, &|id| app.backends.manifest(id))?;
+    let key = read.signer.as_ref().and_then(|s| s.key_text()).and_then(|k| k.path());
+    let made = Made {
+        profile,
+        changed: false,
+        config_file,
+        key: key.clone().unwrap_or_default(),
+        public_key: key.map(|k| k.with_extension("pub")).unwrap_or_default(),
+        protection: None,
+    };
+    app.ui.result(
+        &format!("the profile `{}` is there already: nothing was changed", clean(profile)),
+        &made,
+    );
+    Ok(0)
+}
+
+/// A folder for private keys: nobody else looks into it.
+fn make_folder(folder: &Path) -> Result<(), CommandError> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .map_err(|e| CommandError::could_not_tell(format!("cannot make the folder `{}`", folder.display())).because(e))
+}

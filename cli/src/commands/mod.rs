@@ -1,0 +1,74 @@
+//! The commands. Each reads what was asked, calls the core, and reports what happened.
+
+mod backend;
+mod backend_check;
+mod config;
+mod init;
+mod inspect;
+mod key;
+mod profile;
+mod sign;
+mod verify;
+
+use crate::app::App;
+use crate::args::Command;
+use crate::error::CommandError;
+
+/// The exit code of a command that got as far as reporting.
+pub(crate) type Outcome = Result<u8, CommandError>;
+
+/// Runs a built-in command.
+pub(crate) fn run(app: &App, command: &Command) -> Outcome {
+    match command {
+        Command::Backend(command) => backend::run(app, command),
+        Command::Config(command) => config::run(app, command),
+        Command::Init => init::run(app),
+        Command::Inspect(args) => inspect::run(app, args),
+        Command::Key(command) => key::run(app, command),
+        Command::Profile(command) => profile::run(app, command),
+        Command::Sign(args) => sign::run(app, args),
+        Command::Verify(args) => verify::run(app, args),
+        Command::External(_) => Err(CommandError::bug("an external command was not resolved")),
+    }
+}
+
+/// An error in a report for machines.
+#[derive(serde::Serialize)]
+struct ErrorRow<'a> {
+    kind: &'static str,
+    message: &'a str,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    causes: &'a [String],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    hints: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<&'static str>,
+}
+
+impl<'a> ErrorRow<'a> {
+    fn of(error: &'a CommandError) -> Self {
+        Self {
+            kind: error.failure.as_str(),
+            message: &error.message,
+            causes: &error.causes,
+            hints: &error.hints,
+            code: error.code.map(sigtool_sdk::ErrorCode::as_str),
+        }
+    }
+}
+
+/// What became of several artifacts, and the name of each that failed.
+fn summary_text(done: &str, tally: &crate::batch::Tally) -> String {
+    use crate::output::{clean, plural};
+    let mut text = format!("{} {done}", plural(tally.done, "artifact"));
+    if !tally.failed.is_empty() {
+        text += &format!(", {} failed:", tally.failed.len());
+        for (artifact, failure) in &tally.failed {
+            text += &format!("\n  {} ({})", clean(artifact), failure.as_str());
+        }
+    }
+    if tally.not_tried > 0 {
+        text += &format!("\n{} not tried", plural(tally.not_tried, "artifact"));
+    }
+    text
+}

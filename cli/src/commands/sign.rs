@@ -1,0 +1,261 @@
+//! `sigtool sign`: one unlock, many artifacts, and one failure does not lose the others.
+
+use super::Outcome;
+use crate::app::{App, SignerInUse, short_path};
+use crate::args::{Sign, SignatureFormat};
+use crate::batch::{self, Expanded, Item, Tally};
+use crate::error::{CommandError, Failure};
+use crate::output::clean;
+use serde::Serialize;
+use sigtool_core::key::key_hint;
+use sigtool_core::sign::{Destination, SignError, SignedArtifact, SigningRequest};
+use sigtool_core::sign_artifact;
+use sigtool_sdk::connection::Handle;
+use sigtool_sdk::types::{Artifact, KeyAlgorithm, SignatureFormat as Format};
+use std::path::Path;
+
+pub(super) fn run(app: &App, args: &Sign) -> Outcome {
+    let profile = app.profile()?;
+    let formats = formats(args, profile.signature_format.value);
+    let source = app.files()?;
+    let expanded = batch::expand(&args.artifacts, &source, &app.settings)?;
+    check_single(args, &expanded)?;
+    for note in &expanded.notes {
+        app.ui.note(&clean(note));
+    }
+    let signer = app.signer(app.opening(args.key.as_deref(), &profile)?)?;
+    let tally = batch::run(
+        &expanded.items,
+        app.jobs()?,
+        args.artifacts.fail_fast,
+        |item| sign(args, &formats, expanded.is_single(), &source, &signer, item),
+        |shown, result| report(app, &signer, shown, result),
+    );
+    app.ui.end_items();
+    summary(app, &tally, expanded.items.len());
+    Ok(tally.exit_code())
+}
+
+fn formats(args: &Sign, profile: SignatureFormat) -> Vec<Format> {
+    // A file named for one form, and no word about forms, means that form alone.
+    let implied = match (&args.bundle, &args.signature) {
+        (Some(_), Some(_)) => Some(SignatureFormat::Both),
+        (None, Some(_)) => Some(SignatureFormat::Cosign),
+        (Some(_), None) => Some(SignatureFormat::Bundle),
+        (None, None) => None,
+    };
+    match args.signature_format.or(implied).unwrap_or(profile) {
+        SignatureFormat::Bundle => vec![Format::Bundle],
+        SignatureFormat::Cosign => vec![Format::Cosign],
+        SignatureFormat::Both => vec![Format::Bundle, Format::Cosign],
+    }
+}
+
+/// Flags that name one thing cannot serve several artifacts.
+fn check_single(args: &Sign, expanded: &Expanded) -> Result<(), CommandError> {
+    if expanded.is_single() {
+        return Ok(());
+    }
+    let count = expanded.items.len();
+    for (flag, given) in [("--name", &args.name), ("--artifact-version", &args.artifact_version)] {
+        if given.is_some() {
+            return Err(CommandError::input(format!(
+                "`{flag}` is for one artifact, and there are {count}"
+            )));
+        }
+    }
+    for (flag, path) in [("--bundle", &args.bundle), ("--signature", &args.signature)] {
+        if let Some(path) = path
+            && !path.to_string_lossy().ends_with('/')
+        {
+            return Err(CommandError::input(format!(
+                "`{flag} {}` names one file, and there are {count} artifacts",
+                path.display()
+            ))
+            .hint(format!("name a folder: {flag} {}/", path.display())));
+        }
+    }
+    Ok(())
+}
+
+fn sign(
+    args: &Sign,
+    formats: &[Format],
+    single: bool,
+    source: &Handle,
+    signer: &SignerInUse,
+    item: &Item,
+) -> Result<SignedArtifact, CommandError> {
+    let at = |flag: &str, path: &Option<std::path::PathBuf>, suffix: &str| {
+        path.as_deref()
+            .map(|path| batch::destination(flag, path, item, suffix, single))
+            .transpose()
+    };
+    let bundle = at("--bundle", &args.bundle, ".sigstore.json")?;
+    let signature = at("--signature", &args.signature, ".sig")?;
+    let placed = |format: &Format| match format {
+        Format::Bundle => bundle.is_some(),
+        _ => signature.is_some(),
+    };
+    if item.from_stdin && !formats.iter().all(placed) {
+        return Err(CommandError::input("standard input has no file to put a signature beside")
+            .hint("say where it goes: --bundle FILE, or --signature FILE"));
+    }
+    let named = item.from_stdin.then(|| "stdin".to_owned());
+    let request = SigningRequest {
+        reference: item.reference.clone(),
+        name: args.name.clone().or(named),
+        version: args.artifact_version.clone(),
+        formats: formats.to_vec(),
+        destination: if bundle.is_some() || signature.is_some() {
+            Destination::To { bundle, signature }
+        } else {
+            Destination::Beside
+        },
+    };
+    sign_artifact(source, &signer.signer, request).map_err(|error| failed(signer, item, error))
+}
+
+fn failed(signer: &SignerInUse, item: &Item, error: SignError) -> CommandError {
+    let message = format!("cannot sign `{}`", clean(&item.shown));
+    match error {
+        SignError::Artifact(error) => CommandError::from_backend(message, *error),
+        SignError::Signer { operation, error } => {
+            let mut shown = CommandError::from_backend(message, *error);
+            // An answer like "wrong password" speaks for itself; a failure of the machinery names its part.
+            shown.causes.insert(0, format!("the backend `{}` failed in `{operation}`", signer.backend));
+            shown
+        }
+        SignError::Source { operation, error } => {
+            let mut shown = CommandError::from_backend(message, *error);
+            shown.failure = Failure::CouldNotTell;
+            shown.causes.insert(0, format!("the backend `local-stage` failed in `{operation}`"));
+            shown
+        }
+        SignError::SignerMisbehaved { operation, what } => CommandError::could_not_tell(message)
+            .because(format!("the backend `{}` failed in `{operation}`", signer.backend))
+            .because(what)
+            .hint("nothing was written; this is for the backend's author to mend"),
+        error @ (SignError::Destination(_) | SignError::NoBytes(_)) => {
+            CommandError::input(message).because(error)
+        }
+        SignError::Write { path, error } => CommandError::could_not_tell(message)
+            .because(format!("cannot write `{}`: {error}", path.display())),
+    }
+}
+
+/// A signed artifact in a report.
+#[derive(Serialize)]
+struct Row<'a> {
+    artifact: &'a str,
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resolved: Option<&'a Artifact>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signer: Option<Signer<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    signatures: Vec<Signature<'a>>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    notes: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<super::ErrorRow<'a>>,
+}
+
+#[derive(Serialize)]
+struct Signer<'a> {
+    backend: &'a str,
+    algorithm: KeyAlgorithm,
+    key_hint: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key_version: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Signature<'a> {
+    format: &'static str,
+    location: &'a str,
+    replaced: bool,
+}
+
+fn report(
+    app: &App,
+    signer: &SignerInUse,
+    shown: &str,
+    result: Result<SignedArtifact, CommandError>,
+) -> Option<Failure> {
+    let signed = match result {
+        Ok(signed) => signed,
+        Err(error) => {
+            app.ui.error(&error);
+            if app.ui.is_machine() {
+                let row = Row {
+                    artifact: shown,
+                    status: "failed",
+                    resolved: None,
+                    signer: None,
+                    signatures: Vec::new(),
+                    notes: &[],
+                    error: Some(super::ErrorRow::of(&error)),
+                };
+                app.ui.item("", &row);
+            }
+            return Some(error.failure);
+        }
+    };
+    for note in &signed.notes {
+        app.ui.note(&format!("{}: {}", clean(shown), clean(note)));
+    }
+    let places: Vec<_> = signed
+        .stored
+        .iter()
+        .map(|stored| clean(&short_path(Path::new(&stored.location))))
+        .collect();
+    let row = Row {
+        artifact: shown,
+        status: "signed",
+        resolved: Some(&signed.artifact),
+        signer: Some(Signer {
+            backend: &signer.backend,
+            algorithm: signed.public_key.algorithm,
+            key_hint: key_hint(&signed.public_key),
+            key_id: signed.key_id.as_deref(),
+            key_version: signed.key_version.as_deref(),
+        }),
+        signatures: signed
+            .stored
+            .iter()
+            .map(|stored| Signature {
+                format: stored.format.as_str(),
+                location: &stored.location,
+                replaced: stored.replaced,
+            })
+            .collect(),
+        notes: &signed.notes,
+        error: None,
+    };
+    let again = if signed.stored.iter().any(|s| s.replaced) { " again" } else { "" };
+    app.ui.item(
+        &format!("signed{again} {} ({}) → {}", clean(shown), describe(&signed.artifact), places.join(", ")),
+        &row,
+    );
+    None
+}
+
+/// `helm-chart app 1.2.0`.
+pub(super) fn describe(artifact: &Artifact) -> String {
+    let version = artifact.version.as_deref().map(|v| format!(" {v}")).unwrap_or_default();
+    match artifact.kind {
+        sigtool_sdk::types::ArtifactKind::Unknown => clean(&format!("{}{version}", artifact.name)),
+        kind => clean(&format!("{kind} {}{version}", artifact.name)),
+    }
+}
+
+/// For several artifacts: how many, and the name of each that failed.
+fn summary(app: &App, tally: &Tally, all: usize) {
+    if all == 1 {
+        return;
+    }
+    app.ui.say(&super::summary_text("signed", tally));
+}

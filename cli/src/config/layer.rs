@@ -1,0 +1,370 @@
+//! The layers of the configuration: where they are found, how they are read, and laid over each other.
+
+use super::environment;
+use super::merge::merge;
+use super::origin::{Origin, SourceFile, shorten};
+use super::project;
+use super::schema;
+use super::trust;
+use super::value::{Data, Node, from_value, parse_file, parse_value, split};
+use super::{LookedAt, Sources};
+use crate::error::{CommandError, Failure};
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The layers that are files, lowest first. Between the project's and `--config` come the variables, above it the flags.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Layer {
+    /// `/etc/sigtool/config.toml`.
+    System,
+    /// The user's file, or the one that `SIGTOOL_CONFIG` names.
+    User,
+    /// The nearest `.sigtool.toml`.
+    Project,
+    /// `--config FILE`.
+    Override,
+    /// `/etc/sigtool/policy.toml`, which is above all of them.
+    Policy,
+}
+
+impl Layer {
+    /// The name in `config path`.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Override => "--config",
+            Self::Policy => "policy",
+            Self::Project => "project",
+            Self::System => "system",
+            Self::User => "user",
+        }
+    }
+}
+
+/// What became of a file that was looked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum FileState {
+    /// It is there, and was not read: the reason.
+    Ignored(String),
+    Missing,
+    Read,
+    /// It is there, and is wrong.
+    Wrong,
+}
+
+/// No configuration is larger. Stops a file that is none from filling the memory.
+const MAX_FILE: u64 = 1024 * 1024;
+
+/// The file that stands for "no file".
+const NO_FILE: &str = "/dev/null";
+
+/// What reading all layers gave.
+pub(crate) struct Layers {
+    pub(crate) tree: Node,
+    pub(crate) files: Vec<LookedAt>,
+    pub(crate) user_file: Option<PathBuf>,
+    pub(crate) warnings: Vec<String>,
+    /// Every problem; a layer that has one still counts, as far as it can be read.
+    pub(crate) problems: Vec<CommandError>,
+}
+
+/// Reads all layers.
+pub(crate) fn read(sources: &Sources) -> Layers {
+    let base: Arc<Path> = sources.working_dir.as_path().into();
+    let mut layers = Layers {
+        tree: built_in(&base),
+        files: Vec::new(),
+        user_file: None,
+        warnings: environment::warnings(&sources.environment),
+        problems: Vec::new(),
+    };
+    layers.file(
+        sources,
+        &sources.system_dir.join("config.toml"),
+        Layer::System,
+    );
+    layers.user(sources);
+    layers.project(sources);
+
+    let (trees, problems) = environment::layer(&sources.environment, &base);
+    layers.problems.extend(problems);
+    trees.into_iter().for_each(|tree| layers.add(tree));
+
+    for text in &sources.overrides {
+        layers.command_line(sources, text, &base);
+    }
+    for (key, value, flag) in &sources.flags {
+        let origin = Origin::Flag(flag.clone());
+        let keys = split(key).unwrap_or_else(|| vec![key.clone()]);
+        layers.add(Node::at(&keys, from_value(value, &origin, &base)));
+    }
+    layers
+}
+
+/// What holds when nobody says anything.
+fn built_in(base: &Arc<Path>) -> Node {
+    let mut root = Node::empty_table(Origin::BuiltIn, base);
+    let mut set = |path: &[&str], data: Data| {
+        merge(
+            &mut root,
+            Node::at(path, Node::new(data, Origin::BuiltIn, base)),
+        );
+    };
+    set(&["color"], Data::String("auto".into()));
+    set(&["commands", "external"], Data::Boolean(true));
+    set(&["format"], Data::String("text".into()));
+    set(&["offline"], Data::Boolean(false));
+    root
+}
+
+impl Layers {
+    /// Checks a tree and lays it over the others.
+    fn add(&mut self, mut tree: Node) {
+        if let Err(error) = name_the_choice(&mut tree) {
+            self.problems.push(error);
+        }
+        self.problems.extend(schema::check(&tree));
+        merge(&mut self.tree, tree);
+    }
+
+    fn user(&mut self, sources: &Sources) {
+        let chosen = sources
+            .environment
+            .get(environment::CONFIG)
+            .filter(|path| !path.is_empty());
+        if let Some(path) = chosen {
+            let path = sources.working_dir.join(path);
+            let there = self.file(sources, &path, Layer::User);
+            if !there {
+                let shown = shorten(&path, sources.home.as_deref());
+                self.problems.push(
+                    Origin::Variable(environment::CONFIG)
+                        .error(format!("there is no file {shown}"), ""),
+                );
+            }
+            self.user_file = Some(path);
+        } else if let Some(path) = &sources.user_file {
+            let path = sources.working_dir.join(path);
+            self.file(sources, &path, Layer::User);
+            self.user_file = Some(path);
+        }
+    }
+
+    fn project(&mut self, sources: &Sources) {
+        let Some(path) = project::find(&sources.working_dir, sources.home.as_deref()) else {
+            let path = sources.working_dir.join(project::FILE);
+            self.looked(Layer::Project, path, FileState::Missing);
+            return;
+        };
+        let home = sources.home.as_deref();
+        match project::open(&path, sources.user_id) {
+            Ok(file) => {
+                let file = contents(file, &path, home, Layer::Project);
+                self.found(sources, &path, Layer::Project, file);
+            }
+            Err(reason) => {
+                let shown = shorten(&path, home);
+                self.warnings.push(format!("{shown} is ignored: {reason}"));
+                self.looked(Layer::Project, path, FileState::Ignored(reason));
+            }
+        }
+    }
+
+    /// One `--config`: `KEY=VALUE`, or a file. What has a `/` before the `=` is a file.
+    fn command_line(&mut self, sources: &Sources, text: &str, base: &Arc<Path>) {
+        match text.split_once('=') {
+            Some((key, value)) if !key.contains('/') => {
+                let key = key.trim();
+                // The value stays out of the origin: it may be a secret.
+                let origin = Origin::Flag(format!("--config {key}"));
+                let Some(keys) = split(key) else {
+                    self.problems.push(
+                        CommandError::input("--config: what stands before `=` is no setting")
+                            .hint("write --config KEY=VALUE, as in --config format=json"),
+                    );
+                    return;
+                };
+                match parse_value(value, &origin, base) {
+                    Ok(leaf) => self.add(Node::at(&keys, leaf)),
+                    Err(error) => self.problems.push(error),
+                }
+            }
+            _ => {
+                let path = sources.working_dir.join(text);
+                if !self.file(sources, &path, Layer::Override) {
+                    self.problems.push(
+                        CommandError::input(format!("--config: there is no file {text}"))
+                            .hint("write --config FILE, or --config KEY=VALUE"),
+                    );
+                }
+            }
+        }
+    }
+
+    /// Reads a file, if it is there. Returns whether it is.
+    fn file(&mut self, sources: &Sources, path: &Path, layer: Layer) -> bool {
+        let home = sources.home.as_deref();
+        let Some(file) = read_file(path, home, layer).transpose() else {
+            self.looked(layer, path.to_owned(), FileState::Missing);
+            return false;
+        };
+        if matches!(layer, Layer::System | Layer::User) && project::writable_by_others(path) {
+            let shown = shorten(path, home);
+            self.warnings.push(format!(
+                "{shown} can be written by others, who can so run their code as you: `chmod go-w {shown}`"
+            ));
+        }
+        self.found(sources, path, layer, file);
+        true
+    }
+
+    /// Takes in a file that is there.
+    fn found(
+        &mut self,
+        sources: &Sources,
+        path: &Path,
+        layer: Layer,
+        file: Result<SourceFile, CommandError>,
+    ) {
+        let parsed = file.and_then(|file| parse_file(&Arc::new(file)));
+        let mut tree = match parsed {
+            Ok(tree) => tree,
+            Err(error) => {
+                self.problems.push(error);
+                self.looked(layer, path.to_owned(), FileState::Wrong);
+                return;
+            }
+        };
+        let before = self.problems.len();
+        if layer == Layer::Project {
+            // Named before it is judged: the choice of a profile is no profile.
+            self.problems.extend(name_the_choice(&mut tree).err());
+            let home = sources.home.as_deref();
+            let user = self.user_file.as_deref().map(|p| shorten(p, home));
+            self.problems
+                .extend(trust::check(&tree, &self.tree, user.as_deref()));
+        }
+        self.add(tree);
+        let state = if self.problems.len() == before {
+            FileState::Read
+        } else {
+            FileState::Wrong
+        };
+        self.looked(layer, path.to_owned(), state);
+    }
+
+    fn looked(&mut self, layer: Layer, path: PathBuf, state: FileState) {
+        self.files.push(LookedAt { layer, path, state });
+    }
+}
+
+/// Reads a file of at most 1 MiB; `None` if it is not there.
+pub(crate) fn read_file(
+    path: &Path,
+    home: Option<&Path>,
+    layer: Layer,
+) -> Result<Option<SourceFile>, CommandError> {
+    if path == Path::new(NO_FILE) {
+        return Ok(Some(SourceFile::new(
+            path.into(),
+            home,
+            String::new(),
+            layer,
+        )));
+    }
+    match open(path, true) {
+        Ok(file) => contents(file, path, home, layer).map(Some),
+        Err(e) if is_missing(&e) => Ok(None),
+        Err(e) => Err(unreadable(path, home, layer, &e)),
+    }
+}
+
+/// The content of an open file.
+fn contents(
+    file: File,
+    path: &Path,
+    home: Option<&Path>,
+    layer: Layer,
+) -> Result<SourceFile, CommandError> {
+    let cannot = |why: &dyn std::fmt::Display| unreadable(path, home, layer, why);
+    if !file.metadata().map_err(|e| cannot(&e))?.is_file() {
+        return Err(cannot(&"it is not a regular file"));
+    }
+    let mut bytes = Vec::new();
+    file.take(MAX_FILE + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|e| cannot(&e))?;
+    if bytes.len() as u64 > MAX_FILE {
+        return Err(cannot(
+            &"it is larger than 1 MiB, which no configuration is",
+        ));
+    }
+    let text = String::from_utf8(bytes).map_err(|_| cannot(&"it is not UTF-8"))?;
+    Ok(SourceFile::new(path.into(), home, text, layer))
+}
+
+fn unreadable(
+    path: &Path,
+    home: Option<&Path>,
+    layer: Layer,
+    why: &dyn std::fmt::Display,
+) -> CommandError {
+    let failure = match layer {
+        Layer::Override => Failure::Input,
+        _ => Failure::CouldNotTell,
+    };
+    let shown = shorten(path, home);
+    CommandError::new(failure, format!("cannot read the configuration {shown}")).because(why)
+}
+
+/// Opens without waiting for the other end of a FIFO; a link only where links are followed.
+pub(crate) fn open(path: &Path, follow: bool) -> std::io::Result<File> {
+    let mut options = std::fs::OpenOptions::new();
+    options.read(true);
+    #[cfg(unix)]
+    {
+        use rustix::fs::OFlags;
+        use std::os::unix::fs::OpenOptionsExt;
+        let link = if follow {
+            OFlags::empty()
+        } else {
+            OFlags::NOFOLLOW
+        };
+        let flags = (OFlags::NONBLOCK | link).bits();
+        options.custom_flags(i32::try_from(flags).unwrap_or_default());
+    }
+    #[cfg(not(unix))]
+    let _ = follow;
+    options.open(path)
+}
+
+fn is_missing(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{NotADirectory, NotFound};
+    matches!(error.kind(), NotFound | NotADirectory)
+}
+
+/// `profile = "NAME"` chooses a profile, `[profile.NAME]` is one: the first becomes `default_profile`.
+///
+/// # Errors
+///
+/// Both spellings in one place.
+pub(crate) fn name_the_choice(tree: &mut Node) -> Result<(), CommandError> {
+    if !matches!(
+        tree.child("profile").map(|n| &n.data),
+        Some(Data::String(_))
+    ) {
+        return Ok(());
+    }
+    let Some(choice) = tree.remove("profile") else {
+        return Ok(());
+    };
+    if tree.child("default_profile").is_some() {
+        return Err(choice.named.error(
+            "`profile` and `default_profile` say the same: keep one",
+            "remove this",
+        ));
+    }
+    tree.insert("default_profile", choice);
+    Ok(())
+}

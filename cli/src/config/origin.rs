@@ -1,0 +1,196 @@
+//! Where a value came from: what `config explain` prints, and what errors point at.
+
+use super::layer::Layer;
+use super::secret;
+use crate::error::{CommandError, Failure, Snippet};
+use std::fmt;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// A configuration file that was read.
+pub(crate) struct SourceFile {
+    /// Its absolute path.
+    pub(crate) path: PathBuf,
+    /// The path as the user would write it: `~/…` where that is shorter.
+    pub(crate) shown: String,
+    /// Its whole text. May hold what should not be there: show it only through [`Origin::error`].
+    pub(crate) text: String,
+    /// Which layer it is.
+    pub(crate) layer: Layer,
+    /// Where each line begins, in bytes.
+    lines: Vec<usize>,
+}
+
+impl SourceFile {
+    pub(crate) fn new(path: PathBuf, home: Option<&Path>, text: String, layer: Layer) -> Self {
+        let lines = std::iter::once(0)
+            .chain(text.match_indices('\n').map(|(at, _)| at + 1))
+            .collect();
+        Self {
+            shown: shorten(&path, home),
+            path,
+            text,
+            layer,
+            lines,
+        }
+    }
+
+    /// The folder that relative paths of the file resolve against.
+    pub(crate) fn folder(&self) -> &Path {
+        self.path.parent().unwrap_or(Path::new("/"))
+    }
+
+    /// The origin of what stands at these bytes.
+    pub(crate) fn at(self: &Arc<Self>, span: Range<usize>) -> Origin {
+        let line = self.lines.partition_point(|start| *start <= span.start);
+        let start = self.lines[line - 1];
+        let column = self
+            .text
+            .get(start..span.start)
+            .map_or(1, |before| before.chars().count() + 1);
+        Origin::File {
+            file: Arc::clone(self),
+            line,
+            column,
+            span,
+        }
+    }
+
+    /// A file that was named on the command line is an input; any other is configuration.
+    pub(crate) fn failure(&self) -> Failure {
+        match self.layer {
+            Layer::Override => Failure::Input,
+            _ => Failure::CouldNotTell,
+        }
+    }
+}
+
+impl fmt::Debug for SourceFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Not the text: a password may stand in it.
+        write!(f, "SourceFile({})", self.shown)
+    }
+}
+
+/// The path with `~` for the home folder.
+pub(crate) fn shorten(path: &Path, home: Option<&Path>) -> String {
+    home.and_then(|home| path.strip_prefix(home).ok())
+        .map_or_else(
+            || path.display().to_string(),
+            |rest| format!("~/{}", rest.display()),
+        )
+}
+
+/// Where a value came from.
+#[derive(Clone, Debug)]
+pub(crate) enum Origin {
+    /// Nobody set it.
+    BuiltIn,
+    /// It stands in a file.
+    File {
+        file: Arc<SourceFile>,
+        /// The line, from 1.
+        line: usize,
+        /// The column in characters, from 1.
+        column: usize,
+        /// The bytes of the value.
+        span: Range<usize>,
+    },
+    /// An environment variable, by its name.
+    Variable(&'static str),
+    /// A flag, as far as it may be shown: `--offline`, `--config jobs`.
+    Flag(String),
+}
+
+impl Origin {
+    /// An error about the value that came from here. Of a file it shows the line, with everything hidden that may be a secret.
+    pub(crate) fn error(&self, message: impl Into<String>, label: &str) -> CommandError {
+        self.report(message.into(), label, None)
+    }
+
+    /// As [`error`](Self::error), with the value hidden: it may be a secret itself.
+    pub(crate) fn error_hiding_value(
+        &self,
+        message: impl Into<String>,
+        label: &str,
+    ) -> CommandError {
+        self.report(message.into(), label, self.span())
+    }
+
+    /// An error about a key, with its value hidden: it may be meant for a setting that is a secret.
+    pub(crate) fn error_hiding(
+        &self,
+        value: &Self,
+        message: impl Into<String>,
+        label: &str,
+    ) -> CommandError {
+        let key = self.span().unwrap_or_default();
+        // The "value" of a table with a header of its own is that header, with the key inside.
+        let apart = |value: &Range<usize>| value.start >= key.end || value.end <= key.start;
+        self.report(message.into(), label, value.span().filter(apart))
+    }
+
+    fn span(&self) -> Option<Range<usize>> {
+        match self {
+            Self::File { span, .. } => Some(span.clone()),
+            _ => None,
+        }
+    }
+
+    fn report(&self, message: String, label: &str, hidden: Option<Range<usize>>) -> CommandError {
+        match self {
+            Self::BuiltIn => CommandError::could_not_tell(message),
+            Self::File { file, span, .. } => {
+                let (text, span) = secret::mask(&file.text, span, hidden, false);
+                CommandError::new(file.failure(), message).snippet(Snippet {
+                    path: PathBuf::from(&file.shown),
+                    text,
+                    span,
+                    label: label.to_owned(),
+                })
+            }
+            Self::Variable(name) => CommandError::could_not_tell(format!("{name}: {message}")),
+            Self::Flag(flag) => CommandError::input(format!("{flag}: {message}")),
+        }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BuiltIn => f.write_str("built in"),
+            Self::File { file, line, .. } => write!(f, "{}:{line}", file.shown),
+            Self::Variable(name) => f.write_str(name),
+            Self::Flag(flag) => f.write_str(flag),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_origin_reads_as_file_and_line() {
+        let file = Arc::new(SourceFile::new(
+            "/home/ann/.config/sigtool/config.toml".into(),
+            Some(Path::new("/home/ann")),
+            "a = 1\nü = 2\n".into(),
+            Layer::User,
+        ));
+        assert_eq!(file.at(0..1).to_string(), "~/.config/sigtool/config.toml:1");
+        let origin = file.at(11..12);
+        assert_eq!(origin.to_string(), "~/.config/sigtool/config.toml:2");
+        assert!(matches!(origin, Origin::File { column: 5, .. }));
+    }
+
+    #[test]
+    fn what_came_from_the_command_line_is_an_input_and_the_rest_is_configuration() {
+        let flag = Origin::Flag("--config jobs".into()).error("no", "");
+        assert_eq!(flag.failure, Failure::Input);
+        let variable = Origin::Variable("SIGTOOL_JOBS").error("no", "");
+        assert_eq!(variable.failure, Failure::CouldNotTell);
+        assert_eq!(variable.message, "SIGTOOL_JOBS: no");
+    }
+}

@@ -1,0 +1,173 @@
+//! The ceiling: `/etc/sigtool/policy.toml`, which nothing overrides, no file, variable or flag.
+//!
+//! ```toml
+//! backends          = ["cosign-key", "local-stage"]  # no others are loaded
+//! isolation         = "process"                      # no third-party backend runs inside sigtool
+//! external_commands = false                          # no `sigtool-NAME` from the PATH
+//!
+//! [verify]                                           # demanded of every verification, besides what the profile demands
+//! keys    = ["release.pub"]
+//! require = "all"
+//! ```
+
+use super::layer::{FileState, Layer, Layers, read_file};
+use super::profile::VerifySettings;
+use super::schema::{Known, check_keys, check_verify};
+use super::settings::{Choice, Require};
+use super::value::{Located, Node, parse_file};
+use super::{LookedAt, Sources};
+use crate::error::CommandError;
+use crate::host::Isolation;
+use std::path::Path;
+use std::sync::Arc;
+
+/// The settings of the policy file.
+pub(crate) const POLICY: &[Known] = &[
+    Known {
+        key: "backends",
+        takes: "a list of ids",
+        summary: "the backends that may be loaded; without it, all",
+    },
+    Known {
+        key: "external_commands",
+        takes: "true or false",
+        summary: "whether commands that are not built in may run",
+    },
+    Known {
+        key: "isolation",
+        takes: "\"process\" or \"in-process\"",
+        summary: "the least that separates a third-party backend from sigtool",
+    },
+    Known {
+        key: "verify",
+        takes: "a table",
+        summary: "what every verification demands, besides what the profile demands",
+    },
+];
+
+/// What is allowed at most, and demanded at least. By default: everything, and nothing.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Ceiling {
+    /// The ids of the backends that may be loaded, if there is a list.
+    pub(super) backends: Option<Located<Vec<String>>>,
+    /// Whether commands that are not built in may run, if it is said.
+    pub(super) external_commands: Option<Located<bool>>,
+    /// The least isolation of third-party backends.
+    pub(super) isolation: Option<Located<Isolation>>,
+    /// What every verification demands besides the profile's own; `require` is `all` if it is not said.
+    pub(crate) verify: Option<VerifySettings>,
+}
+
+impl Ceiling {
+    /// The backends that may be loaded; without a list, all.
+    pub(crate) fn backends(&self) -> Option<Vec<String>> {
+        self.backends.as_ref().map(|list| list.value.clone())
+    }
+
+    /// Whether third-party backends may not run inside sigtool.
+    pub(crate) fn isolates(&self) -> bool {
+        self.isolation
+            .as_ref()
+            .is_some_and(|least| least.value == Isolation::Process)
+    }
+
+    /// Whether a backend may be loaded.
+    ///
+    /// # Errors
+    ///
+    /// It may not: the policy's line.
+    pub(crate) fn check_backend(&self, id: &str) -> Result<(), CommandError> {
+        match &self.backends {
+            Some(list) if !list.value.iter().any(|allowed| allowed == id) => Err(list
+                .origin
+                .error(
+                    format!("the policy of this machine does not allow the backend `{id}`"),
+                    "the allowed backends",
+                )
+                .hint("ask the administrator of this machine, who keeps that file")),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Reads the policy, if there is one. What is wrong with it goes to the problems: nothing may run under half a policy.
+pub(crate) fn read(sources: &Sources, layers: &mut Layers) -> Ceiling {
+    let path = sources.system_dir.join("policy.toml");
+    let home = sources.home.as_deref();
+    let parsed = read_file(&path, home, Layer::Policy)
+        .and_then(|file| file.map(|file| parse_file(&Arc::new(file))).transpose());
+    let (ceiling, state) = match parsed {
+        Ok(None) => (Ceiling::default(), FileState::Missing),
+        Ok(Some(tree)) => {
+            let before = layers.problems.len();
+            layers.problems.extend(check(&tree));
+            let ceiling = ceiling(&tree, home, &mut layers.problems);
+            let state = if layers.problems.len() == before {
+                FileState::Read
+            } else {
+                FileState::Wrong
+            };
+            (ceiling, state)
+        }
+        Err(error) => {
+            layers.problems.push(error);
+            (Ceiling::default(), FileState::Wrong)
+        }
+    };
+    layers.files.push(LookedAt {
+        layer: Layer::Policy,
+        path,
+        state,
+    });
+    ceiling
+}
+
+fn check(tree: &Node) -> Vec<CommandError> {
+    let mut problems = check_keys(tree, "", POLICY);
+    if let Some(verify) = tree.child("verify") {
+        problems.extend(check_verify(verify, "verify"));
+    }
+    problems
+}
+
+fn ceiling(tree: &Node, home: Option<&Path>, problems: &mut Vec<CommandError>) -> Ceiling {
+    let mut keep = |error: CommandError| problems.push(error);
+    let mut ceiling = Ceiling::default();
+    if let Some(node) = tree.child("backends") {
+        match node.strings("backends") {
+            Ok(ids) => {
+                let ids = ids.into_iter().map(|id| id.value).collect();
+                ceiling.backends = Some(Located::new(ids, &node.origin));
+            }
+            Err(error) => keep(error),
+        }
+    }
+    if let Some(node) = tree.child("external_commands") {
+        match node.boolean("external_commands") {
+            Ok(value) => ceiling.external_commands = Some(Located::new(value, &node.origin)),
+            Err(error) => keep(error),
+        }
+    }
+    if let Some(node) = tree.child("isolation") {
+        match Isolation::read(node, "isolation") {
+            Ok(value) => ceiling.isolation = Some(Located::new(value, &node.origin)),
+            Err(error) => keep(error),
+        }
+    }
+    if let Some(node) = tree.child("verify") {
+        // What is wrong inside has been told by `check`.
+        match VerifySettings::read(node, "verify", home, Require::All) {
+            Ok(Some(verify)) => ceiling.verify = Some(verify),
+            Ok(None) => keep(node.origin.error(
+                "the policy's `verify` lists neither keys nor identities",
+                "nothing could satisfy this",
+            )),
+            Err(error) => {
+                if check_verify(node, "verify").is_empty() {
+                    keep(error);
+                }
+            }
+        }
+    }
+    ceiling
+}

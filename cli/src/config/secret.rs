@@ -1,0 +1,342 @@
+//! Secrets in the configuration: references to them, never they themselves; and the hiding of what may be one.
+
+use super::value::{Data, Node, absolute};
+use crate::error::CommandError;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+/// Where a secret is kept. Written as a table with one key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum SecretReference {
+    /// `{ env = "NAME" }`: an environment variable.
+    Env(String),
+    /// `{ file = "PATH" }`: a file, relative to the one that says so.
+    File(PathBuf),
+    /// `{ keyring = "NAME" }`: the keyring of the operating system.
+    Keyring(String),
+    /// `{ prompt = "TEXT" }`: the person, asked with this text.
+    Prompt(String),
+    /// `{ secret = "scheme://…" }`: a secret manager.
+    Secret(String),
+}
+
+/// The keys that a reference may have.
+pub(crate) const KINDS: [&str; 5] = ["env", "file", "keyring", "prompt", "secret"];
+
+/// What is shown in place of a secret.
+pub(crate) const HIDDEN: &str = "…";
+
+impl SecretReference {
+    /// Reads the reference under `key`.
+    ///
+    /// # Errors
+    ///
+    /// A plain value is refused, and neither the message nor the line shown has it.
+    pub(crate) fn read(node: &Node, key: &str, home: Option<&Path>) -> Result<Self, CommandError> {
+        let Data::Table(table) = &node.data else {
+            return Err(refused(node, key));
+        };
+        let mut entries = table.iter();
+        let (Some((kind, value)), None) = (entries.next(), entries.next()) else {
+            return Err(misspelt(node, key, "a reference to a secret has one key"));
+        };
+        let Data::String(text) = &value.data else {
+            return Err(misspelt(value, key, "a reference to a secret is a string"));
+        };
+        if text.is_empty() {
+            return Err(misspelt(value, key, "a reference to a secret is not empty"));
+        }
+        match kind.as_str() {
+            "env" if text.contains(['=', '\0']) => Err(misspelt(
+                value,
+                key,
+                "this is no name of an environment variable",
+            )),
+            "env" => Ok(Self::Env(text.clone())),
+            "file" => Ok(Self::File(absolute(&value.base, home, text))),
+            "keyring" => Ok(Self::Keyring(text.clone())),
+            "prompt" => Ok(Self::Prompt(text.clone())),
+            "secret" => Ok(Self::Secret(text.clone())),
+            _ => Err(misspelt(
+                value,
+                key,
+                &format!("a secret cannot be kept in `{kind}`"),
+            )),
+        }
+    }
+}
+
+/// Whether a table has the form of a reference, so that a higher layer's replaces it whole.
+pub(crate) fn has_form(keys: impl IntoIterator<Item = impl AsRef<str>>) -> bool {
+    let mut keys = keys.into_iter().peekable();
+    keys.peek().is_some() && keys.all(|k| KINDS.contains(&k.as_ref()))
+}
+
+/// The message for a secret that was written out.
+fn refused(node: &Node, key: &str) -> CommandError {
+    node.origin
+        .error_hiding_value(
+            format!(
+                "`{key}` is a secret: it takes a reference, this is {}",
+                node.data.type_name()
+            ),
+            "a reference belongs here",
+        )
+        .hint(spelling(key))
+        .hint("if a real secret stands there, remove it and change it")
+}
+
+fn misspelt(node: &Node, key: &str, why: &str) -> CommandError {
+    node.origin
+        .error_hiding_value(format!("`{key}`: {why}"), "")
+        .hint(spelling(key))
+}
+
+/// How to write a reference to a secret.
+pub(crate) fn spelling(key: &str) -> String {
+    let key = key.rsplit('.').next().unwrap_or(key);
+    format!(
+        "say where it is kept: `{key} = {{ prompt = \"TEXT\" }}`, or `{{ env = \"NAME\" }}`, `{{ file = \"PATH\" }}`, \
+         `{{ keyring = \"NAME\" }}`, `{{ secret = \"SCHEME://…\" }}`"
+    )
+}
+
+/// Whether a setting of this name is likely to hold a secret, misspelt names included.
+///
+/// The manifests say which settings are secrets; this is for what no manifest knows: a misspelt key, a file that is not TOML.
+pub(crate) fn looks_secret(key: &str) -> bool {
+    const WORDS: [&str; 6] = [
+        "password",
+        "passphrase",
+        "passwd",
+        "credential",
+        "credentials",
+        "token",
+    ];
+    let key = key.to_ascii_lowercase().replace('-', "_");
+    let last = key.rsplit('_').next().unwrap_or(&key);
+    if ["file", "path", "url", "env"].contains(&last) && last != key {
+        return false;
+    }
+    let parts: Vec<&str> = key.split('_').collect();
+    (parts.len() > 1 && (parts.contains(&"secret") || key.contains("api_key")))
+        || key == "apikey"
+        || parts.iter().any(|part| {
+            ["pin", "pass", "pw", "pwd"].contains(part)
+                || WORDS.iter().any(|word| {
+                    let slips = if word.len() > 6 { 2 } else { 1 };
+                    part.contains(word) || strsim::damerau_levenshtein(part, word) <= slips
+                })
+        })
+}
+
+/// Whether the value at a dotted key may be a secret: its own name says so, or a name above it does and it is no reference.
+///
+/// The names that users give to profiles and the like do not count.
+pub(crate) fn hides<'a>(path: impl Iterator<Item = &'a str>) -> bool {
+    let path: Vec<&str> = path.collect();
+    let Some((last, above)) = path.split_last() else {
+        return false;
+    };
+    let named = matches!(path[0], "alias" | "backend" | "profile");
+    let above = above.get(if named { 2 } else { 0 }..).unwrap_or_default();
+    looks_secret(last) || (!KINDS.contains(last) && above.iter().any(|key| looks_secret(key)))
+}
+
+/// The text with everything replaced by `…` that may be a secret, and the span moved along.
+///
+/// Hidden are `hidden`, and the values of all keys that [look like secrets](looks_secret). Where the text is not TOML
+/// (`broken`), nobody knows where a value ends: then all of it goes, to the end of its line.
+pub(crate) fn mask(
+    text: &str,
+    span: &Range<usize>,
+    hidden: Option<Range<usize>>,
+    broken: bool,
+) -> (String, Range<usize>) {
+    let mut ranges = secret_values(text, broken);
+    ranges.extend(hidden);
+    ranges.sort_by_key(|r| r.start);
+
+    let mut masked = String::with_capacity(text.len());
+    let mut moved = span.clone();
+    let mut done = 0;
+    for range in ranges {
+        if range.start < done || text.get(range.clone()).is_none_or(str::is_empty) {
+            continue;
+        }
+        masked.push_str(&text[done..range.start]);
+        let start = masked.len();
+        masked.push_str(HIDDEN);
+        moved.start = shifted(span.start, moved.start, &range, start, masked.len());
+        moved.end = shifted(span.end, moved.end, &range, start, masked.len());
+        done = range.end;
+    }
+    masked.push_str(&text[done..]);
+    // A span that lay wholly inside what is hidden points at all of the `…`.
+    if moved.start >= moved.end && span.start < span.end {
+        moved.start = moved.end.saturating_sub(HIDDEN.len());
+    }
+    (masked, moved)
+}
+
+/// Where a position goes when `range` becomes the bytes from `start` to `end` of the new text.
+fn shifted(old: usize, now: usize, range: &Range<usize>, start: usize, end: usize) -> usize {
+    if old >= range.end {
+        old - range.end + end
+    } else if old > range.start {
+        end
+    } else if old == range.start {
+        start
+    } else {
+        now
+    }
+}
+
+/// The bytes of the values of keys that look like secrets, found without parsing.
+fn secret_values(text: &str, broken: bool) -> Vec<Range<usize>> {
+    let mut ranges: Vec<Range<usize>> = Vec::new();
+    let mut header: Vec<&str> = Vec::new();
+    let mut start = 0;
+    for line in text.split_inclusive('\n') {
+        let trimmed = line.trim();
+        if trimmed.starts_with('[') && !trimmed.contains('=') {
+            header = keys_of(trimmed.trim_matches(['[', ']', ' '])).collect();
+        }
+        for (equals, _) in line.match_indices('=') {
+            let key = key_before(&line[..equals]);
+            if hides(header.iter().copied().chain(keys_of(key))) {
+                let after = &line[equals + 1..];
+                let blanks = after.len() - after.trim_start_matches([' ', '\t']).len();
+                let value = start + equals + 1 + blanks;
+                ranges.push(value..value + value_length(&text[value..], broken));
+            }
+        }
+        start += line.len();
+    }
+    ranges
+}
+
+/// The dotted key that a text ends with.
+fn key_before(text: &str) -> &str {
+    let text = text.trim_end_matches([' ', '\t']);
+    let in_key = |c: char| c.is_alphanumeric() || "_-.\"'".contains(c);
+    &text[text.trim_end_matches(in_key).len()..]
+}
+
+fn keys_of(dotted: &str) -> impl Iterator<Item = &str> {
+    dotted
+        .split('.')
+        .map(|key| key.trim().trim_matches(['"', '\'']))
+}
+
+/// How many bytes of the text, at its start, may be a secret value.
+fn value_length(text: &str, broken: bool) -> usize {
+    let line = text.find('\n').unwrap_or(text.len());
+    let line = text[..line].trim_end().len();
+    if let Some(inside) = text.strip_prefix('{') {
+        let first = inside.trim_start().split([' ', '\t', '=']).next();
+        return match first {
+            Some(kind) if KINDS.contains(&kind) => 0,
+            _ => text[..line].rfind('}').map_or(line, |at| at + 1),
+        };
+    }
+    for quotes in ["\"\"\"", "'''"] {
+        if let Some(inside) = text.strip_prefix(quotes) {
+            return inside.find(quotes).map_or(text.len(), |at| at + 6);
+        }
+    }
+    if text.starts_with('[') {
+        return text.find(']').map_or(text.len(), |at| at + 1);
+    }
+    if broken {
+        return line;
+    }
+    match text.chars().next() {
+        Some('\'') => text[1..line.max(1)].find('\'').map_or(line, |at| at + 2),
+        Some('"') => {
+            let mut escaped = false;
+            text[1..line.max(1)]
+                .char_indices()
+                .find(|(_, c)| {
+                    let closes = *c == '"' && !escaped;
+                    escaped = *c == '\\' && !escaped;
+                    closes
+                })
+                .map_or(line, |(at, _)| at + 2)
+        }
+        _ => text[..line].find([',', '}', '#']).unwrap_or(line),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn masked(text: &str) -> String {
+        mask(text, &(0..0), None, false).0
+    }
+
+    #[test]
+    fn the_value_of_a_secret_is_never_shown_however_it_is_spelt() {
+        for text in [
+            "password = \"hunter2\"",
+            "password = \"hun\\\"ter2hunter2\"",
+            "password='hunter2'",
+            "pasword = \"hunter2\"",
+            "\"pass-word\" = \"hunter2\"",
+            "passwrod=\"hunter2\"",
+            "a = { b = 1, password = \"hunter2\" }",
+            "signer.password = \"hunter2\"",
+            "signer.password.value = \"hunter2\"",
+            "PIN = 12345hunter2",
+            "api_key = [\n\"hunter2\"\n]",
+            "password = { value = \"hunter2\" }",
+            "token = \"\"\"\nhunter2\n\"\"\"",
+            "[profile.a.signer.password]\nvalue = \"hunter2\"",
+            "password = \"\"\"\nhunter2\n",
+        ] {
+            assert!(
+                !masked(text).contains("hunter2"),
+                "{text}: {}",
+                masked(text)
+            );
+            let broken = mask(text, &(0..0), None, true).0;
+            assert!(!broken.contains("hunter2"), "{text}: {broken}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_secret_stays() {
+        for text in [
+            "password = { env = \"NAME\" }",
+            "signer.password.env = \"NAME\"",
+            "secret = { backend = \"vault\" }",
+            "token_file = \"a\"",
+            "key = \"release.key\"",
+            "[profile.token]\nkey = \"release.key\"",
+            "attach = true",
+        ] {
+            assert_eq!(masked(text), text);
+        }
+    }
+
+    #[test]
+    fn a_line_that_is_not_toml_is_hidden_to_its_end() {
+        let (text, _) = mask("password = \"a\"hunter2\nnext = 1", &(0..0), None, true);
+        assert_eq!(text, "password = …\nnext = 1");
+    }
+
+    #[test]
+    fn the_span_moves_with_the_text() {
+        let text = "password = \"hunter2\", atach = 1";
+        let at = text.find("atach").unwrap();
+        let (masked, span) = mask(text, &(at..at + 5), None, false);
+        assert_eq!(&masked[span], "atach");
+        let (masked, span) = mask(text, &(11..20), None, false);
+        assert_eq!(&masked[span], HIDDEN);
+        let (masked, span) = mask(text, &(13..15), None, false);
+        assert_eq!(&masked[span], HIDDEN);
+        let (masked, span) = mask(text, &(0..8), None, false);
+        assert_eq!(&masked[span], "password");
+    }
+}

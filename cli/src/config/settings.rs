@@ -1,0 +1,300 @@
+//! The types of settings: what a text in the configuration means once it is read.
+
+use super::value::{Node, absolute};
+use crate::args::SignatureFormat;
+use crate::error::CommandError;
+use crate::host::Isolation;
+use crate::output::{Color, Format};
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// A setting that takes one of a few words.
+pub(crate) trait Choice: Copy + Sized + 'static {
+    /// The words, in the order in which they are offered.
+    const WORDS: &'static [(&'static str, Self)];
+
+    /// Reads the setting `key`.
+    fn read(node: &Node, key: &str) -> Result<Self, CommandError> {
+        let text = node.string(key)?;
+        if let Some((_, choice)) = Self::WORDS.iter().find(|(word, _)| *word == text) {
+            return Ok(*choice);
+        }
+        let words: Vec<&str> = Self::WORDS.iter().map(|(word, _)| *word).collect();
+        let error = node.origin.error(
+            format!("`{key}` cannot be `{text}`: it takes {}", either(&words)),
+            "not one of these",
+        );
+        Err(match super::schema::nearest(text, words.into_iter()) {
+            Some(near) => error.hint(format!("did you mean `{near}`?")),
+            None => error,
+        })
+    }
+}
+
+/// `a, b or c`.
+fn either(words: &[&str]) -> String {
+    match words {
+        [rest @ .., last] if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
+        _ => words.concat(),
+    }
+}
+
+impl Choice for Color {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("auto", Self::Auto),
+        ("always", Self::Always),
+        ("never", Self::Never),
+    ];
+}
+
+impl Choice for Format {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("text", Self::Text),
+        ("json", Self::Json),
+        ("jsonl", Self::Jsonl),
+    ];
+}
+
+impl Choice for Isolation {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("process", Self::Process), ("in-process", Self::InProcess)];
+}
+
+impl Choice for SignatureFormat {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("bundle", Self::Bundle),
+        ("cosign", Self::Cosign),
+        ("both", Self::Both),
+    ];
+}
+
+/// How many of the listed keys and identities, counted together, must have signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Require {
+    All,
+    Any,
+    Number(NonZeroUsize),
+}
+
+impl Require {
+    /// Reads `"any"`, `"all"` or a number from 1.
+    pub(crate) fn read(node: &Node, key: &str) -> Result<Self, CommandError> {
+        const EXPECTED: &str = "\"any\", \"all\" or a number from 1";
+        match &node.data {
+            super::value::Data::String(text) if text == "any" => Ok(Self::Any),
+            super::value::Data::String(text) if text == "all" => Ok(Self::All),
+            super::value::Data::Integer(number) => usize::try_from(*number)
+                .ok()
+                .and_then(NonZeroUsize::new)
+                .map(Self::Number)
+                .ok_or_else(|| {
+                    node.origin.error(
+                        format!("`{key}` takes {EXPECTED}, this is {number}"),
+                        "too small",
+                    )
+                }),
+            super::value::Data::String(text) => Err(node.origin.error(
+                format!("`{key}` takes {EXPECTED}, this is `{text}`"),
+                "not one of these",
+            )),
+            _ => Err(node.wrong_type(key, EXPECTED)),
+        }
+    }
+}
+
+/// What the host can be asked to lend to a backend, beyond what each gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Grant {
+    /// Identity tokens of the profile.
+    IdentityToken,
+}
+
+impl Choice for Grant {
+    const WORDS: &'static [(&'static str, Self)] = &[("identity-token", Self::IdentityToken)];
+}
+
+/// A duration: `30s`, `2m`, `1h`, `500ms`, or a number of seconds.
+pub(crate) fn duration(node: &Node, key: &str) -> Result<Duration, CommandError> {
+    const EXPECTED: &str = "a time such as \"30s\", \"2m\" or \"500ms\"";
+    let text = match &node.data {
+        super::value::Data::Integer(seconds) => seconds.to_string(),
+        super::value::Data::String(text) => text.clone(),
+        _ => return Err(node.wrong_type(key, EXPECTED)),
+    };
+    parse_duration(&text).ok_or_else(|| {
+        node.origin.error(
+            format!("`{key}` takes {EXPECTED}, this is `{text}`"),
+            "not a time",
+        )
+    })
+}
+
+/// The longest timeout that makes sense: a day.
+const MAX_TIMEOUT: Duration = Duration::from_secs(86_400);
+
+fn parse_duration(text: &str) -> Option<Duration> {
+    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
+    let number: u64 = digits.parse().ok()?;
+    let milliseconds = match text[digits.len()..].trim() {
+        "" | "s" => number.checked_mul(1_000)?,
+        "h" => number.checked_mul(3_600_000)?,
+        "m" => number.checked_mul(60_000)?,
+        "ms" => number,
+        _ => return None,
+    };
+    let duration = Duration::from_millis(milliseconds);
+    (!duration.is_zero() && duration <= MAX_TIMEOUT).then_some(duration)
+}
+
+/// More jobs than any machine has use for.
+const MAX_JOBS: i64 = 1024;
+
+/// How many artifacts are worked on at once.
+pub(crate) fn jobs(node: &Node, key: &str) -> Result<NonZeroUsize, CommandError> {
+    let number = node.integer(key)?;
+    usize::try_from(number)
+        .ok()
+        .filter(|_| number <= MAX_JOBS)
+        .and_then(NonZeroUsize::new)
+        .ok_or_else(|| {
+            node.origin.error(
+                format!("`{key}` takes a number from 1 to {MAX_JOBS}, this is {number}"),
+                "out of range",
+            )
+        })
+}
+
+/// A key reference as it was written, and the folder that a path in it is relative to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct KeyText {
+    /// A path, or `scheme:rest`.
+    pub(crate) text: String,
+    /// The folder.
+    pub(crate) base: PathBuf,
+}
+
+impl KeyText {
+    /// Reads the key reference under `key`.
+    ///
+    /// # Errors
+    ///
+    /// A key that was pasted in place of its reference is refused and not shown.
+    pub(crate) fn read(node: &Node, key: &str, home: Option<&Path>) -> Result<Self, CommandError> {
+        let text = node.string(key)?;
+        if text.contains(['\n', '\0']) || text.contains("-----BEGIN") {
+            return Err(node.origin.error_hiding_value(
+                format!("`{key}` takes a key reference, not a key"),
+                "a path, or `scheme:name`, belongs here",
+            ));
+        }
+        if text.is_empty() {
+            return Err(node.origin.error(
+                format!("`{key}` is empty"),
+                "a path, or `scheme:name`, belongs here",
+            ));
+        }
+        let text = match (text.strip_prefix("~/"), home) {
+            (Some(rest), Some(home)) => home.join(rest).to_string_lossy().into_owned(),
+            _ => text.to_owned(),
+        };
+        Ok(Self {
+            text,
+            base: node.base.to_path_buf(),
+        })
+    }
+
+    /// The scheme before the colon, if it is no path. One letter before a colon is a drive, and so a path.
+    pub(crate) fn scheme(&self) -> Option<&str> {
+        let (scheme, _) = self.text.split_once(':')?;
+        let letters = |c: char| c.is_ascii_alphanumeric() || "+-.".contains(c);
+        (scheme.len() > 1
+            && scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+            && scheme.chars().all(letters))
+        .then_some(scheme)
+    }
+
+    /// The absolute path, if it is one.
+    pub(crate) fn path(&self) -> Option<PathBuf> {
+        self.scheme()
+            .is_none()
+            .then(|| absolute(&self.base, None, &self.text))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::origin::Origin;
+    use crate::config::value::Data;
+
+    fn text(text: &str) -> Node {
+        Node::new(
+            Data::String(text.into()),
+            Origin::Flag("--config x".into()),
+            &Path::new("/home/ann/work").into(),
+        )
+    }
+
+    #[test]
+    fn a_wrong_word_is_told_the_right_ones() {
+        let error = SignatureFormat::read(&text("bundel"), "signature_format").unwrap_err();
+        assert_eq!(
+            error.message,
+            "--config x: `signature_format` cannot be `bundel`: it takes bundle, cosign or both"
+        );
+        assert_eq!(error.hints, ["did you mean `bundle`?"]);
+    }
+
+    #[test]
+    fn times_have_units() {
+        assert_eq!(parse_duration("90"), Some(Duration::from_secs(90)));
+        assert_eq!(parse_duration("2m"), Some(Duration::from_secs(120)));
+        assert_eq!(parse_duration("500ms"), Some(Duration::from_millis(500)));
+        for wrong in [
+            "0",
+            "",
+            "s",
+            "-1s",
+            "5 years",
+            "99999999999999999999",
+            "25h",
+            "1ü",
+        ] {
+            assert_eq!(parse_duration(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_path_resolves_against_the_file_that_holds_it_and_a_scheme_is_no_path() {
+        let path = |value: &str| {
+            KeyText::read(&text(value), "key", Some(Path::new("/home/ann")))
+                .unwrap()
+                .path()
+        };
+        assert_eq!(path("a.pub"), Some("/home/ann/work/a.pub".into()));
+        assert_eq!(path("./a:b"), Some("/home/ann/work/a:b".into()));
+        assert_eq!(path("/a"), Some("/a".into()));
+        assert_eq!(path("~/a"), Some("/home/ann/a".into()));
+        assert_eq!(path("C:/a"), Some("/home/ann/work/C:/a".into()));
+        assert_eq!(path("env:KEY"), None);
+        assert_eq!(path("awskms:///alias/x"), None);
+    }
+
+    #[test]
+    fn a_key_that_was_pasted_is_not_shown() {
+        let error =
+            KeyText::read(&text("-----BEGIN PRIVATE KEY-----\nhunter2"), "key", None).unwrap_err();
+        assert!(!format!("{error:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn nobody_cannot_be_required() {
+        let zero = Node::new(Data::Integer(0), Origin::BuiltIn, &Path::new("/").into());
+        assert!(Require::read(&zero, "require").is_err());
+        assert_eq!(
+            Require::read(&text("all"), "require").unwrap(),
+            Require::All
+        );
+    }
+}

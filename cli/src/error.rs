@@ -1,0 +1,143 @@
+//! What a command failed with: a kind that decides the exit code, a message, its causes, and hints.
+
+use sigtool_sdk::{Error, ErrorCode};
+use std::fmt;
+use std::ops::Range;
+use std::path::PathBuf;
+
+/// The kinds of failures. Each is an exit code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// The signature or the policy says no.
+    Refused,
+    /// The command line or an input is wrong.
+    Input,
+    /// A backend, the network or the configuration failed, so that nothing can be said.
+    CouldNotTell,
+    /// Ctrl-C, or a person who said no.
+    Cancelled,
+    /// A bug in sigtool.
+    Bug,
+}
+
+impl Failure {
+    /// The exit code, as the README lists them.
+    pub(crate) fn exit_code(self) -> u8 {
+        match self {
+            Self::Refused => 1,
+            Self::Input => 2,
+            Self::CouldNotTell => 3,
+            Self::Bug => 70,
+            Self::Cancelled => 130,
+        }
+    }
+
+    /// The name in JSON reports.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Refused => "refused",
+            Self::Input => "input",
+            Self::CouldNotTell => "could-not-tell",
+            Self::Bug => "bug",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// A place in a file of the user's, shown under the error.
+#[derive(Clone, Debug)]
+pub(crate) struct Snippet {
+    /// The file, as the user would name it.
+    pub(crate) path: PathBuf,
+    /// Its whole text.
+    pub(crate) text: String,
+    /// The bytes meant.
+    pub(crate) span: Range<usize>,
+    /// What is wrong there, in a few words; may be empty.
+    pub(crate) label: String,
+}
+
+/// An error, ready to be shown.
+#[derive(Clone, Debug)]
+pub(crate) struct CommandError {
+    pub(crate) failure: Failure,
+    pub(crate) message: String,
+    pub(crate) causes: Vec<String>,
+    pub(crate) hints: Vec<String>,
+    pub(crate) snippet: Option<Box<Snippet>>,
+    /// The seam's code, where a backend failed.
+    pub(crate) code: Option<ErrorCode>,
+}
+
+impl CommandError {
+    pub(crate) fn new(failure: Failure, message: impl Into<String>) -> Self {
+        Self {
+            failure,
+            message: message.into(),
+            causes: Vec::new(),
+            hints: Vec::new(),
+            snippet: None,
+            code: None,
+        }
+    }
+
+    /// The command line or an input is wrong: exit 2.
+    pub(crate) fn input(message: impl Into<String>) -> Self {
+        Self::new(Failure::Input, message)
+    }
+
+    /// The configuration or a backend failed: exit 3.
+    pub(crate) fn could_not_tell(message: impl Into<String>) -> Self {
+        Self::new(Failure::CouldNotTell, message)
+    }
+
+    /// A bug in sigtool: exit 70.
+    pub(crate) fn bug(message: impl Into<String>) -> Self {
+        Self::new(Failure::Bug, message)
+            .hint("this is a bug in sigtool: please report it with the command and this message")
+    }
+
+    pub(crate) fn because(mut self, cause: impl fmt::Display) -> Self {
+        self.causes.push(cause.to_string());
+        self
+    }
+
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+
+    pub(crate) fn snippet(mut self, snippet: Snippet) -> Self {
+        self.snippet = Some(Box::new(snippet));
+        self
+    }
+
+    /// An error of a backend or of the seam, under a message that says what was being done.
+    pub(crate) fn from_backend(message: impl Into<String>, error: Error) -> Self {
+        let failure = match error.code {
+            ErrorCode::InvalidRequest | ErrorCode::NotFound => Failure::Input,
+            ErrorCode::Cancelled => Failure::Cancelled,
+            _ => Failure::CouldNotTell,
+        };
+        Self {
+            failure,
+            message: message.into(),
+            causes: std::iter::once(error.message).chain(error.causes).collect(),
+            hints: error.hints,
+            snippet: None,
+            code: Some(error.code),
+        }
+    }
+}
+
+impl fmt::Display for CommandError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        for cause in &self.causes {
+            write!(f, ": {cause}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for CommandError {}

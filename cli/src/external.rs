@@ -1,0 +1,102 @@
+//! External commands: `sigtool-foo` on PATH runs as `sigtool foo`. One resolver serves running and listing.
+
+use crate::error::CommandError;
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+
+const PREFIX: &str = "sigtool-";
+
+/// Backends are executables of that prefix too; they are no commands.
+const BACKEND_PREFIX: &str = "sigtool-backend-";
+
+/// The external commands on this PATH, by name; of several of one name the first, which is the one that runs.
+///
+/// Empty and relative entries are skipped: the working directory must not supply commands.
+pub(crate) fn all(path: Option<&OsStr>) -> BTreeMap<String, PathBuf> {
+    let mut found = BTreeMap::new();
+    for folder in folders(path) {
+        let Ok(entries) = std::fs::read_dir(folder) else {
+            continue;
+        };
+        for entry in entries.flatten() {
+            let name = entry.file_name();
+            let Some(name) = name.to_str().filter(|n| !n.starts_with(BACKEND_PREFIX)) else {
+                continue;
+            };
+            if let Some(command) = name.strip_prefix(PREFIX)
+                && !command.is_empty()
+                && is_executable(&entry.path())
+            {
+                found.entry(command.to_owned()).or_insert_with(|| entry.path());
+            }
+        }
+    }
+    found
+}
+
+/// The external command of this name.
+pub(crate) fn find(name: &str, path: Option<&OsStr>) -> Option<PathBuf> {
+    let plain = !name.is_empty() && !name.contains('/') && !name.starts_with("backend-");
+    if !plain {
+        return None;
+    }
+    folders(path)
+        .map(|folder| folder.join(format!("{PREFIX}{name}")))
+        .find(|file| is_executable(file))
+}
+
+/// Becomes the external command. Returns only if that fails.
+pub(crate) fn run(file: &Path, arguments: &[OsString], profile: Option<&str>) -> CommandError {
+    let mut command = std::process::Command::new(file);
+    command.args(arguments);
+    if let Ok(own) = std::env::current_exe() {
+        command.env("SIGTOOL", own);
+    }
+    if let Some(profile) = profile {
+        command.env("SIGTOOL_PROFILE", profile);
+    }
+    let error = command.exec();
+    CommandError::input(format!("cannot run `{}`", file.display())).because(error)
+}
+
+fn folders(path: Option<&OsStr>) -> impl Iterator<Item = PathBuf> {
+    path.map(std::env::split_paths)
+        .into_iter()
+        .flatten()
+        .filter(|folder| folder.is_absolute())
+}
+
+fn is_executable(file: &Path) -> bool {
+    file.metadata()
+        .is_ok_and(|facts| facts.is_file() && facts.permissions().mode() & 0o111 != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn executable(folder: &Path, name: &str) {
+        let file = folder.join(name);
+        std::fs::write(&file, "#!/bin/sh\n").unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    #[test]
+    fn what_is_listed_is_what_runs() {
+        let (a, b) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        executable(a.path(), "sigtool-foo");
+        executable(b.path(), "sigtool-foo");
+        executable(b.path(), "sigtool-backend-x");
+        std::fs::write(b.path().join("sigtool-plain"), "").unwrap();
+        let path = std::env::join_paths([Path::new(""), Path::new("."), a.path(), b.path()]).unwrap();
+        let listed = all(Some(&path));
+        assert_eq!(listed.keys().collect::<Vec<_>>(), ["foo"]);
+        assert_eq!(find("foo", Some(&path)).as_ref(), listed.get("foo"));
+        assert_eq!(find("foo", Some(&path)).unwrap().parent(), Some(a.path()));
+        assert_eq!(find("backend-x", Some(&path)), None);
+        assert_eq!(find("plain", Some(&path)), None);
+    }
+}

@@ -1,0 +1,97 @@
+//! A backend in this process. Its calls run on threads of their own, so that one that hangs can be left behind.
+
+use super::queue::Workers;
+use sigtool_sdk::abi::{Plugin, Table};
+use sigtool_sdk::connection::{Calls, Connection};
+use sigtool_sdk::host::Services;
+use sigtool_sdk::message::Hello;
+use sigtool_sdk::{Error, ErrorCode, Result};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
+use zeroize::Zeroizing;
+
+/// How long a call may take to end after it was cancelled.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// How long a backend may be silent if nobody said.
+const DEFAULT_PATIENCE: Duration = Duration::from_secs(300);
+
+/// An instance in this process.
+#[derive(Debug)]
+pub(super) struct InProcess {
+    plugin: Arc<Plugin>,
+    calls: Arc<Calls>,
+    workers: Workers,
+}
+
+impl InProcess {
+    /// Makes an instance of a loaded library.
+    pub(super) fn start(table: Table, hello: &Hello, trace: Arc<dyn Services>) -> Result<Self> {
+        let calls = Calls::new(trace);
+        let channel = Arc::clone(&calls);
+        let plugin = table.create(hello, channel)?;
+        Ok(Self {
+            plugin: Arc::new(plugin),
+            calls,
+            workers: Workers::default(),
+        })
+    }
+
+    /// What the backend said first.
+    pub(super) fn hello(&self) -> &Hello {
+        self.plugin.hello()
+    }
+}
+
+impl Connection for InProcess {
+    fn carry(
+        &self,
+        id: u64,
+        request: &[u8],
+        deadline: Option<Duration>,
+        services: &Arc<dyn Services>,
+    ) -> Result<Zeroizing<Vec<u8>>> {
+        self.calls.begin(id, services);
+        let request = Zeroizing::new(request.to_vec());
+        let (plugin, calls) = (Arc::clone(&self.plugin), Arc::clone(&self.calls));
+        let answer = self.workers.run(move || {
+            let answer = plugin.call(id, &request);
+            calls.end(id);
+            answer
+        });
+        wait(&self.calls, &answer, id, deadline, || self.plugin.cancel(id))?
+    }
+}
+
+/// Waits for an answer as long as the backend gives signs of life, then cancels the call and leaves it.
+pub(super) fn wait<T>(
+    calls: &Calls,
+    answer: &Receiver<T>,
+    id: u64,
+    deadline: Option<Duration>,
+    cancel: impl FnOnce(),
+) -> Result<T> {
+    let patience = deadline.unwrap_or(DEFAULT_PATIENCE);
+    let died = || Error::new(ErrorCode::Internal, "the backend ended the call without an answer");
+    loop {
+        let left = calls.remaining(id, patience);
+        match answer.recv_timeout(left) {
+            Ok(answer) => return Ok(answer),
+            Err(RecvTimeoutError::Disconnected) => return Err(died()),
+            Err(RecvTimeoutError::Timeout) if calls.remaining(id, patience).is_zero() => break,
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+    }
+    calls.cancel(id);
+    cancel();
+    match answer.recv_timeout(GRACE) {
+        Ok(answer) => Ok(answer),
+        Err(RecvTimeoutError::Disconnected) => Err(died()),
+        Err(RecvTimeoutError::Timeout) => Err(Error::new(
+            ErrorCode::Timeout,
+            format!("no answer and no sign of life for {} s", patience.as_secs()),
+        )
+        .hint("if it needs longer, say so with `--timeout 10m`")),
+    }
+}

@@ -1,0 +1,352 @@
+//! Finds, checks, loads and runs backends. A profile names one; presence in a folder loads nothing.
+
+mod child;
+pub(crate) mod child_host;
+mod discover;
+mod in_process;
+mod load;
+mod object_file;
+mod place;
+mod queue;
+mod redact;
+mod services;
+
+pub(crate) use discover::{Declared, Folders, Found, Isolation, Owner, read_backend};
+pub(crate) use services::{HostSettings, SecretSource};
+
+use crate::error::CommandError;
+use crate::output::Ui;
+use discover::Body;
+use queue::Queued;
+use redact::Redactor;
+use services::HandleServices;
+use sigtool_sdk::connection::{self, Connection, Handle};
+use sigtool_sdk::host::Services;
+use sigtool_sdk::message::{Describe, Description, Empty, Hello, PROTOCOLS};
+use sigtool_sdk::{Error, ErrorCode, Kind, Manifest};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Variables that every child process gets; others only if its manifest declares them.
+const CHILD_ENVIRONMENT: &[&str] = &["HOME", "LANG", "LC_ALL", "PATH", "TMPDIR", "TZ"];
+
+/// What sigtool says first to a backend.
+pub(crate) fn hello() -> Hello {
+    Hello {
+        protocol: PROTOCOLS.to_vec(),
+        id: "sigtool".to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        sdk: None,
+        capabilities: Vec::new(),
+    }
+}
+
+/// What to open: a kind of a backend, with its settings.
+#[derive(Clone, Debug)]
+pub(crate) struct Opening {
+    pub(crate) backend: String,
+    pub(crate) kind: Kind,
+    pub(crate) configuration: serde_json::Value,
+    /// Where the secrets of the configuration come from, by JSON pointer.
+    pub(crate) secrets: BTreeMap<String, SecretSource>,
+    /// Whether a new password may come from the variables that hold the present one.
+    pub(crate) new_password_may_be_old: bool,
+}
+
+/// The backends of this run. Each is started once, when it is first needed.
+pub(crate) struct Backends {
+    ui: Arc<Ui>,
+    settings: Arc<HostSettings>,
+    folders: Folders,
+    declared: BTreeMap<String, Declared>,
+    ceiling: Ceiling,
+    found: Mutex<HashMap<String, Arc<Found>>>,
+    running: Mutex<HashMap<String, Arc<Running>>>,
+}
+
+/// What the system's policy allows.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Ceiling {
+    /// The backends that may be used; absent means all.
+    pub(crate) allowed: Option<Vec<String>>,
+    /// Third-party backends may not run in this process.
+    pub(crate) isolate: bool,
+}
+
+struct Running {
+    connection: Arc<dyn Connection>,
+    manifest: Arc<Manifest>,
+    redactor: Redactor,
+}
+
+impl Backends {
+    pub(crate) fn new(
+        ui: Arc<Ui>,
+        settings: Arc<HostSettings>,
+        folders: Folders,
+        declared: BTreeMap<String, Declared>,
+        ceiling: Ceiling,
+    ) -> Self {
+        Self {
+            ui,
+            settings,
+            folders,
+            declared,
+            ceiling,
+            found: Mutex::default(),
+            running: Mutex::default(),
+        }
+    }
+
+    /// The manifest of a backend, read without running it; `None` if there is none of that id or it cannot be read.
+    pub(crate) fn manifest(&self, id: &str) -> Option<Manifest> {
+        self.find(id).ok().map(|found| Manifest::clone(&found.manifest))
+    }
+
+    /// The ids of all backends: the shipped ones and the declared ones.
+    pub(crate) fn ids(&self) -> Vec<String> {
+        let mut ids = self.folders.first_party_ids();
+        ids.extend(self.declared.keys().cloned());
+        ids.sort();
+        ids.dedup();
+        ids
+    }
+
+    /// Where a backend is, and what it says of itself.
+    pub(crate) fn find(&self, id: &str) -> Result<Arc<Found>, CommandError> {
+        let known = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = known.get(id) {
+            return Ok(Arc::clone(found));
+        }
+        drop(known);
+        let found = Arc::new(discover::find(id, &self.folders, &self.declared)?);
+        self.found
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(id.to_owned(), Arc::clone(&found));
+        Ok(found)
+    }
+
+    /// The backend that serves a scheme of key references, for a kind.
+    pub(crate) fn for_scheme(&self, kind: Kind, scheme: &str) -> Option<String> {
+        // The one that nearly every run uses first, so that no other library is opened for it.
+        let mut ids = self.ids();
+        ids.sort_by_key(|id| (id.contains('.'), !matches!(id.as_str(), "cosign-key" | "local-stage")));
+        ids.into_iter().find(|id| {
+            self.find(id).is_ok_and(|found| {
+                found.manifest.kinds.contains(&kind)
+                    && found.manifest.schemes.iter().any(|s| s == scheme)
+            })
+        })
+    }
+
+    /// Opens a kind of a backend.
+    pub(crate) fn open(&self, opening: Opening) -> Result<Handle, CommandError> {
+        let running = self.running(&opening.backend)?;
+        if !running.manifest.kinds.contains(&opening.kind) {
+            return Err(CommandError::could_not_tell(format!(
+                "the backend `{}` is no {}: it serves {}",
+                opening.backend,
+                opening.kind,
+                join(&running.manifest.kinds)
+            )));
+        }
+        let services = self.services(&running, opening.secrets, opening.new_password_may_be_old);
+        Handle::open(
+            Arc::clone(&running.connection),
+            services,
+            opening.kind,
+            opening.configuration,
+            self.settings.timeout,
+        )
+        .map_err(|error| failed(&opening.backend, "open", error))
+    }
+
+    /// Starts a backend for the contract suite: a new instance, with all the checks of a normal start. `trace` hears its
+    /// debug output.
+    pub(crate) fn start(
+        &self,
+        found: &Found,
+        isolation: Isolation,
+        trace: &Arc<dyn Services>,
+    ) -> Result<Arc<dyn Connection>, CommandError> {
+        let running = self.start_instance(found, isolation, Some(Arc::clone(trace)))?;
+        Ok(running.connection)
+    }
+
+    /// The folders that backends are looked for in, and what each holds.
+    pub(crate) fn folders(&self) -> Vec<(std::path::PathBuf, &'static str)> {
+        let others = self
+            .folders
+            .others
+            .iter()
+            .map(|folder| (folder.clone(), "declared backends without a `path`"));
+        std::iter::once((self.folders.own.clone(), "sigtool's own backends"))
+            .chain(others)
+            .collect()
+    }
+
+    fn running(&self, id: &str) -> Result<Arc<Running>, CommandError> {
+        let mut all = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(running) = all.get(id) {
+            return Ok(Arc::clone(running));
+        }
+        let found = self.find(id)?;
+        self.check_allowed(&found)?;
+        let isolation = match (found.owner, self.ceiling.isolate) {
+            (Owner::FirstParty, _) => Isolation::InProcess,
+            (Owner::ThirdParty, true) => Isolation::Process,
+            (Owner::ThirdParty, false) => found.isolation,
+        };
+        let running = Arc::new(self.start_instance(&found, isolation, None)?);
+        all.insert(id.to_owned(), Arc::clone(&running));
+        Ok(running)
+    }
+
+    fn check_allowed(&self, found: &Found) -> Result<(), CommandError> {
+        let id = &found.manifest.id;
+        if let Some(allowed) = &self.ceiling.allowed
+            && !allowed.contains(id)
+        {
+            return Err(CommandError::could_not_tell(format!(
+                "the policy of this system does not allow the backend `{id}`"
+            ))
+            .because(format!("it allows {}", allowed.join(", "))));
+        }
+        if self.settings.offline
+            && found.owner == Owner::ThirdParty
+            && found.manifest.permissions.network
+        {
+            return Err(CommandError::could_not_tell(format!(
+                "the backend `{id}` needs the network, and `--offline` is set"
+            )));
+        }
+        Ok(())
+    }
+
+    fn start_instance(
+        &self,
+        found: &Found,
+        isolation: Isolation,
+        trace: Option<Arc<dyn Services>>,
+    ) -> Result<Running, CommandError> {
+        let id = found.manifest.id.as_str();
+        let manifest = Arc::new(Manifest::clone(&found.manifest));
+        let redactor = Redactor::default();
+        let trace = trace.unwrap_or_else(|| {
+            Arc::new(HandleServices {
+                ui: Arc::clone(&self.ui),
+                settings: Arc::clone(&self.settings),
+                manifest: Arc::clone(&manifest),
+                secrets: BTreeMap::new(),
+                new_password_may_be_old: false,
+                redactor: redactor.clone(),
+            })
+        });
+        self.ui.trace(&format!("{id}: {} ({isolation})", found.path.display()));
+        let opened = found.open()?;
+        let started: Result<(Box<dyn Connection>, Hello), Error> = match (opened, isolation) {
+            (Body::Library(file), Isolation::InProcess) => load::load(file)
+                .map_err(|e| Error::new(ErrorCode::Unsupported, "the library cannot be used").because(e))
+                .and_then(|table| in_process::InProcess::start(table, &hello(), trace.clone()))
+                .map(|running| {
+                    let hello = running.hello().clone();
+                    (Box::new(running) as Box<dyn Connection>, hello)
+                }),
+            (body, _) => {
+                let (file, form) = match body {
+                    Body::Library(file) => (file, child::Form::Library),
+                    Body::Executable(file) => (file, child::Form::Executable),
+                };
+                let environment = self.child_environment(&manifest);
+                child::Child::start(&file, form, &environment, &hello(), trace.clone(), redactor.clone())
+                    .map(|running| {
+                        let hello = running.hello().clone();
+                        (Box::new(running) as Box<dyn Connection>, hello)
+                    })
+            }
+        };
+        let (inner, said) = started.map_err(|error| failed(id, "start", error))?;
+        let connection: Arc<dyn Connection> = Arc::new(Queued::new(inner, manifest.max_in_flight));
+        check_description(id, &manifest, &said, &connection, &trace, self.settings.timeout)?;
+        Ok(Running { connection, manifest, redactor })
+    }
+
+    fn child_environment(&self, manifest: &Manifest) -> BTreeMap<String, String> {
+        let declared = manifest.environment.iter().map(String::as_str);
+        CHILD_ENVIRONMENT
+            .iter()
+            .copied()
+            .chain(declared)
+            .filter_map(|name| {
+                let value = self.settings.environment.get(name)?;
+                Some((name.to_owned(), value.clone()))
+            })
+            .collect()
+    }
+
+    fn services(
+        &self,
+        running: &Running,
+        secrets: BTreeMap<String, SecretSource>,
+        new_password_may_be_old: bool,
+    ) -> Arc<dyn Services> {
+        Arc::new(HandleServices {
+            ui: Arc::clone(&self.ui),
+            settings: Arc::clone(&self.settings),
+            manifest: Arc::clone(&running.manifest),
+            secrets,
+            new_password_may_be_old,
+            redactor: running.redactor.clone(),
+        })
+    }
+}
+
+/// What the code says must be what the manifest says, since the manifest is what the user was shown.
+fn check_description(
+    id: &str,
+    manifest: &Manifest,
+    said: &Hello,
+    connection: &Arc<dyn Connection>,
+    services: &Arc<dyn Services>,
+    timeout: Option<std::time::Duration>,
+) -> Result<(), CommandError> {
+    let described = connection::call::<Describe>(&**connection, services, timeout, None, &Empty {})
+        .map_err(|error| failed(id, "describe", error))?;
+    let differs = |what: &str, code: String, manifest: String| {
+        let error = Error::new(
+            ErrorCode::Integrity,
+            format!("its code says {what} {code}, its manifest {manifest}"),
+        )
+        .hint("its author must make the two equal");
+        Err(failed(id, "describe", error))
+    };
+    let Description { id: described_id, version, kinds, capabilities, .. } = described;
+    if described_id != manifest.id || said.id != manifest.id {
+        let other = if said.id == manifest.id { described_id } else { said.id.clone() };
+        return differs("id", crate::output::clean(&other), manifest.id.clone());
+    }
+    if version != manifest.version {
+        return differs("version", crate::output::clean(&version), manifest.version.clone());
+    }
+    if kinds != manifest.kinds {
+        return differs("kinds", join(&kinds), join(&manifest.kinds));
+    }
+    if capabilities != manifest.capabilities {
+        return differs(
+            "capabilities",
+            crate::output::clean(&capabilities.join(", ")),
+            manifest.capabilities.join(", "),
+        );
+    }
+    Ok(())
+}
+
+/// A backend's error, with its name and the operation in front.
+pub(crate) fn failed(id: &str, operation: &str, error: Error) -> CommandError {
+    CommandError::from_backend(format!("the backend `{id}` failed in `{operation}`"), error)
+}
+
+fn join(kinds: &[Kind]) -> String {
+    kinds.iter().map(|kind| kind.as_str()).collect::<Vec<_>>().join(", ")
+}

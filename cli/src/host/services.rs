@@ -1,0 +1,387 @@
+//! What sigtool lends to its backends while a call runs.
+
+use super::redact::Redactor;
+use crate::output::{Ui, clean};
+use sigtool_sdk::host::{
+    Answer, AskSecretArgs, AskedSecret, NetworkSettings, Progress, Prompt, PromptStyle, Services,
+    TraceLevel,
+};
+use sigtool_sdk::types::Secret;
+use sigtool_sdk::{Error, ErrorCode, Manifest, Result};
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, IsTerminal as _, Read as _};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+use zeroize::Zeroizing;
+
+/// How many times a person is asked for a password.
+const TRIES: u32 = 3;
+
+/// The largest secret read from a file or a variable: any private key fits.
+const MAX_SECRET: u64 = 1024 * 1024;
+
+/// Where a secret of a backend's configuration comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum SecretSource {
+    /// An environment variable.
+    Variable(String),
+    /// A file; the end of its last line is no part of the secret.
+    File(PathBuf),
+    /// An empty password, where the user said so.
+    Empty,
+    /// A person, with this text.
+    Prompt(String),
+    /// A reference that no backend of this installation can resolve.
+    Unresolved(String),
+}
+
+/// What all backends of a run share.
+pub(crate) struct HostSettings {
+    pub(crate) offline: bool,
+    pub(crate) timeout: Option<std::time::Duration>,
+    /// The environment, as it was when the program started.
+    pub(crate) environment: BTreeMap<String, String>,
+    /// Set when `-` takes the artifact or the list from stdin.
+    pub(crate) stdin_taken: AtomicBool,
+    pub(crate) cache: Option<PathBuf>,
+}
+
+/// The services for one opened backend.
+pub(super) struct HandleServices {
+    pub(super) ui: Arc<Ui>,
+    pub(super) settings: Arc<HostSettings>,
+    pub(super) manifest: Arc<Manifest>,
+    /// By pointer.
+    pub(super) secrets: BTreeMap<String, SecretSource>,
+    /// Whether `/new_password` may come from the variables that hold the present password.
+    pub(super) new_password_may_be_old: bool,
+    pub(super) redactor: Redactor,
+}
+
+impl HandleServices {
+    /// Where the answer to a question for a secret comes from, attempt by attempt.
+    fn places(&self, args: &AskSecretArgs) -> Result<Vec<Place>> {
+        if let Some(source) = self.secrets.get(&args.pointer) {
+            return Ok(match source {
+                SecretSource::Prompt(text) => vec![Place::Person(text.clone()); TRIES as usize],
+                other => vec![Place::Configured(other.clone())],
+            });
+        }
+        let label = args.label.clone().unwrap_or_else(|| "password".to_owned());
+        let variables: &[&str] = match args.pointer.as_str() {
+            "/password" => &["SIGTOOL_PASSWORD", "COSIGN_PASSWORD"],
+            "/new_password" if self.new_password_may_be_old => &[
+                "SIGTOOL_NEW_PASSWORD",
+                "SIGTOOL_PASSWORD",
+                "COSIGN_PASSWORD",
+            ],
+            "/new_password" => &["SIGTOOL_NEW_PASSWORD"],
+            other => {
+                return Err(Error::new(
+                    ErrorCode::AccessDenied,
+                    format!("the configuration of `{}` has no secret at `{other}`", self.manifest.id),
+                ));
+            }
+        };
+        // A variable that is set is an answer, even an empty one: nobody is asked.
+        if let Some(name) = variables
+            .iter()
+            .find(|name| self.settings.environment.contains_key(**name))
+        {
+            return Ok(vec![Place::Configured(SecretSource::Variable((*name).to_owned()))]);
+        }
+        let mut places = Vec::new();
+        if !args.new {
+            places.push(Place::Empty);
+        }
+        if std::io::stdin().is_terminal() {
+            let label = if args.new { format!("new {label}") } else { label };
+            places.extend(vec![Place::Person(label); TRIES as usize]);
+        } else if !self.settings.stdin_taken.load(Ordering::Relaxed) {
+            places.push(Place::Stdin);
+        }
+        Ok(places)
+    }
+
+    fn fetch(&self, place: &Place, args: &AskSecretArgs) -> Result<Option<(Secret, String)>> {
+        Ok(match place {
+            Place::Empty => Some((Secret::default(), "an empty password".to_owned())),
+            Place::Configured(source) => Some((self.read(source)?, origin(source))),
+            Place::Stdin => line_of_stdin()?.map(|s| (s, "standard input".to_owned())),
+            Place::Person(text) => {
+                Some((self.ask(text, args)?, "the terminal".to_owned()))
+            }
+        })
+    }
+
+    fn read(&self, source: &SecretSource) -> Result<Secret> {
+        let missing = |what: String| Error::new(ErrorCode::NotFound, what);
+        match source {
+            SecretSource::Variable(name) => self
+                .settings
+                .environment
+                .get(name)
+                .map(|value| Secret::from(value.clone()))
+                .ok_or_else(|| missing(format!("the environment variable `{name}` is not set"))),
+            SecretSource::File(path) => read_file(path),
+            SecretSource::Empty => Ok(Secret::default()),
+            SecretSource::Prompt(text) => self.ask(text, &AskSecretArgs::default()),
+            SecretSource::Unresolved(text) => Err(Error::new(
+                ErrorCode::Unsupported,
+                format!("no backend of this installation can resolve the secret {text}"),
+            )
+            .hint("use `{ env = \"NAME\" }`, `{ file = \"PATH\" }` or `{ prompt = \"TEXT\" }`")),
+        }
+    }
+
+    /// Asks a person, twice for a new secret.
+    fn ask(&self, text: &str, args: &AskSecretArgs) -> Result<Secret> {
+        if !std::io::stdin().is_terminal() {
+            return Err(nobody(text));
+        }
+        self.ui.alone(|terminal| {
+            if let Some(tries) = args.tries_left {
+                let _ = writeln!(terminal, "{tries} tries left");
+            } else if args.attempt > 1 {
+                let _ = writeln!(terminal, "wrong, please try again");
+            }
+            let once = typed(&clean(text))?;
+            if args.new {
+                let again = typed(&format!("{} (again)", clean(text)))?;
+                if once != again {
+                    return Err(Error::new(ErrorCode::Declined, "the two passwords differ"));
+                }
+            }
+            Ok(once)
+        })
+    }
+}
+
+/// Where a secret may come from.
+#[derive(Clone, Debug)]
+enum Place {
+    Configured(SecretSource),
+    Empty,
+    Person(String),
+    Stdin,
+}
+
+impl Services for HandleServices {
+    fn trace(&self, level: TraceLevel, message: &str) {
+        let id = &self.manifest.id;
+        let message = self.redactor.clean(&clean(message));
+        match level {
+            TraceLevel::Error | TraceLevel::Warn => self.ui.warn(&message),
+            TraceLevel::Info | TraceLevel::Debug => self.ui.trace(&format!("{id}: {message}")),
+        }
+    }
+
+    fn progress(&self, progress: Progress) {
+        self.ui.trace(&format!(
+            "{}: {}: {}{}",
+            self.manifest.id,
+            clean(&progress.message),
+            progress.done,
+            progress.total.map(|t| format!(" of {t}")).unwrap_or_default(),
+        ));
+    }
+
+    fn prompt(&self, prompt: Prompt) -> Result<Answer> {
+        if !self.ui.is_interactive() {
+            return Err(nobody(&prompt.text));
+        }
+        let text = clean(&prompt.text);
+        if prompt.style == PromptStyle::Secret {
+            let args = AskSecretArgs { tries_left: prompt.tries_left, ..AskSecretArgs::default() };
+            let secret = self.ask(&text, &args)?;
+            self.redactor.add(secret.expose());
+            return Ok(Answer { declined: false, text: Some(secret) });
+        }
+        self.ui.alone(|terminal| {
+            let said = |declined, text| Ok(Answer { declined, text });
+            match prompt.style {
+                PromptStyle::Confirm => {
+                    let _ = write!(terminal, "{text} [y/N] ");
+                    let _ = terminal.flush();
+                    let line = typed_line()?;
+                    said(!matches!(line.trim(), "y" | "Y" | "yes"), None)
+                }
+                PromptStyle::Public => {
+                    let _ = write!(terminal, "{text}: ");
+                    let _ = terminal.flush();
+                    let line = typed_line()?;
+                    said(false, Some(Secret::from(line.trim_end().to_owned())))
+                }
+                _ => {
+                    let _ = writeln!(terminal, "{text}");
+                    said(false, None)
+                }
+            }
+        })
+    }
+
+    fn open_url(&self, url: &str) -> Result<()> {
+        self.ui.say(&format!("open this page: {}", clean(url)));
+        Ok(())
+    }
+
+    fn now_ms(&self) -> u64 {
+        SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    fn env(&self, name: &str) -> Result<Option<String>> {
+        if !self.manifest.environment.iter().any(|n| n == name) {
+            return Err(Error::new(
+                ErrorCode::AccessDenied,
+                format!("`{}` does not declare the environment variable `{name}`", self.manifest.id),
+            ));
+        }
+        Ok(self.settings.environment.get(name).cloned())
+    }
+
+    fn secret(&self, args: AskSecretArgs) -> Result<AskedSecret> {
+        let places = self.places(&args)?;
+        for (index, place) in places.iter().enumerate().skip(args.attempt as usize) {
+            if let Some((value, origin)) = self.fetch(place, &args)? {
+                self.redactor.add(value.expose());
+                return Ok(AskedSecret { value, origin, more: index + 1 < places.len() });
+            }
+        }
+        Err(nobody(args.label.as_deref().unwrap_or("the password")))
+    }
+
+    fn identity_token(&self, _audience: &str) -> Result<sigtool_sdk::identity::IdentityToken> {
+        Err(Error::new(
+            ErrorCode::AccessDenied,
+            format!("no profile grants `{}` an identity token", self.manifest.id),
+        ))
+    }
+
+    fn cache_get(&self, name: &str) -> Option<Vec<u8>> {
+        std::fs::read(self.cache_file(name)?).ok()
+    }
+
+    fn cache_put(&self, name: &str, value: &[u8]) {
+        if let Some(path) = self.cache_file(name) {
+            let folder = path.parent().map(std::fs::create_dir_all);
+            if matches!(folder, Some(Ok(()))) {
+                let _ = sigtool_core::write::atomic_write(&path, value, 0o600);
+            }
+        }
+    }
+
+    fn network(&self) -> Result<NetworkSettings> {
+        if !self.manifest.permissions.network {
+            return Err(Error::new(
+                ErrorCode::AccessDenied,
+                format!("`{}` does not declare the network", self.manifest.id),
+            ));
+        }
+        let variable = |names: [&str; 2]| {
+            names.iter().find_map(|n| self.settings.environment.get(*n)).cloned()
+        };
+        Ok(NetworkSettings {
+            offline: self.settings.offline,
+            https_proxy: variable(["https_proxy", "HTTPS_PROXY"]),
+            http_proxy: variable(["http_proxy", "HTTP_PROXY"]),
+            no_proxy: variable(["no_proxy", "NO_PROXY"]),
+            ca_file: None,
+            timeout_ms: self
+                .settings
+                .timeout
+                .map(|t| u64::try_from(t.as_millis()).unwrap_or(u64::MAX)),
+        })
+    }
+}
+
+impl HandleServices {
+    /// One file a name; the name is hashed away from the file system's rules.
+    fn cache_file(&self, name: &str) -> Option<PathBuf> {
+        let file = hex::encode(name.as_bytes());
+        let fits = (1..=200).contains(&file.len());
+        let folder = self.settings.cache.as_ref()?;
+        fits.then(|| folder.join("backends").join(&self.manifest.id).join(file))
+    }
+}
+
+fn origin(source: &SecretSource) -> String {
+    match source {
+        SecretSource::Variable(name) => name.clone(),
+        SecretSource::File(path) => path.display().to_string(),
+        SecretSource::Empty => "an empty password".to_owned(),
+        SecretSource::Prompt(_) => "the terminal".to_owned(),
+        SecretSource::Unresolved(text) => text.clone(),
+    }
+}
+
+fn nobody(what: &str) -> Error {
+    Error::new(
+        ErrorCode::AuthRequired,
+        format!("no {} is given, and there is no terminal to ask on", what.trim_start_matches("the ")),
+    )
+    .hint("set SIGTOOL_PASSWORD, or name a secret in the profile: `password = { file = \"…\" }`")
+}
+
+fn read_file(path: &std::path::Path) -> Result<Secret> {
+    let failed = |e: &dyn std::fmt::Display| {
+        Error::new(ErrorCode::NotFound, format!("cannot read the secret in `{}`", path.display()))
+            .because(e)
+    };
+    let mut bytes = Zeroizing::new(Vec::new());
+    let file = std::fs::File::open(path).map_err(|e| failed(&e))?;
+    if !file.metadata().map_err(|e| failed(&e))?.is_file() {
+        return Err(failed(&"not a regular file"));
+    }
+    file.take(MAX_SECRET).read_to_end(&mut bytes).map_err(|e| failed(&e))?;
+    // Editors and `echo` end a file with a newline that nobody means.
+    if bytes.last() == Some(&b'\n') {
+        bytes.pop();
+        if bytes.last() == Some(&b'\r') {
+            bytes.pop();
+        }
+    }
+    Ok(Secret::new(std::mem::take(&mut *bytes)))
+}
+
+fn typed(text: &str) -> Result<Secret> {
+    rpassword::prompt_password(format!("{text}: "))
+        .map(Secret::from)
+        .map_err(|e| match e.kind() {
+            std::io::ErrorKind::UnexpectedEof | std::io::ErrorKind::Interrupted => {
+                Error::new(ErrorCode::Declined, "no password was typed")
+            }
+            _ => Error::new(ErrorCode::Unavailable, "cannot read from the terminal").because(e),
+        })
+}
+
+fn typed_line() -> Result<String> {
+    let mut line = String::new();
+    std::io::stdin()
+        .lock()
+        .read_line(&mut line)
+        .map_err(|e| Error::new(ErrorCode::Unavailable, "cannot read from the terminal").because(e))?;
+    Ok(line)
+}
+
+/// The next line of stdin; `None` at its end. Read byte by byte, so that nothing behind it is taken.
+fn line_of_stdin() -> Result<Option<Secret>> {
+    static TURN: Mutex<()> = Mutex::new(());
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut line = Zeroizing::new(Vec::new());
+    let read = std::io::stdin()
+        .lock()
+        .take(MAX_SECRET)
+        .read_until(b'\n', &mut line)
+        .map_err(|e| Error::new(ErrorCode::Unavailable, "cannot read standard input").because(e))?;
+    if read == 0 {
+        return Ok(None);
+    }
+    while matches!(line.last(), Some(b'\n' | b'\r')) {
+        line.pop();
+    }
+    Ok(Some(Secret::new(std::mem::take(&mut *line))))
+}

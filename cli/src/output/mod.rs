@@ -1,0 +1,194 @@
+//! The only code that prints. Results go to stdout, all else to stderr.
+
+mod text;
+
+use crate::error::CommandError;
+use anstream::{AutoStream, ColorChoice};
+use serde::Serialize;
+use std::io::{IsTerminal as _, Write};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+pub(crate) use text::{clean, plural};
+
+/// How results are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON document.
+    Json,
+    /// One JSON object a line.
+    Jsonl,
+}
+
+/// When to colour.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Color {
+    /// On a terminal, unless `NO_COLOR` is set.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// The user's terminal, or the pipes in its place.
+pub(crate) struct Ui {
+    pub(crate) format: Format,
+    pub(crate) quiet: bool,
+    pub(crate) verbose: u8,
+    color: Color,
+    /// One writer at a time, prompts included.
+    turn: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Results written so far: the JSON array needs commas.
+    results: usize,
+}
+
+impl Ui {
+    pub(crate) fn new(format: Format, color: Color, quiet: bool, verbose: u8) -> Self {
+        Self {
+            format,
+            quiet,
+            verbose,
+            color,
+            turn: Mutex::default(),
+        }
+    }
+
+    /// Writes one result: `text` for people, else `value` as JSON.
+    pub(crate) fn result(&self, text: &str, value: &impl Serialize) {
+        let mut state = self.lock();
+        match self.format {
+            Format::Text if self.quiet => {}
+            Format::Text => self.stdout(text),
+            Format::Json => {
+                let json = serde_json::to_string_pretty(value).unwrap_or_default();
+                self.stdout(&json);
+            }
+            Format::Jsonl => {
+                let json = serde_json::to_string(value).unwrap_or_default();
+                self.stdout(&json);
+            }
+        }
+        state.results += 1;
+    }
+
+    /// Writes one result of several: a line for people, an element of one array in JSON, an object a line in JSON Lines.
+    pub(crate) fn item(&self, text: &str, value: &impl Serialize) {
+        let mut state = self.lock();
+        match self.format {
+            Format::Text if self.quiet => {}
+            Format::Text => self.stdout(text),
+            Format::Json => {
+                let json = serde_json::to_string(value).unwrap_or_default();
+                let before = if state.results == 0 { "[" } else { "," };
+                self.stdout(&format!("{before}{json}"));
+            }
+            Format::Jsonl => self.stdout(&serde_json::to_string(value).unwrap_or_default()),
+        }
+        state.results += 1;
+    }
+
+    /// Whether results are read by programs.
+    pub(crate) fn is_machine(&self) -> bool {
+        self.format != Format::Text
+    }
+
+    /// Ends the results that [`item`](Self::item) wrote.
+    pub(crate) fn end_items(&self) {
+        let state = self.lock();
+        if self.format == Format::Json {
+            self.stdout(if state.results == 0 { "[]" } else { "]" });
+        }
+    }
+
+    /// Text that is not a result of a command in the sense of `--format`: a completion script, a key.
+    pub(crate) fn raw(&self, text: &str) {
+        let _turn = self.lock();
+        self.stdout(text);
+    }
+
+    /// Something that happened, for people. Not with `--quiet`.
+    pub(crate) fn note(&self, text: &str) {
+        if !self.quiet {
+            let _turn = self.lock();
+            self.stderr("note", anstyle::AnsiColor::Cyan, text);
+        }
+    }
+
+    /// Something to look at.
+    pub(crate) fn warn(&self, text: &str) {
+        let _turn = self.lock();
+        self.stderr("warning", anstyle::AnsiColor::Yellow, text);
+    }
+
+    /// Debug output, with `--verbose`.
+    pub(crate) fn trace(&self, text: &str) {
+        if self.verbose > 0 {
+            let _turn = self.lock();
+            self.stderr("debug", anstyle::AnsiColor::BrightBlack, text);
+        }
+    }
+
+    /// A line on stderr without a word in front: a summary, a next step. Not with `--quiet`.
+    pub(crate) fn say(&self, text: &str) {
+        if !self.quiet {
+            let _turn = self.lock();
+            let _ = writeln!(self.stderr_stream(), "{text}");
+        }
+    }
+
+    /// An error, with its causes, its place and its hints. In JSON formats too it goes to stderr, as text.
+    pub(crate) fn error(&self, error: &CommandError) {
+        let _turn = self.lock();
+        let mut stream = self.stderr_stream();
+        let _ = stream.write_all(text::error(error).as_bytes());
+    }
+
+    /// Asks something on the terminal; nobody else writes meanwhile.
+    pub(crate) fn alone<T>(&self, ask: impl FnOnce(&mut dyn Write) -> T) -> T {
+        let _turn = self.lock();
+        ask(&mut self.stderr_stream())
+    }
+
+    /// Whether a person sits at stdin and reads stderr.
+    pub(crate) fn is_interactive(&self) -> bool {
+        std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn stdout(&self, text: &str) {
+        let mut stream = AutoStream::new(std::io::stdout(), self.choice());
+        // A reader that has left (`sigtool … | head`) ends the program as a pipe does, without a message.
+        if writeln!(stream, "{text}").is_err() {
+            std::process::exit(141);
+        }
+    }
+
+    fn stderr(&self, word: &str, color: anstyle::AnsiColor, text: &str) {
+        let style = color.on_default().bold();
+        let _ = writeln!(self.stderr_stream(), "{style}{word}{style:#}: {text}");
+    }
+
+    fn stderr_stream(&self) -> AutoStream<std::io::Stderr> {
+        AutoStream::new(std::io::stderr(), self.choice())
+    }
+
+    fn choice(&self) -> ColorChoice {
+        match self.color {
+            // `Auto` of anstream looks at the terminal, at NO_COLOR and at TERM.
+            Color::Auto => ColorChoice::Auto,
+            Color::Always => ColorChoice::Always,
+            Color::Never => ColorChoice::Never,
+        }
+    }
+}

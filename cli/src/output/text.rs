@@ -1,0 +1,64 @@
+//! Words and layout for people.
+
+use crate::error::{CommandError, Failure};
+use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+use std::fmt::Write as _;
+
+/// An error as it stands on the terminal: what failed, why, where, and what to type next.
+pub(super) fn error(error: &CommandError) -> String {
+    let red = anstyle::AnsiColor::Red.on_default().bold();
+    let cyan = anstyle::AnsiColor::Cyan.on_default().bold();
+    let word = match error.failure {
+        Failure::Bug => "bug",
+        _ => "error",
+    };
+    let mut text = format!("{red}{word}{red:#}: {}\n", clean(&error.message));
+    for cause in &error.causes {
+        let _ = writeln!(text, "  caused by: {}", clean(cause));
+    }
+    if let Some(place) = &error.snippet {
+        text.push_str(&snippet(place));
+    }
+    for hint in &error.hints {
+        let _ = writeln!(text, "  {cyan}hint{cyan:#}: {}", clean(hint));
+    }
+    text
+}
+
+/// The source line, with the bytes meant underlined.
+fn snippet(place: &crate::error::Snippet) -> String {
+    let path = place.path.display().to_string();
+    let end = place.text.len();
+    let span = place.span.start.min(end)..place.span.end.min(end);
+    let annotation = AnnotationKind::Primary.span(span);
+    let annotation = if place.label.is_empty() {
+        annotation
+    } else {
+        annotation.label(&place.label)
+    };
+    let group = Level::ERROR.no_name().primary_title("").element(
+        Snippet::source(&place.text)
+            .path(&path)
+            .annotation(annotation),
+    );
+    let rendered = Renderer::styled().render(&[group]).to_string();
+    // The title has been written already, in our own words.
+    let body = rendered.split_once('\n').map_or("", |(_, body)| body);
+    format!("{body}\n")
+}
+
+/// Text from somewhere else, without control characters: a file name must not steer the terminal.
+pub(crate) fn clean(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c })
+        .collect()
+}
+
+/// `1 artifact`, `2 artifacts`.
+pub(crate) fn plural(count: usize, word: &str) -> String {
+    if count == 1 {
+        format!("1 {word}")
+    } else {
+        format!("{count} {word}s")
+    }
+}

@@ -1,0 +1,239 @@
+//! From the words on the command line to a command: built-in, alias, or external.
+
+use crate::app::App;
+use crate::args::{COSIGN_COMMANDS, COSIGN_FLAGS, Cli, Command};
+use crate::commands;
+use crate::error::{CommandError, Failure};
+use crate::external;
+use crate::output::{Ui, clean};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{CommandFactory as _, Parser as _};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::io::Write as _;
+use std::path::PathBuf;
+
+/// How deep aliases may stand for each other: many times what anyone writes.
+const MAX_ALIASES: usize = 32;
+
+/// Runs the command line, and gives the exit code.
+pub(crate) fn run(arguments: Vec<OsString>) -> u8 {
+    let cli = match Cli::try_parse_from(&arguments) {
+        Ok(cli) => cli,
+        Err(error) => return misspelt(&error),
+    };
+    let environment = environment();
+    let plain = Ui::new(
+        cli.global.format.unwrap_or_default(),
+        cli.global.color.unwrap_or_default(),
+        cli.global.quiet,
+        cli.global.verbose,
+    );
+    let result = dispatch(&arguments, cli, environment);
+    match result {
+        Ok(code) => code,
+        Err(error) => {
+            plain.error(&error);
+            error.failure.exit_code()
+        }
+    }
+}
+
+fn dispatch(
+    arguments: &[OsString],
+    cli: Cli,
+    environment: BTreeMap<String, String>,
+) -> Result<u8, CommandError> {
+    let path = environment.get("PATH").cloned();
+    let path = path.as_deref().map(OsStr::new);
+    let Some(command) = cli.command else {
+        if cli.list {
+            return list(&App::start(cli.global, environment)?, path);
+        }
+        let _ = Cli::command().print_help();
+        return Ok(Failure::Input.exit_code());
+    };
+    let Command::External(words) = command else {
+        return commands::run(&App::start(cli.global, environment)?, &command);
+    };
+    let app = App::start(cli.global.clone(), environment.clone())?;
+    let name = words[0].to_string_lossy().into_owned();
+    if let Some(expanded) = expand_alias(&app, &name, &words[1..])? {
+        let arguments = with_globals(arguments, &words, expanded);
+        app.ui.trace(&format!("alias `{name}`: {}", show(&arguments[1..])));
+        let cli = match Cli::try_parse_from(&arguments) {
+            Ok(cli) => cli,
+            Err(error) => return Ok(misspelt(&error)),
+        };
+        return match cli.command {
+            Some(Command::External(words)) => run_external(&app, path, &words),
+            _ => dispatch(&arguments, cli, environment),
+        };
+    }
+    run_external(&app, path, &words)
+}
+
+/// What an alias stands for, its own aliases included. `None` if there is no such alias.
+fn expand_alias(
+    app: &App,
+    name: &str,
+    rest: &[OsString],
+) -> Result<Option<Vec<OsString>>, CommandError> {
+    let aliases = app.config.aliases();
+    let Some(alias) = aliases.get(name) else {
+        return Ok(None);
+    };
+    let mut seen = vec![name.to_owned()];
+    let mut words: Vec<String> = alias.value.clone();
+    while let Some(next) = words.first().and_then(|word| aliases.get(word)) {
+        let word = words.remove(0);
+        if is_built_in(&word) {
+            words.insert(0, word);
+            break;
+        }
+        let around = seen.contains(&word);
+        seen.push(word);
+        if around || seen.len() > MAX_ALIASES {
+            return Err(alias.origin.error(
+                format!("the alias `{name}` goes round in circles: {}", seen.join(" → ")),
+                "",
+            ));
+        }
+        words.splice(0..0, next.value.iter().cloned());
+    }
+    let words = words.into_iter().map(OsString::from);
+    Ok(Some(words.chain(rest.iter().cloned()).collect()))
+}
+
+fn is_built_in(name: &str) -> bool {
+    name == "help" || Cli::command().get_subcommands().any(|command| command.get_name() == name)
+}
+
+/// The flags before the alias stay, and what it stands for takes its place.
+fn with_globals(arguments: &[OsString], words: &[OsString], expanded: Vec<OsString>) -> Vec<OsString> {
+    let before = arguments.len() - words.len();
+    arguments[..before].iter().cloned().chain(expanded).collect()
+}
+
+fn run_external(app: &App, path: Option<&OsStr>, words: &[OsString]) -> Result<u8, CommandError> {
+    let name = words[0].to_string_lossy().into_owned();
+    let allowed = app.config.external_commands();
+    let found = external::find(&name, path);
+    match found {
+        Some(file) if allowed.value => {
+            Err(external::run(&file, &words[1..], app.global.profile.as_deref()))
+        }
+        Some(file) => Err(CommandError::could_not_tell(format!(
+            "the external command `{}` is not run",
+            file.display()
+        ))
+        .because(format!("external commands are off: {}", allowed.origin))),
+        None => Err(no_such_command(app, &name, path)),
+    }
+}
+
+fn no_such_command(app: &App, name: &str, path: Option<&OsStr>) -> CommandError {
+    let shown = clean(name);
+    let error = CommandError::input(format!("no such command: `{shown}`"));
+    if let Some((_, ours)) = COSIGN_COMMANDS.iter().find(|(theirs, _)| *theirs == name) {
+        return error.hint(format!("cosign's `{shown}` is here: {ours}"));
+    }
+    let command = Cli::command();
+    let mut names: Vec<String> = command.get_subcommands().map(|c| c.get_name().to_owned()).collect();
+    names.extend(app.config.aliases().keys().cloned());
+    if app.config.external_commands().value {
+        names.extend(external::all(path).into_keys());
+    }
+    let error = match crate::suggest::closest(name, names.iter().map(String::as_str)) {
+        Some(close) => error.hint(format!("did you mean `{close}`?")),
+        None => error,
+    };
+    error.hint("see all commands: sigtool --list")
+}
+
+/// `sigtool --list`: every command, with what it is.
+fn list(app: &App, path: Option<&OsStr>) -> Result<u8, CommandError> {
+    #[derive(Serialize)]
+    #[serde(tag = "kind", rename_all = "kebab-case")]
+    enum Row {
+        BuiltIn { name: String, summary: String },
+        Alias { name: String, stands_for: Vec<String>, origin: String },
+        External { name: String, path: PathBuf },
+    }
+    let mut rows = Vec::new();
+    for command in Cli::command().get_subcommands() {
+        let summary = command.get_about().map(ToString::to_string).unwrap_or_default();
+        rows.push(Row::BuiltIn { name: command.get_name().to_owned(), summary });
+    }
+    for (name, alias) in app.config.aliases() {
+        rows.push(Row::Alias {
+            name: name.clone(),
+            stands_for: alias.value.clone(),
+            origin: alias.origin.to_string(),
+        });
+    }
+    if app.config.external_commands().value {
+        for (name, path) in external::all(path) {
+            // What is shadowed by a built-in command or an alias would never run.
+            if !is_built_in(&name) && !app.config.aliases().contains_key(&name) {
+                rows.push(Row::External { name, path });
+            }
+        }
+    }
+    for row in &rows {
+        let text = match row {
+            Row::BuiltIn { name, summary } => format!("{name:12} {summary}"),
+            Row::Alias { name, stands_for, origin } => {
+                format!("{:12} alias: {} ({origin})", clean(name), clean(&stands_for.join(" ")))
+            }
+            Row::External { name, path } => {
+                format!("{:12} {}", clean(name), clean(&path.display().to_string()))
+            }
+        };
+        app.ui.item(&text, row);
+    }
+    app.ui.end_items();
+    Ok(0)
+}
+
+/// Prints what clap found wrong, with our spelling where a user of cosign typed theirs.
+fn misspelt(error: &clap::Error) -> u8 {
+    let _ = error.print();
+    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+        return 0;
+    }
+    if let Some(ContextValue::String(flag)) = error.get(ContextKind::InvalidArg) {
+        let typed = flag.split(['=', ' ']).next().unwrap_or(flag);
+        if let Some((_, ours)) = COSIGN_FLAGS.iter().find(|(theirs, _)| *theirs == typed) {
+            let _ = writeln!(std::io::stderr(), "  hint: {ours}");
+        }
+    }
+    Failure::Input.exit_code()
+}
+
+/// The variables that are text; others cannot be meant for us.
+fn environment() -> BTreeMap<String, String> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
+}
+
+fn show(words: &[OsString]) -> String {
+    let words: Vec<_> = words.iter().map(|word| word.to_string_lossy()).collect();
+    clean(&words.join(" "))
+}
+
+/// A panic is a bug of ours, and says so, with exit code 70.
+pub(crate) fn report_panics() {
+    std::panic::set_hook(Box::new(|info| {
+        let text = info.payload_as_str().unwrap_or("without a message");
+        let place = info.location().map(|l| format!(" at {}:{}", l.file(), l.line())).unwrap_or_default();
+        let _ = writeln!(
+            std::io::stderr(),
+            "bug: sigtool panicked: {text}{place}\n  hint: please report it with the command that you ran"
+        );
+        std::process::exit(i32::from(Failure::Bug.exit_code()));
+    }));
+}
+
