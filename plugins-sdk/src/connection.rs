@@ -28,12 +28,49 @@ pub trait Connection: Send + Sync {
 
 static NEXT_CALL: AtomicU64 = AtomicU64::new(1);
 
-/// Calls an operation that needs no handle.
+/// How long a throttled call is tried again if nobody said how long to wait.
+const THROTTLED_PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long to wait before a throttled call is tried again, if the service did not say.
+const THROTTLED_PAUSE: Duration = Duration::from_secs(1);
+
+/// Calls an operation. A throttled one is tried again when the service said to come back, as long as `deadline` allows.
 ///
 /// # Errors
 ///
 /// The backend's, or the transport's.
 pub fn call<O: Operation>(
+    connection: &dyn Connection,
+    services: &Arc<dyn Services>,
+    deadline: Option<Duration>,
+    handle: Option<u64>,
+    args: &O::Args,
+) -> Result<O::Reply> {
+    let mut left = deadline.unwrap_or(THROTTLED_PATIENCE);
+    loop {
+        let result = call_once::<O>(connection, services, deadline, handle, args);
+        let Err(error) = &result else { return result };
+        let pause = error
+            .retry_after_ms
+            .map_or(THROTTLED_PAUSE, Duration::from_millis);
+        if error.code != ErrorCode::Throttled || pause > left {
+            return result;
+        }
+        services.trace(
+            TraceLevel::Info,
+            &format!(
+                "`{}` is throttled: again in {} ms",
+                O::NAME,
+                pause.as_millis()
+            ),
+        );
+        std::thread::sleep(pause);
+        // A pause of nothing must not make an endless loop.
+        left = left.saturating_sub(pause.max(Duration::from_millis(10)));
+    }
+}
+
+fn call_once<O: Operation>(
     connection: &dyn Connection,
     services: &Arc<dyn Services>,
     deadline: Option<Duration>,
@@ -258,5 +295,53 @@ impl Connection for Direct {
         let reply = self.instance.serve(&*self.calls, request);
         self.calls.end(id);
         Ok(Zeroizing::new(reply))
+    }
+}
+
+#[cfg(all(test, feature = "testing"))]
+mod tests {
+    use super::*;
+    use crate::message::{Describe, Empty};
+    use crate::testing::FakeHost;
+
+    /// Is throttled so many times before it answers.
+    struct Busy(AtomicU64);
+
+    impl Connection for Busy {
+        fn carry(
+            &self,
+            id: u64,
+            _request: &[u8],
+            _deadline: Option<Duration>,
+            _services: &Arc<dyn Services>,
+        ) -> Result<Zeroizing<Vec<u8>>> {
+            let left = self.0.load(Ordering::Relaxed);
+            if left == 0 {
+                let text =
+                    format!(r#"{{"id":{id},"ok":{{"id":"a","version":"1","kinds":["signer"]}}}}"#);
+                return Ok(Zeroizing::new(text.into_bytes()));
+            }
+            self.0.store(left - 1, Ordering::Relaxed);
+            let mut error = Error::new(ErrorCode::Throttled, "slow down");
+            error.retry_after_ms = Some(1);
+            Err(error)
+        }
+    }
+
+    #[test]
+    fn a_throttled_call_is_tried_again_while_the_deadline_allows() {
+        let host: Arc<dyn Services> = Arc::new(FakeHost::new());
+        let deadline = Some(Duration::from_millis(35));
+        let calls = |times| {
+            call::<Describe>(
+                &Busy(AtomicU64::new(times)),
+                &host,
+                deadline,
+                None,
+                &Empty {},
+            )
+        };
+        assert_eq!(calls(2).unwrap().id, "a");
+        assert_eq!(calls(20).unwrap_err().code, ErrorCode::Throttled);
     }
 }

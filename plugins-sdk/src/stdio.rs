@@ -26,7 +26,7 @@ use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use zeroize::Zeroizing;
@@ -125,7 +125,11 @@ pub fn read_line(from: &mut impl BufRead) -> io::Result<Option<Zeroizing<Vec<u8>
 pub fn serve(backend: impl Backend, manifest: &str) -> ExitCode {
     serve_with(|channel| {
         let instance = Instance::new(Box::new(backend), manifest)?;
-        Ok(Box::new(Guarded { instance, channel }))
+        Ok(Box::new(Guarded {
+            instance,
+            channel,
+            poisoned: AtomicBool::new(false),
+        }))
     })
 }
 
@@ -154,6 +158,8 @@ pub trait Serve: Send + Sync {
 struct Guarded {
     instance: Instance,
     channel: Arc<dyn Channel>,
+    /// Set by a panic: its state may be half changed, so it serves nothing more.
+    poisoned: AtomicBool,
 }
 
 impl Serve for Guarded {
@@ -162,11 +168,15 @@ impl Serve for Guarded {
     }
 
     fn serve(&self, call: u64, request: &[u8]) -> Zeroizing<Vec<u8>> {
-        let reply =
-            guarded(|| self.instance.serve(&*self.channel, request)).unwrap_or_else(|panic| {
-                Reply::<Empty>::encode(call, Err(crate::abi::panicked(&panic)))
-            });
-        Zeroizing::new(reply)
+        let panicked = |what: &str| Reply::<Empty>::encode(call, Err(crate::abi::panicked(what)));
+        if self.poisoned.load(Ordering::Acquire) {
+            return Zeroizing::new(panicked("in an earlier call"));
+        }
+        let reply = guarded(|| self.instance.serve(&*self.channel, request));
+        Zeroizing::new(reply.unwrap_or_else(|panic| {
+            self.poisoned.store(true, Ordering::Release);
+            panicked(&panic)
+        }))
     }
 }
 

@@ -396,7 +396,12 @@ fn wrong_settings_are_told_as_such(subject: &Subject<'_>) -> Verdict {
                 probe.open(*kind, &wrong),
                 &[ErrorCode::InvalidConfig],
             )?;
-            if let (true, Some(table)) = (setting.required, wrong.as_object_mut()) {
+            // A signer that makes keys is opened without one for that.
+            let makes_keys = ["signer.generate", "signer.import"]
+                .iter()
+                .any(|capability| subject.manifest.can(capability));
+            let needed = setting.required && !(setting.kind == SettingType::Key && makes_keys);
+            if let (true, Some(table)) = (needed, wrong.as_object_mut()) {
                 table.remove(name);
                 let what = format!("`open` of the kind {kind} without `{name}`");
                 refused(
