@@ -1,9 +1,12 @@
 //! What every command starts from: the terminal, the configuration, the backends.
 
 use crate::args::Global;
+use crate::config::settings::Grant;
 use crate::config::{self, BackendTable, Config, KeyText, Profile, SecretReference, SettingValue};
 use crate::error::CommandError;
-use crate::host::{Backends, Ceiling, Declared, Folders, HostSettings, Opening, SecretSource, failed};
+use crate::host::{
+    Backends, Ceiling, Declared, Folders, HostSettings, Lent, Opening, SecretSource,
+};
 use crate::output::Ui;
 use serde_json::{Value, json};
 use sigtool_core::OpenSigner;
@@ -19,6 +22,9 @@ use std::sync::atomic::AtomicBool;
 /// The source that serves files.
 const FILES: &str = "local-stage";
 
+/// The signer that keeps key pairs in files, and reads them from secrets.
+pub(crate) const FILE_KEYS: &str = "cosign-key";
+
 /// Where this user's files lie.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct UserFolders {
@@ -32,7 +38,10 @@ impl UserFolders {
     /// By the XDG base directory specification. Without HOME there are none: asking the name service would open a socket.
     pub(crate) fn of(environment: &BTreeMap<String, String>) -> Self {
         let absolute = |name: &str| {
-            environment.get(name).map(PathBuf::from).filter(|path| path.is_absolute())
+            environment
+                .get(name)
+                .map(PathBuf::from)
+                .filter(|path| path.is_absolute())
         };
         let home = absolute("HOME");
         let xdg = |name: &str, default: &str| {
@@ -57,7 +66,7 @@ pub(crate) struct App {
     pub(crate) ui: Arc<Ui>,
     pub(crate) global: Global,
     pub(crate) config: Config,
-    pub(crate) backends: Backends,
+    pub(crate) backends: Arc<Backends>,
     pub(crate) settings: Arc<HostSettings>,
     pub(crate) folders: UserFolders,
 }
@@ -70,9 +79,30 @@ pub(crate) struct SignerInUse {
 
 impl App {
     /// Reads the configuration and finds out where backends are. Runs none.
-    pub(crate) fn start(global: Global, environment: BTreeMap<String, String>) -> Result<Self, CommandError> {
+    pub(crate) fn start(
+        global: Global,
+        environment: BTreeMap<String, String>,
+    ) -> Result<Self, CommandError> {
+        Self::start_with(global, environment, Config::load)
+    }
+
+    /// The same with a configuration that may be wrong: for the commands that find and mend what is.
+    pub(crate) fn start_to_mend(
+        global: Global,
+        environment: BTreeMap<String, String>,
+    ) -> Result<Self, CommandError> {
+        Self::start_with(global, environment, |sources| {
+            Ok(Config::load_with_problems(sources))
+        })
+    }
+
+    fn start_with(
+        global: Global,
+        environment: BTreeMap<String, String>,
+        load: impl FnOnce(&config::Sources) -> Result<Config, CommandError>,
+    ) -> Result<Self, CommandError> {
         let folders = UserFolders::of(&environment);
-        let config = Config::load(&sources(&global, &environment, &folders)?)?;
+        let config = load(&sources(&global, &environment, &folders)?)?;
         let ui = Arc::new(Ui::new(
             global.format.or(config.format()).unwrap_or_default(),
             global.color.or(config.color()).unwrap_or_default(),
@@ -103,12 +133,21 @@ impl App {
         for warning in config.warnings() {
             ui.warn(warning);
         }
-        Ok(Self { ui, global, config, backends, settings, folders })
+        Ok(Self {
+            ui,
+            global,
+            config,
+            backends,
+            settings,
+            folders,
+        })
     }
 
     /// The profile in use.
     pub(crate) fn profile(&self) -> Result<Profile, CommandError> {
-        self.config.profile(self.global.profile.as_deref(), &|id| self.backends.manifest(id))
+        self.config.profile(self.global.profile.as_deref(), &|id| {
+            self.backends.manifest(id)
+        })
     }
 
     /// How many artifacts are worked on at once.
@@ -122,17 +161,15 @@ impl App {
 
     /// The source of files.
     pub(crate) fn files(&self) -> Result<Handle, CommandError> {
-        self.backends.open(Opening {
-            backend: FILES.to_owned(),
-            kind: Kind::Source,
-            configuration: json!({}),
-            secrets: BTreeMap::new(),
-            new_password_may_be_old: false,
-        })
+        self.backends.open(&Opening::plain(FILES, Kind::Source))
     }
 
     /// The signer that `--key` names, or the profile's.
-    pub(crate) fn opening(&self, key: Option<&str>, profile: &Profile) -> Result<Opening, CommandError> {
+    pub(crate) fn opening(
+        &self,
+        key: Option<&str>,
+        profile: &Profile,
+    ) -> Result<Opening, CommandError> {
         if let Some(key) = key {
             return self.opening_of_key(&KeyText {
                 text: key.to_owned(),
@@ -149,48 +186,138 @@ impl App {
                 .hint("make a key and a profile: sigtool init")
                 .hint("or name a key: sigtool sign --key FILE ARTIFACT"));
         };
-        opening_of_table(table)
+        let lend = |table: &Option<BackendTable>| {
+            table
+                .as_ref()
+                .map(|table| Box::new(self.opening_of_table(table)))
+        };
+        Ok(Opening {
+            lent: Lent {
+                secret: lend(&profile.secret),
+                identity: lend(&profile.identity),
+            },
+            ..self.opening_of_table(table)
+        })
     }
 
     /// The backend that a key reference belongs to, with that key.
     pub(crate) fn opening_of_key(&self, key: &KeyText) -> Result<Opening, CommandError> {
-        let scheme = key.scheme().unwrap_or("file").to_owned();
-        let Some(backend) = self.backends.for_scheme(Kind::Signer, &scheme) else {
-            let mut schemes: Vec<String> = self
-                .backends
-                .ids()
-                .iter()
-                .filter_map(|id| self.backends.manifest(id))
-                .filter(|manifest| manifest.kinds.contains(&Kind::Signer))
-                .flat_map(|manifest| manifest.schemes)
-                .collect();
-            schemes.sort();
-            return Err(CommandError::input(format!(
-                "no backend serves keys of the form `{scheme}:`"
-            ))
-            .hint(format!("there are: {}", schemes.join(", ")))
-            .hint(format!("for a file of that name write `file:{}`", key.text)));
+        let scheme = key.scheme().unwrap_or("file");
+        let backends = &self.backends;
+        // A scheme of a secret store names where the bytes of a key pair lie.
+        let backend = backends.for_scheme(Kind::Signer, scheme).or_else(|| {
+            backends
+                .for_scheme(Kind::Secret, scheme)
+                .map(|_| FILE_KEYS.to_owned())
+        });
+        let Some(backend) = backend else {
+            return Err(self.no_such_scheme(key, scheme));
         };
         let mut secrets = BTreeMap::new();
-        let reference = key_reference(key, "/key", &mut secrets);
+        let reference = self.key_reference(&backend, key, "/key", &mut secrets);
         Ok(Opening {
-            backend,
-            kind: Kind::Signer,
             configuration: json!({ "key": reference }),
             secrets,
-            new_password_may_be_old: true,
+            ..Opening::plain(&backend, Kind::Signer)
         })
+    }
+
+    fn no_such_scheme(&self, key: &KeyText, scheme: &str) -> CommandError {
+        let mut schemes: Vec<String> = self
+            .backends
+            .ids()
+            .iter()
+            .filter_map(|id| self.backends.manifest(id))
+            .filter(|m| {
+                m.kinds
+                    .iter()
+                    .any(|k| matches!(k, Kind::Signer | Kind::Secret))
+            })
+            .flat_map(|manifest| manifest.schemes)
+            .collect();
+        schemes.sort();
+        schemes.dedup();
+        CommandError::input(format!("no backend serves keys of the form `{scheme}:`"))
+            .hint(format!("there are: {}", schemes.join(", ")))
+            .hint(format!("for a file of that name write `file:{}`", key.text))
+    }
+
+    /// A profile's table, as a backend gets it: keys resolved, paths absolute, secrets as pointers.
+    fn opening_of_table(&self, table: &BackendTable) -> Opening {
+        let mut configuration = serde_json::Map::new();
+        let (mut secrets, mut origins) = (BTreeMap::new(), BTreeMap::new());
+        for (name, setting) in &table.settings {
+            let pointer = format!("/{}", name.replace('~', "~0").replace('/', "~1"));
+            origins.insert(pointer.clone(), setting.origin.clone());
+            let value = match &setting.value {
+                SettingValue::Boolean(value) => json!(value),
+                SettingValue::Integer(value) => json!(value),
+                SettingValue::String(value) => json!(value),
+                SettingValue::Strings(value) => json!(value),
+                SettingValue::Path(value) => json!(value),
+                SettingValue::Table(value) => value.clone(),
+                SettingValue::Key(key) => {
+                    let backend = &table.backend.value;
+                    json!(self.key_reference(backend, key, &pointer, &mut secrets))
+                }
+                SettingValue::Secret(reference) => {
+                    secrets.insert(pointer.clone(), secret_source(reference));
+                    json!({ "secret": pointer })
+                }
+            };
+            configuration.insert(name.clone(), value);
+        }
+        Opening {
+            configuration: Value::Object(configuration),
+            secrets,
+            origins,
+            ..Opening::plain(&table.backend.value, table.kind)
+        }
+    }
+
+    /// A key as a backend gets it: a file by its absolute path, its own scheme as it was written, and everything else, whose
+    /// bytes another party holds, by a pointer to ask the host with.
+    pub(crate) fn key_reference(
+        &self,
+        backend: &str,
+        key: &KeyText,
+        pointer: &str,
+        secrets: &mut BTreeMap<String, SecretSource>,
+    ) -> KeyReference {
+        let source = match key.scheme() {
+            None | Some("file") => None,
+            Some("env") => Some(SecretSource::Variable(key.rest().to_owned())),
+            Some(scheme) => {
+                let manifest = self.backends.manifest(backend);
+                let own = manifest.is_some_and(|m| m.schemes.iter().any(|s| s == scheme));
+                (!own).then(|| SecretSource::Store {
+                    scheme: scheme.to_owned(),
+                    name: key.rest().to_owned(),
+                })
+            }
+        };
+        let secret = source.map(|source| {
+            secrets.insert(pointer.to_owned(), source);
+            pointer.to_owned()
+        });
+        KeyReference {
+            name: key.text.clone(),
+            path: key.path(),
+            secret,
+        }
     }
 
     /// Opens a signer and asks for its public key, once for the whole run.
     pub(crate) fn signer(&self, opening: Opening) -> Result<SignerInUse, CommandError> {
-        let backend = opening.backend.clone();
-        let handle = self.backends.open(opening)?;
+        let handle = self.backends.open(&opening)?;
         let signer = OpenSigner::open(handle).map_err(|error| match error {
-            SignError::Signer { operation, error } => failed(&backend, operation, *error),
-            other => CommandError::could_not_tell(format!("the backend `{backend}` failed"))
-                .because(other),
+            SignError::Signer { operation, error } => opening.failed(operation, *error),
+            other => {
+                let message = format!("the backend `{}` failed", opening.backend);
+                CommandError::could_not_tell(message).because(other)
+            }
         })?;
+        let backend = opening.backend;
         Ok(SignerInUse { backend, signer })
     }
 
@@ -200,16 +327,21 @@ impl App {
             return Ok(true);
         }
         if !self.ui.is_interactive() {
-            return Err(CommandError::input(format!("{question}: nobody can be asked here"))
-                .hint("say `--yes` if you mean it"));
+            return Err(
+                CommandError::input(format!("{question}: nobody can be asked here"))
+                    .hint("say `--yes` if you mean it"),
+            );
         }
         let mut line = String::new();
-        self.ui.alone(|terminal| {
-            let _ = write!(terminal, "{question}? [y/N] ");
-            let _ = terminal.flush();
-            std::io::stdin().read_line(&mut line)
-        })
-        .map_err(|e| CommandError::could_not_tell("cannot read from the terminal").because(e))?;
+        self.ui
+            .alone(|terminal| {
+                let _ = write!(terminal, "{question}? [y/N] ");
+                let _ = terminal.flush();
+                std::io::stdin().read_line(&mut line)
+            })
+            .map_err(|e| {
+                CommandError::could_not_tell("cannot read from the terminal").because(e)
+            })?;
         Ok(matches!(line.trim(), "y" | "Y" | "yes"))
     }
 }
@@ -257,6 +389,7 @@ fn declared(config: &Config) -> BTreeMap<String, Declared> {
             path: entry.path.clone(),
             sha256: entry.sha256.clone(),
             isolation: entry.isolation,
+            identity_token: entry.grants.contains(&Grant::IdentityToken),
             origin: entry.origin.to_string(),
         };
         (id.clone(), declared)
@@ -264,62 +397,22 @@ fn declared(config: &Config) -> BTreeMap<String, Declared> {
     declared.collect()
 }
 
-/// A profile's table, as a backend gets it: keys resolved, paths absolute, secrets as pointers.
-pub(crate) fn opening_of_table(table: &BackendTable) -> Result<Opening, CommandError> {
-    let mut configuration = serde_json::Map::new();
-    let mut secrets = BTreeMap::new();
-    for (name, setting) in &table.settings {
-        let pointer = format!("/{}", name.replace('~', "~0").replace('/', "~1"));
-        let value = match &setting.value {
-            SettingValue::Boolean(value) => json!(value),
-            SettingValue::Integer(value) => json!(value),
-            SettingValue::String(value) => json!(value),
-            SettingValue::Strings(value) => json!(value),
-            SettingValue::Path(value) => json!(value),
-            SettingValue::Table(value) => value.clone(),
-            SettingValue::Key(key) => json!(key_reference(key, &pointer, &mut secrets)),
-            SettingValue::Secret(reference) => {
-                secrets.insert(pointer.clone(), secret_source(reference));
-                json!({ "secret": pointer })
-            }
-        };
-        configuration.insert(name.clone(), value);
-    }
-    Ok(Opening {
-        backend: table.backend.value.clone(),
-        kind: table.kind,
-        configuration: Value::Object(configuration),
-        secrets,
-        new_password_may_be_old: true,
-    })
-}
-
-/// A key as a backend gets it: a file by its absolute path, a variable's content by a pointer.
-pub(crate) fn key_reference(
-    key: &KeyText,
-    pointer: &str,
-    secrets: &mut BTreeMap<String, SecretSource>,
-) -> KeyReference {
-    let mut reference = KeyReference {
-        name: key.text.clone(),
-        path: key.path(),
-        secret: None,
-    };
-    if key.scheme() == Some("env") {
-        let rest = key.text.trim_start_matches("env:").trim_start_matches("//");
-        secrets.insert(pointer.to_owned(), SecretSource::Variable(rest.to_owned()));
-        reference.secret = Some(pointer.to_owned());
-    }
-    reference
-}
-
 fn secret_source(reference: &SecretReference) -> SecretSource {
     match reference {
         SecretReference::Env(name) => SecretSource::Variable(name.clone()),
         SecretReference::File(path) => SecretSource::File(path.clone()),
         SecretReference::Prompt(text) => SecretSource::Prompt(text.clone()),
-        SecretReference::Keyring(name) => SecretSource::Unresolved(format!("{{ keyring = \"{name}\" }}")),
-        SecretReference::Secret(name) => SecretSource::Unresolved(format!("{{ secret = \"{name}\" }}")),
+        SecretReference::Keyring(name) => SecretSource::Store {
+            scheme: "keyring".to_owned(),
+            name: name.clone(),
+        },
+        SecretReference::Secret(text) => {
+            let (scheme, name) = text.split_once(':').unwrap_or((text, ""));
+            SecretSource::Store {
+                scheme: scheme.to_owned(),
+                name: name.to_owned(),
+            }
+        }
     }
 }
 

@@ -338,7 +338,9 @@ pub(crate) enum Backend {
 /// `90s`, `5m`, `1h`, `250ms`, or seconds.
 fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || format!("`{text}` is no duration: write 90s, 5m or 1h");
-    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let digits = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
     let number: u64 = text[..digits].parse().map_err(|_| wrong())?;
     let milliseconds = match &text[digits..] {
         "ms" => Some(number),
@@ -355,17 +357,44 @@ fn duration(text: &str) -> Result<Duration, String> {
 
 /// What cosign's users type, and how it is spelled here.
 pub(crate) const COSIGN_FLAGS: &[(&str, &str)] = &[
-    ("--output-signature", "write the detached signature with `--signature-format cosign --signature FILE`"),
-    ("--output-certificate", "the certificate is in the bundle: `--bundle FILE`"),
+    (
+        "--output-signature",
+        "write the detached signature with `--signature-format cosign --signature FILE`",
+    ),
+    (
+        "--output-certificate",
+        "the certificate is in the bundle: `--bundle FILE`",
+    ),
     ("--output", "write the bundle with `--bundle FILE`"),
-    ("--new-bundle-format", "choose with `--signature-format bundle|cosign|both`"),
+    (
+        "--new-bundle-format",
+        "choose with `--signature-format bundle|cosign|both`",
+    ),
     ("--b64", "a detached signature is always base64"),
-    ("--tlog-upload", "the transparency log is off by default: nothing to say"),
-    ("--insecure-ignore-tlog", "a key's signature needs no transparency log: nothing to say"),
-    ("--use-signing-config", "the transparency log is off by default: nothing to say"),
-    ("--signing-algorithm", "the key decides: `sigtool key generate --algorithm ALGORITHM`"),
-    ("--signature-digest-algorithm", "it is found out by itself: nothing to say"),
-    ("--private-infrastructure", "no public service is asked: nothing to say"),
+    (
+        "--tlog-upload",
+        "the transparency log is off by default: nothing to say",
+    ),
+    (
+        "--insecure-ignore-tlog",
+        "a key's signature needs no transparency log: nothing to say",
+    ),
+    (
+        "--use-signing-config",
+        "the transparency log is off by default: nothing to say",
+    ),
+    (
+        "--signing-algorithm",
+        "the key decides: `sigtool key generate --algorithm ALGORITHM`",
+    ),
+    (
+        "--signature-digest-algorithm",
+        "it is found out by itself: nothing to say",
+    ),
+    (
+        "--private-infrastructure",
+        "no public service is asked: nothing to say",
+    ),
     ("--kms", "name the key with `--key SCHEME:REST`"),
     ("--output-file", "redirect standard output: `> FILE`"),
 ];

@@ -112,7 +112,9 @@ fn add_glob(
     let paths = glob::glob_with(pattern, options).map_err(|e| {
         CommandError::input(format!("`{pattern}` is no pattern"))
             .because(e)
-            .hint(format!("for a file of that very name write `file:{pattern}`"))
+            .hint(format!(
+                "for a file of that very name write `file:{pattern}`"
+            ))
     })?;
     let mut found = false;
     for path in paths {
@@ -126,9 +128,9 @@ fn add_glob(
         add_path(&path, &shown, asked, source, expanded)?;
     }
     if !found {
-        expanded
-            .items
-            .push(Err(CommandError::input(format!("no artifact matches `{pattern}`"))));
+        expanded.items.push(Err(CommandError::input(format!(
+            "no artifact matches `{pattern}`"
+        ))));
     }
     Ok(())
 }
@@ -183,9 +185,10 @@ fn add_folder(
             CommandError::from_backend(format!("cannot list `{}`", path.display()), error)
         })?;
         for child in listed.children {
-            let shown = Path::new(&child)
-                .strip_prefix(reference)
-                .map_or_else(|_| child.clone(), |rest| path.join(rest).display().to_string());
+            let shown = Path::new(&child).strip_prefix(reference).map_or_else(
+                |_| child.clone(),
+                |rest| path.join(rest).display().to_string(),
+            );
             expanded.items.push(Ok(Item {
                 shown,
                 reference: child,
@@ -201,7 +204,9 @@ fn add_folder(
 }
 
 /// Copies standard input to a file that only this user can read, so that it is hashed and signed as any other.
-fn standard_input(settings: &HostSettings) -> Result<(Item, tempfile::NamedTempFile), CommandError> {
+fn standard_input(
+    settings: &HostSettings,
+) -> Result<(Item, tempfile::NamedTempFile), CommandError> {
     if settings.stdin_taken.swap(true, Ordering::Relaxed) {
         return Err(CommandError::input("standard input can be given only once"));
     }
@@ -257,9 +262,10 @@ pub(crate) fn destination(
         let name = if item.from_stdin {
             "stdin".to_owned()
         } else {
-            Path::new(&item.reference)
-                .file_name()
-                .map_or_else(|| "artifact".to_owned(), |n| n.to_string_lossy().into_owned())
+            Path::new(&item.reference).file_name().map_or_else(
+                || "artifact".to_owned(),
+                |n| n.to_string_lossy().into_owned(),
+            )
         };
         return Ok(path.join(format!("{name}{suffix}")));
     }
@@ -391,8 +397,14 @@ mod tests {
             failed: kinds.iter().map(|k| (String::new(), *k)).collect(),
             ..Tally::default()
         };
-        assert_eq!(tally(&[Failure::Input, Failure::CouldNotTell]).exit_code(), 3);
-        assert_eq!(tally(&[Failure::CouldNotTell, Failure::Refused]).exit_code(), 1);
+        assert_eq!(
+            tally(&[Failure::Input, Failure::CouldNotTell]).exit_code(),
+            3
+        );
+        assert_eq!(
+            tally(&[Failure::CouldNotTell, Failure::Refused]).exit_code(),
+            1
+        );
         assert_eq!(tally(&[Failure::Refused, Failure::Bug]).exit_code(), 70);
     }
 

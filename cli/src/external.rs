@@ -30,7 +30,9 @@ pub(crate) fn all(path: Option<&OsStr>) -> BTreeMap<String, PathBuf> {
                 && !command.is_empty()
                 && is_executable(&entry.path())
             {
-                found.entry(command.to_owned()).or_insert_with(|| entry.path());
+                found
+                    .entry(command.to_owned())
+                    .or_insert_with(|| entry.path());
             }
         }
     }
@@ -91,7 +93,8 @@ mod tests {
         executable(b.path(), "sigtool-foo");
         executable(b.path(), "sigtool-backend-x");
         std::fs::write(b.path().join("sigtool-plain"), "").unwrap();
-        let path = std::env::join_paths([Path::new(""), Path::new("."), a.path(), b.path()]).unwrap();
+        let path =
+            std::env::join_paths([Path::new(""), Path::new("."), a.path(), b.path()]).unwrap();
         let listed = all(Some(&path));
         assert_eq!(listed.keys().collect::<Vec<_>>(), ["foo"]);
         assert_eq!(find("foo", Some(&path)).as_ref(), listed.get("foo"));

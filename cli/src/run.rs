@@ -55,13 +55,18 @@ fn dispatch(
         return Ok(Failure::Input.exit_code());
     };
     let Command::External(words) = command else {
-        return commands::run(&App::start(cli.global, environment)?, &command);
+        let start = match command {
+            Command::Config(_) => App::start_to_mend,
+            _ => App::start,
+        };
+        return commands::run(&start(cli.global, environment)?, &command);
     };
     let app = App::start(cli.global.clone(), environment.clone())?;
     let name = words[0].to_string_lossy().into_owned();
     if let Some(expanded) = expand_alias(&app, &name, &words[1..])? {
         let arguments = with_globals(arguments, &words, expanded);
-        app.ui.trace(&format!("alias `{name}`: {}", show(&arguments[1..])));
+        app.ui
+            .trace(&format!("alias `{name}`: {}", show(&arguments[1..])));
         let cli = match Cli::try_parse_from(&arguments) {
             Ok(cli) => cli,
             Err(error) => return Ok(misspelt(&error)),
@@ -96,7 +101,10 @@ fn expand_alias(
         seen.push(word);
         if around || seen.len() > MAX_ALIASES {
             return Err(alias.origin.error(
-                format!("the alias `{name}` goes round in circles: {}", seen.join(" → ")),
+                format!(
+                    "the alias `{name}` goes round in circles: {}",
+                    seen.join(" → ")
+                ),
                 "",
             ));
         }
@@ -107,13 +115,24 @@ fn expand_alias(
 }
 
 fn is_built_in(name: &str) -> bool {
-    name == "help" || Cli::command().get_subcommands().any(|command| command.get_name() == name)
+    name == "help"
+        || Cli::command()
+            .get_subcommands()
+            .any(|command| command.get_name() == name)
 }
 
 /// The flags before the alias stay, and what it stands for takes its place.
-fn with_globals(arguments: &[OsString], words: &[OsString], expanded: Vec<OsString>) -> Vec<OsString> {
+fn with_globals(
+    arguments: &[OsString],
+    words: &[OsString],
+    expanded: Vec<OsString>,
+) -> Vec<OsString> {
     let before = arguments.len() - words.len();
-    arguments[..before].iter().cloned().chain(expanded).collect()
+    arguments[..before]
+        .iter()
+        .cloned()
+        .chain(expanded)
+        .collect()
 }
 
 fn run_external(app: &App, path: Option<&OsStr>, words: &[OsString]) -> Result<u8, CommandError> {
@@ -121,9 +140,11 @@ fn run_external(app: &App, path: Option<&OsStr>, words: &[OsString]) -> Result<u
     let allowed = app.config.external_commands();
     let found = external::find(&name, path);
     match found {
-        Some(file) if allowed.value => {
-            Err(external::run(&file, &words[1..], app.global.profile.as_deref()))
-        }
+        Some(file) if allowed.value => Err(external::run(
+            &file,
+            &words[1..],
+            app.global.profile.as_deref(),
+        )),
         Some(file) => Err(CommandError::could_not_tell(format!(
             "the external command `{}` is not run",
             file.display()
@@ -140,7 +161,10 @@ fn no_such_command(app: &App, name: &str, path: Option<&OsStr>) -> CommandError 
         return error.hint(format!("cosign's `{shown}` is here: {ours}"));
     }
     let command = Cli::command();
-    let mut names: Vec<String> = command.get_subcommands().map(|c| c.get_name().to_owned()).collect();
+    let mut names: Vec<String> = command
+        .get_subcommands()
+        .map(|c| c.get_name().to_owned())
+        .collect();
     names.extend(app.config.aliases().keys().cloned());
     if app.config.external_commands().value {
         names.extend(external::all(path).into_keys());
@@ -157,14 +181,30 @@ fn list(app: &App, path: Option<&OsStr>) -> Result<u8, CommandError> {
     #[derive(Serialize)]
     #[serde(tag = "kind", rename_all = "kebab-case")]
     enum Row {
-        BuiltIn { name: String, summary: String },
-        Alias { name: String, stands_for: Vec<String>, origin: String },
-        External { name: String, path: PathBuf },
+        BuiltIn {
+            name: String,
+            summary: String,
+        },
+        Alias {
+            name: String,
+            stands_for: Vec<String>,
+            origin: String,
+        },
+        External {
+            name: String,
+            path: PathBuf,
+        },
     }
     let mut rows = Vec::new();
     for command in Cli::command().get_subcommands() {
-        let summary = command.get_about().map(ToString::to_string).unwrap_or_default();
-        rows.push(Row::BuiltIn { name: command.get_name().to_owned(), summary });
+        let summary = command
+            .get_about()
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        rows.push(Row::BuiltIn {
+            name: command.get_name().to_owned(),
+            summary,
+        });
     }
     for (name, alias) in app.config.aliases() {
         rows.push(Row::Alias {
@@ -184,8 +224,16 @@ fn list(app: &App, path: Option<&OsStr>) -> Result<u8, CommandError> {
     for row in &rows {
         let text = match row {
             Row::BuiltIn { name, summary } => format!("{name:12} {summary}"),
-            Row::Alias { name, stands_for, origin } => {
-                format!("{:12} alias: {} ({origin})", clean(name), clean(&stands_for.join(" ")))
+            Row::Alias {
+                name,
+                stands_for,
+                origin,
+            } => {
+                format!(
+                    "{:12} alias: {} ({origin})",
+                    clean(name),
+                    clean(&stands_for.join(" "))
+                )
             }
             Row::External { name, path } => {
                 format!("{:12} {}", clean(name), clean(&path.display().to_string()))
@@ -200,7 +248,10 @@ fn list(app: &App, path: Option<&OsStr>) -> Result<u8, CommandError> {
 /// Prints what clap found wrong, with our spelling where a user of cosign typed theirs.
 fn misspelt(error: &clap::Error) -> u8 {
     let _ = error.print();
-    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+    if matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+    ) {
         return 0;
     }
     if let Some(ContextValue::String(flag)) = error.get(ContextKind::InvalidArg) {
@@ -228,7 +279,10 @@ fn show(words: &[OsString]) -> String {
 pub(crate) fn report_panics() {
     std::panic::set_hook(Box::new(|info| {
         let text = info.payload_as_str().unwrap_or("without a message");
-        let place = info.location().map(|l| format!(" at {}:{}", l.file(), l.line())).unwrap_or_default();
+        let place = info
+            .location()
+            .map(|l| format!(" at {}:{}", l.file(), l.line()))
+            .unwrap_or_default();
         let _ = writeln!(
             std::io::stderr(),
             "bug: sigtool panicked: {text}{place}\n  hint: please report it with the command that you ran"
@@ -236,4 +290,3 @@ pub(crate) fn report_panics() {
         std::process::exit(i32::from(Failure::Bug.exit_code()));
     }));
 }
-

@@ -133,7 +133,7 @@ fn pem(content: &[u8]) -> Result<Inspected, String> {
             let key = crate::key::parse_public_key(content).map_err(|e| e.to_string())?;
             Ok(Inspected::PublicKey(PublicKeyFacts::of(&key)))
         }
-        tag if tag.ends_with("PRIVATE KEY") => key::private(block),
+        tag if tag.ends_with("PRIVATE KEY") => key::private(blocks.remove(0)),
         tag => Err(format!(
             "it is a PEM block `{}`, which is not known here",
             printable(tag)

@@ -15,28 +15,51 @@ use std::fmt;
 /// A text that says what is wrong, where (a path of keys), and in which line and column.
 pub(crate) fn parse(text: &[u8]) -> Result<Value, String> {
     let mut deserializer = serde_json::Deserializer::from_slice(text);
-    let value = Strict {
-        path: String::new(),
+    let top = Strict {
+        parent: None,
+        step: Step::Index(0),
         depth: 0,
-    }
-    .deserialize(&mut deserializer)
-    .map_err(|e| e.to_string())?;
+    };
+    let value = top
+        .deserialize(&mut deserializer)
+        .map_err(|e| e.to_string())?;
     deserializer.end().map_err(|e| e.to_string())?;
     Ok(value)
 }
 
-/// A value at a path.
-struct Strict {
-    path: String,
+/// A value at a place. The way there is kept as links: copied paths would multiply long keys by the depth.
+#[derive(Clone, Copy)]
+struct Strict<'a> {
+    parent: Option<&'a Self>,
+    step: Step<'a>,
     depth: usize,
 }
 
-impl Strict {
-    fn child(&self, step: &str) -> Self {
-        let dot = if self.path.is_empty() { "" } else { "." };
+#[derive(Clone, Copy)]
+enum Step<'a> {
+    Index(usize),
+    Key(&'a str),
+}
+
+impl<'a> Strict<'a> {
+    fn child(&'a self, step: Step<'a>) -> Self {
         Self {
-            path: format!("{}{dot}{step}", self.path),
+            parent: Some(self),
+            step,
             depth: self.depth + 1,
+        }
+    }
+
+    /// The keys from the top down, for a message.
+    fn place(&self) -> String {
+        let step = match self.step {
+            Step::Index(index) => index.to_string(),
+            Step::Key(key) => printable(key),
+        };
+        match self.parent {
+            None => String::new(),
+            Some(parent) if parent.parent.is_none() => step,
+            Some(parent) => format!("{}.{step}", parent.place()),
         }
     }
 
@@ -48,7 +71,7 @@ impl Strict {
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Strict {
+impl<'de> DeserializeSeed<'de> for Strict<'_> {
     type Value = Value;
 
     fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
@@ -56,7 +79,7 @@ impl<'de> DeserializeSeed<'de> for Strict {
     }
 }
 
-impl<'de> Visitor<'de> for Strict {
+impl<'de> Visitor<'de> for Strict<'_> {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -94,7 +117,7 @@ impl<'de> Visitor<'de> for Strict {
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
         self.check_depth()?;
         let mut values = Vec::new();
-        while let Some(value) = seq.next_element_seed(self.child(&values.len().to_string()))? {
+        while let Some(value) = seq.next_element_seed(self.child(Step::Index(values.len())))? {
             values.push(value);
         }
         Ok(Value::Array(values))
@@ -105,16 +128,16 @@ impl<'de> Visitor<'de> for Strict {
         let mut object = Map::new();
         while let Some(key) = map.next_key::<String>()? {
             if object.contains_key(&key) {
-                let place = match self.path.as_str() {
+                let place = match self.place().as_str() {
                     "" => "the top level".to_owned(),
-                    path => format!("`{}`", printable(path)),
+                    path => format!("`{path}`"),
                 };
                 return Err(A::Error::custom(format!(
                     "the key `{}` stands twice in {place}",
                     printable(&key)
                 )));
             }
-            let value = map.next_value_seed(self.child(&key))?;
+            let value = map.next_value_seed(self.child(Step::Key(&key)))?;
             object.insert(key, value);
         }
         Ok(Value::Object(object))
@@ -135,6 +158,8 @@ mod tests {
         // The same key, once written with an escape.
         assert!(parse(br#"{"sig":1,"\u0073ig":2}"#).is_err());
         assert!(parse(br#"{"a":{"c":1},"b":{"c":1}}"#).is_ok());
+        let error = parse(br#"{"a":1,"a":1}"#).unwrap_err();
+        assert!(error.contains("twice in the top level"), "{error}");
     }
 
     #[test]

@@ -238,9 +238,7 @@ impl fmt::Display for Reason {
             Self::Malformed { signature, what } => {
                 write!(f, "`{signature}` is malformed: {what}")
             }
-            Self::NoSignature => {
-                f.write_str("no signature found; the machine that signed may keep it")
-            }
+            Self::NoSignature => f.write_str("no signature found beside the artifact"),
             Self::NotASignature { signature, claims } => write!(
                 f,
                 "`{signature}` is signed, but is no signature of the artifact: it claims `{claims}`"

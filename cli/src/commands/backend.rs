@@ -17,9 +17,11 @@ pub(super) fn run(app: &App, command: &Backend) -> Outcome {
         Backend::Show { id } => show(app, id),
         Backend::Path => path(app),
         Backend::Pin { path } => pin(app, path),
-        Backend::Check { path, with, isolation } => {
-            super::backend_check::run(app, path, with.as_deref(), *isolation)
-        }
+        Backend::Check {
+            path,
+            with,
+            isolation,
+        } => super::backend_check::run(app, path, with.as_deref(), *isolation),
     }
 }
 
@@ -90,7 +92,10 @@ fn show(app: &App, id: &str) -> Outcome {
         row: Row<'a>,
         manifest: &'a Manifest,
     }
-    let shown = Shown { row: Row::of(&found), manifest: &found.manifest };
+    let shown = Shown {
+        row: Row::of(&found),
+        manifest: &found.manifest,
+    };
     app.ui.result(describe(&found).trim_end(), &shown);
     Ok(0)
 }
@@ -114,11 +119,14 @@ fn describe(found: &Found) -> String {
     if !manifest.capabilities.is_empty() {
         line("capabilities", manifest.capabilities.join(", "));
     }
-    line("runs", match (found.owner, found.isolation) {
-        (Owner::FirstParty, _) => "in sigtool's process (it is sigtool's own)".to_owned(),
-        (Owner::ThirdParty, Isolation::InProcess) => "in sigtool's process".to_owned(),
-        (Owner::ThirdParty, Isolation::Process) => "in a process of its own".to_owned(),
-    });
+    line(
+        "runs",
+        match (found.owner, found.isolation) {
+            (Owner::FirstParty, _) => "in sigtool's process (it is sigtool's own)".to_owned(),
+            (Owner::ThirdParty, Isolation::InProcess) => "in sigtool's process".to_owned(),
+            (Owner::ThirdParty, Isolation::Process) => "in a process of its own".to_owned(),
+        },
+    );
     if found.owner == Owner::ThirdParty {
         let yes = |value: bool| if value { "yes" } else { "no" }.to_owned();
         line("network", yes(manifest.permissions.network));
@@ -135,7 +143,10 @@ fn describe(found: &Found) -> String {
             let required = if setting.required { ", required" } else { "" };
             line(
                 "setting",
-                format!("{kind}.{name}: {} ({}{required})", setting.summary, setting.kind),
+                format!(
+                    "{kind}.{name}: {} ({}{required})",
+                    setting.summary, setting.kind
+                ),
             );
         }
     }
@@ -154,7 +165,11 @@ fn path(app: &App) -> Outcome {
         let mark = if exists { "" } else { " (not there)" };
         app.ui.item(
             &format!("{}{mark}: {holds}", path.display()),
-            &Row { path, exists, holds },
+            &Row {
+                path,
+                exists,
+                holds,
+            },
         );
     }
     app.ui.end_items();
@@ -167,8 +182,13 @@ fn pin(app: &App, path: &Path) -> Outcome {
     app.ui.say(describe(&found).trim_end());
     app.ui.say(&format!("{:13}{sha256}", "sha256"));
     let id = &found.manifest.id;
-    if !app.confirm(&format!("record the backend `{id}`, so that profiles can use it"))? {
-        return Err(CommandError::new(Failure::Cancelled, "nothing was recorded"));
+    if !app.confirm(&format!(
+        "record the backend `{id}`, so that profiles can use it"
+    ))? {
+        return Err(CommandError::new(
+            Failure::Cancelled,
+            "nothing was recorded",
+        ));
     }
     let file = app.config.pin_backend(id, &found.path, &sha256)?;
     #[derive(Serialize)]
@@ -178,7 +198,13 @@ fn pin(app: &App, path: &Path) -> Outcome {
         sha256: &'a str,
         file: &'a Path,
     }
-    let pinned = Pinned { id, path: &found.path, sha256: &sha256, file: &file };
-    app.ui.result(&format!("recorded `{id}` in {}", file.display()), &pinned);
+    let pinned = Pinned {
+        id,
+        path: &found.path,
+        sha256: &sha256,
+        file: &file,
+    };
+    app.ui
+        .result(&format!("recorded `{id}` in {}", file.display()), &pinned);
     Ok(0)
 }

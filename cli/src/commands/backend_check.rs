@@ -1,7 +1,7 @@
 //! `sigtool backend check`: runs the SDK's contract suite on a backend, and says what is wrong.
 
 use super::Outcome;
-use crate::app::{App, key_reference, working_folder};
+use crate::app::{App, working_folder};
 use crate::config::KeyText;
 use crate::error::{CommandError, Failure};
 use crate::host::{Found, Isolation, Owner, failed, read_backend};
@@ -12,10 +12,10 @@ use sigtool_sdk::connection::Handle;
 use sigtool_sdk::host::Services;
 use sigtool_sdk::manifest::SettingType;
 use sigtool_sdk::signer::{Generate, GenerateArgs};
-use sigtool_sdk::testing::{FakeHost, SecretAnswer};
 use sigtool_sdk::testing::contract::{
     self, ARTIFACT, Fixture, Kept, SignerFixture, SourceFixture, Subject, artifact_digests,
 };
+use sigtool_sdk::testing::{FakeHost, SecretAnswer};
 use sigtool_sdk::types::KeyAlgorithm;
 use sigtool_sdk::{Error, ErrorCode, Kind};
 use std::collections::BTreeMap;
@@ -29,7 +29,12 @@ pub(super) fn run(app: &App, which: &str, with: Option<&Path>, isolation: Isolat
     let found = find(app, which)?;
     let folder = tempfile::tempdir()
         .map_err(|e| CommandError::could_not_tell("cannot make a temporary folder").because(e))?;
-    let check = Check { app, found: &found, isolation, folder: folder.path() };
+    let check = Check {
+        app,
+        found: &found,
+        isolation,
+        folder: folder.path(),
+    };
     // What cannot even be started is the first thing to say.
     let host: Arc<dyn Services> = Arc::new(FakeHost::new());
     drop(app.backends.start(&found, isolation, &host)?);
@@ -38,9 +43,9 @@ pub(super) fn run(app: &App, which: &str, with: Option<&Path>, isolation: Isolat
         None => check.own_fixture()?,
     };
     let connect = |trace: &Arc<dyn Services>| {
-        app.backends.start(&found, isolation, trace).map_err(|error| {
-            Error::new(error.code.unwrap_or(ErrorCode::Other), error.to_string())
-        })
+        app.backends
+            .start(&found, isolation, trace)
+            .map_err(|error| Error::new(error.code.unwrap_or(ErrorCode::Other), error.to_string()))
     };
     let report = contract::run(&Subject {
         manifest: &found.manifest,
@@ -85,7 +90,8 @@ struct Given {
 impl Check<'_> {
     fn given_fixture(&self, path: &Path) -> Result<Fixture, CommandError> {
         let wrong = |e: &dyn std::fmt::Display| {
-            CommandError::input(format!("cannot use the settings in `{}`", path.display())).because(e)
+            CommandError::input(format!("cannot use the settings in `{}`", path.display()))
+                .because(e)
         };
         let text = std::fs::read_to_string(path).map_err(|e| wrong(&e))?;
         let given: Given = toml::from_str(&text).map_err(|e| wrong(&e))?;
@@ -119,8 +125,13 @@ impl Check<'_> {
                 let setting = declared.and_then(|d| d.get(&name)).map(|s| s.kind);
                 let value = match (setting, &value) {
                     (Some(SettingType::Key), Value::String(text)) => {
-                        let key = KeyText { text: text.clone(), base: base.to_owned() };
-                        json!(key_reference(&key, &format!("/{name}"), &mut ignored))
+                        let key = KeyText {
+                            text: text.clone(),
+                            base: base.to_owned(),
+                        };
+                        let id = &self.found.manifest.id;
+                        let pointer = format!("/{name}");
+                        json!(self.app.key_reference(id, &key, &pointer, &mut ignored))
                     }
                     (Some(SettingType::Path), Value::String(text)) => json!(base.join(text)),
                     _ => value,
@@ -156,8 +167,9 @@ impl Check<'_> {
 
     fn file_source(&self, configuration: Value) -> Result<SourceFixture, CommandError> {
         let path = self.folder.join("artifact.txt");
-        std::fs::write(&path, ARTIFACT)
-            .map_err(|e| CommandError::could_not_tell("cannot write a file to test with").because(e))?;
+        std::fs::write(&path, ARTIFACT).map_err(|e| {
+            CommandError::could_not_tell("cannot write a file to test with").because(e)
+        })?;
         Ok(SourceFixture {
             configuration,
             reference: path.display().to_string(),
@@ -213,10 +225,16 @@ fn show(app: &App, found: &Found, isolation: Isolation, promises: &[contract::Ou
                 ("skipped", Some(why.as_str()))
             }
         };
-        let tail = why.map(|why| format!(": {}", clean(why))).unwrap_or_default();
+        let tail = why
+            .map(|why| format!(": {}", clean(why)))
+            .unwrap_or_default();
         app.ui.item(
             &format!("{result:8} {}{tail}", promise.name),
-            &Row { promise: promise.name, result, why },
+            &Row {
+                promise: promise.name,
+                result,
+                why,
+            },
         );
     }
     app.ui.end_items();
@@ -230,5 +248,9 @@ fn show(app: &App, found: &Found, isolation: Isolation, promises: &[contract::Ou
         found.manifest.id,
         plural(kept, "promise")
     ));
-    Ok(if broken == 0 { 0 } else { Failure::Refused.exit_code() })
+    Ok(if broken == 0 {
+        0
+    } else {
+        Failure::Refused.exit_code()
+    })
 }

@@ -26,8 +26,10 @@ pub(super) fn dotted(parts: &[&str]) -> String {
 fn explain(app: &App, key: Option<&str>) -> Outcome {
     let rows = app.config.explain(key);
     if let (Some(key), true) = (key, rows.is_empty()) {
-        return Err(CommandError::input(format!("nothing is set at `{}`", clean(key)))
-            .hint("see what is set: sigtool config explain"));
+        return Err(
+            CommandError::input(format!("nothing is set at `{}`", clean(key)))
+                .hint("see what is set: sigtool config explain"),
+        );
     }
     print(app, &rows);
     Ok(0)
@@ -50,7 +52,12 @@ pub(super) fn print(app: &App, rows: &[Explained]) {
         value: &'a str,
         origin: String,
     }
-    let width = rows.iter().map(|row| row.key.len()).max().unwrap_or(0).min(48);
+    let width = rows
+        .iter()
+        .map(|row| row.key.len())
+        .max()
+        .unwrap_or(0)
+        .min(48);
     for row in rows {
         let mut text = format!(
             "{:width$} = {}  # {}",
@@ -62,14 +69,28 @@ pub(super) fn print(app: &App, rows: &[Explained]) {
             text += &format!(", inherited from {}", clean(profile));
         }
         for old in &row.overrode {
-            let key = if old.key.is_empty() { &row.key } else { &old.key };
-            text += &format!("\n{:width$}   overrides {} = {} of {}", "", clean(key), clean(&old.value), old.origin);
+            let key = if old.key.is_empty() {
+                &row.key
+            } else {
+                &old.key
+            };
+            text += &format!(
+                "\n{:width$}   overrides {} = {} of {}",
+                "",
+                clean(key),
+                clean(&old.value),
+                old.origin
+            );
         }
         let overrode = row
             .overrode
             .iter()
             .map(|old| Overrode {
-                key: if old.key.is_empty() { &row.key } else { &old.key },
+                key: if old.key.is_empty() {
+                    &row.key
+                } else {
+                    &old.key
+                },
                 value: &old.value,
                 origin: old.origin.to_string(),
             })
@@ -121,10 +142,22 @@ fn path(app: &App) -> Outcome {
             FileState::Wrong => ("wrong", None),
             FileState::Ignored(why) => ("ignored", Some(why.as_str())),
         };
-        let tail = why.map(|why| format!(": {}", clean(why))).unwrap_or_default();
+        let tail = why
+            .map(|why| format!(": {}", clean(why)))
+            .unwrap_or_default();
         app.ui.item(
-            &format!("{:8} {:8} {}{tail}", file.layer.as_str(), state, clean(&file.path.display().to_string())),
-            &Row { layer: file.layer.as_str(), path: &file.path, state, why },
+            &format!(
+                "{:8} {:8} {}{tail}",
+                file.layer.as_str(),
+                state,
+                clean(&file.path.display().to_string())
+            ),
+            &Row {
+                layer: file.layer.as_str(),
+                path: &file.path,
+                state,
+                why,
+            },
         );
     }
     app.ui.end_items();

@@ -29,17 +29,24 @@ struct Made<'a> {
 
 pub(super) fn run(app: &App) -> Outcome {
     let Some(config_file) = app.config.user_file().map(Path::to_path_buf) else {
-        return Err(CommandError::could_not_tell("there is no place for a configuration: HOME is not set"));
+        return Err(CommandError::could_not_tell(
+            "there is no place for a configuration: HOME is not set",
+        ));
     };
     if let Some(chosen) = app.config.profile_chosen(None) {
         return already(app, &chosen.value, config_file);
     }
     let Some(folder) = app.folders.keys() else {
-        return Err(CommandError::could_not_tell("there is no place for keys: HOME is not set")
-            .hint("set HOME or XDG_DATA_HOME"));
+        return Err(
+            CommandError::could_not_tell("there is no place for keys: HOME is not set")
+                .hint("set HOME or XDG_DATA_HOME"),
+        );
     };
     let prefix = folder.join(NAME);
-    let (key, public_key) = (folder.join(format!("{NAME}.key")), folder.join(format!("{NAME}.pub")));
+    let (key, public_key) = (
+        folder.join(format!("{NAME}.key")),
+        folder.join(format!("{NAME}.pub")),
+    );
     if !app.global.yes {
         let question = format!(
             "make the key pair {} and the profile `{NAME}` in {}",
@@ -47,7 +54,10 @@ pub(super) fn run(app: &App) -> Outcome {
             short_path(&config_file)
         );
         if !app.confirm(&question)? {
-            return Err(CommandError::new(crate::error::Failure::Cancelled, "nothing was made"));
+            return Err(CommandError::new(
+                crate::error::Failure::Cancelled,
+                "nothing was made",
+            ));
         }
     }
     let mut edit = app.config.edit()?;
@@ -57,19 +67,28 @@ pub(super) fn run(app: &App) -> Outcome {
         None
     } else {
         make_folder(&folder)?;
-        super::key::generate(app, password(app), &prefix, KeyAlgorithm::EcdsaP256, false)?.protection
+        super::key::generate(app, password(app), &prefix, KeyAlgorithm::EcdsaP256, false)?
+            .protection
     };
     let path = |path: &Path| {
         path.to_str()
             .map(Value::from)
             .ok_or_else(|| CommandError::could_not_tell("the path of HOME is not UTF-8"))
     };
-    let signer = InlineTable::from_iter([("backend", Value::from("cosign-key")), ("key", path(&key)?)]);
+    let signer =
+        InlineTable::from_iter([("backend", Value::from("cosign-key")), ("key", path(&key)?)]);
     let keys = Array::from_iter([path(&public_key)?]);
     edit.put(&["profile", NAME, "signer"], Value::from(signer))?;
     edit.put(&["profile", NAME, "verify", "keys"], Value::from(keys))?;
     edit.save()?;
-    let made = Made { profile: NAME, changed: true, config_file, key, public_key, protection: protected };
+    let made = Made {
+        profile: NAME,
+        changed: true,
+        config_file,
+        key,
+        public_key,
+        protection: protected,
+    };
     let verb = if kept { "found" } else { "made" };
     let text = format!(
         "{verb}  the key pair {} ({})\nmade  the profile `{NAME}` in {}",
@@ -78,9 +97,11 @@ pub(super) fn run(app: &App) -> Outcome {
         short_path(&made.config_file)
     );
     app.ui.result(&text, &made);
-    app.ui.say("next  sigtool sign FILE, then sigtool verify FILE");
+    app.ui
+        .say("next  sigtool sign FILE, then sigtool verify FILE");
     if made.protection.as_deref() == Some("encrypted-with-empty-password") {
-        app.ui.say("      sigtool key change-password sets a password");
+        app.ui
+            .say("      sigtool key change-password sets a password");
     }
     app.ui.say(&format!(
         "      give {} to whoever is to verify",
@@ -91,8 +112,14 @@ pub(super) fn run(app: &App) -> Outcome {
 
 /// With `--yes` nobody is asked: the password of a variable, else none.
 fn password(app: &App) -> BTreeMap<String, SecretSource> {
-    let variables = ["SIGTOOL_NEW_PASSWORD", "SIGTOOL_PASSWORD", "COSIGN_PASSWORD"];
-    let given = variables.iter().any(|name| app.settings.environment.contains_key(*name));
+    let variables = [
+        "SIGTOOL_NEW_PASSWORD",
+        "SIGTOOL_PASSWORD",
+        "COSIGN_PASSWORD",
+    ];
+    let given = variables
+        .iter()
+        .any(|name| app.settings.environment.contains_key(*name));
     if app.global.yes && !given {
         return BTreeMap::from([("/new_password".to_owned(), SecretSource::Empty)]);
     }
@@ -101,7 +128,11 @@ fn password(app: &App) -> BTreeMap<String, SecretSource> {
 
 fn already(app: &App, profile: &str, config_file: PathBuf) -> Outcome {
     let read = app.config.profile(None, &|id| app.backends.manifest(id))?;
-    let key = read.signer.as_ref().and_then(|s| s.key_text()).and_then(|k| k.path());
+    let key = read
+        .signer
+        .as_ref()
+        .and_then(|s| s.key_text())
+        .and_then(|k| k.path());
     let made = Made {
         profile,
         changed: false,
@@ -111,7 +142,10 @@ fn already(app: &App, profile: &str, config_file: PathBuf) -> Outcome {
         protection: None,
     };
     app.ui.result(
-        &format!("the profile `{}` is there already: nothing was changed", clean(profile)),
+        &format!(
+            "the profile `{}` is there already: nothing was changed",
+            clean(profile)
+        ),
         &made,
     );
     Ok(0)
@@ -124,5 +158,8 @@ fn make_folder(folder: &Path) -> Result<(), CommandError> {
         .recursive(true)
         .mode(0o700)
         .create(folder)
-        .map_err(|e| CommandError::could_not_tell(format!("cannot make the folder `{}`", folder.display())).because(e))
+        .map_err(|e| {
+            CommandError::could_not_tell(format!("cannot make the folder `{}`", folder.display()))
+                .because(e)
+        })
 }

@@ -34,7 +34,9 @@ pub(super) fn run(app: &App, args: &Inspect) -> Outcome {
             .map_err(|e| cannot(&e))?;
     }
     if bytes.len() as u64 > MAX_FILE {
-        return Err(cannot(&"it is larger than any bundle, signature, key or certificate (16 MiB)"));
+        return Err(cannot(
+            &"it is larger than any bundle, signature, key or certificate (16 MiB)",
+        ));
     }
     let inspection = sigtool_core::inspect(&bytes, &shown).map_err(|e| cannot(&e))?;
     app.ui.result(&text(&inspection), &inspection);
@@ -46,7 +48,12 @@ fn text(inspection: &Inspection) -> String {
     let mut lines = Vec::new();
     for section in inspection.sections() {
         lines.push(section.title);
-        let width = section.fields.iter().map(|(label, _)| label.len()).max().unwrap_or(0);
+        let width = section
+            .fields
+            .iter()
+            .map(|(label, _)| label.len())
+            .max()
+            .unwrap_or(0);
         for (label, value) in section.fields {
             let indented = value.replace('\n', &format!("\n{:1$}", "", width + 4));
             lines.push(format!("  {label:width$}  {indented}"));

@@ -1,11 +1,11 @@
 //! `sigtool key`: make keys, take them over, show them.
 
 use super::Outcome;
-use crate::app::{App, short_path, working_folder};
+use crate::app::{App, FILE_KEYS, short_path, working_folder};
 use crate::args::{Key, OneKey};
 use crate::config::{KeyText, Profile};
 use crate::error::CommandError;
-use crate::host::{Opening, SecretSource, failed};
+use crate::host::{Opening, SecretSource};
 use crate::output::clean;
 use serde::Serialize;
 use serde_json::json;
@@ -21,22 +21,31 @@ use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-/// The signer that keeps key pairs in files.
-const FILE_KEYS: &str = "cosign-key";
-
 /// The largest private key that is read: many times an RSA-4096 PEM.
 const MAX_KEY: u64 = 64 * 1024;
 
 pub(super) fn run(app: &App, command: &Key) -> Outcome {
     match command {
-        Key::Generate { output_key_prefix, algorithm, overwrite } => {
-            let made = generate(app, BTreeMap::new(), output_key_prefix, *algorithm, *overwrite)?;
+        Key::Generate {
+            output_key_prefix,
+            algorithm,
+            overwrite,
+        } => {
+            let made = generate(
+                app,
+                BTreeMap::new(),
+                output_key_prefix,
+                *algorithm,
+                *overwrite,
+            )?;
             report_made(app, "made", &made);
             Ok(0)
         }
-        Key::Import { key, output_key_prefix, overwrite } => {
-            import(app, key, output_key_prefix, *overwrite)
-        }
+        Key::Import {
+            key,
+            output_key_prefix,
+            overwrite,
+        } => import(app, key, output_key_prefix, *overwrite),
         Key::List => list(app),
         Key::Show(key) => show(app, key),
         Key::ExportPublic { key, output } => export_public(app, key, output.as_deref()),
@@ -46,12 +55,10 @@ pub(super) fn run(app: &App, command: &Key) -> Outcome {
 
 /// Opens the signer of key files without a key: it will be told which in the call.
 fn key_files(app: &App, secrets: BTreeMap<String, SecretSource>) -> Result<Handle, CommandError> {
-    app.backends.open(Opening {
-        backend: FILE_KEYS.to_owned(),
-        kind: Kind::Signer,
+    app.backends.open(&Opening {
         configuration: json!({ "new_password": { "secret": "/new_password" } }),
         secrets,
-        new_password_may_be_old: true,
+        ..Opening::plain(FILE_KEYS, Kind::Signer)
     })
 }
 
@@ -63,14 +70,19 @@ pub(super) fn generate(
     algorithm: KeyAlgorithm,
     overwrite: bool,
 ) -> Result<KeyMade, CommandError> {
-    let args = GenerateArgs { key: absolute(prefix)?, algorithm, overwrite };
+    let args = GenerateArgs {
+        key: absolute(prefix)?,
+        algorithm,
+        overwrite,
+    };
     key_files(app, secrets)?
         .call::<Generate>(&args)
         .map_err(|error| made_nothing(prefix, "generate", error))
 }
 
 fn made_nothing(prefix: &Path, verb: &str, error: sigtool_sdk::Error) -> CommandError {
-    let exists = error.message.contains("exists") || error.causes.iter().any(|c| c.contains("exists"));
+    let exists =
+        error.message.contains("exists") || error.causes.iter().any(|c| c.contains("exists"));
     let error = CommandError::from_backend(
         format!("cannot {verb} the key `{}`", prefix.display()),
         error,
@@ -83,18 +95,22 @@ fn made_nothing(prefix: &Path, verb: &str, error: sigtool_sdk::Error) -> Command
 }
 
 fn absolute(prefix: &Path) -> Result<String, CommandError> {
-    let path = std::path::absolute(prefix)
-        .map_err(|e| CommandError::input(format!("`{}` is no path", prefix.display())).because(e))?;
+    let path = std::path::absolute(prefix).map_err(|e| {
+        CommandError::input(format!("`{}` is no path", prefix.display())).because(e)
+    })?;
     path.to_str()
         .map(str::to_owned)
         .ok_or_else(|| CommandError::input(format!("`{}` is not UTF-8", prefix.display())))
 }
 
 fn import(app: &App, key: &str, prefix: &Path, overwrite: bool) -> Outcome {
-    let text = KeyText { text: key.to_owned(), base: working_folder()? };
+    let text = KeyText {
+        text: key.to_owned(),
+        base: working_folder()?,
+    };
     let private_key = match (text.scheme(), text.path()) {
         (Some("env"), _) => {
-            let name = key.trim_start_matches("env:").trim_start_matches("//");
+            let name = text.rest();
             let value = app.settings.environment.get(name).ok_or_else(|| {
                 CommandError::input(format!("the environment variable `{name}` is not set"))
             })?;
@@ -108,7 +124,11 @@ fn import(app: &App, key: &str, prefix: &Path, overwrite: bool) -> Outcome {
             )));
         }
     };
-    let args = ImportArgs { key: absolute(prefix)?, private_key, overwrite };
+    let args = ImportArgs {
+        key: absolute(prefix)?,
+        private_key,
+        overwrite,
+    };
     let made = key_files(app, BTreeMap::new())?
         .call::<Import>(&args)
         .map_err(|error| made_nothing(prefix, "import", error))?;
@@ -148,7 +168,12 @@ struct Row<'a> {
 }
 
 impl<'a> Row<'a> {
-    fn of(key: &'a str, public_key: &PublicKey, protection: Option<&'a str>, files: &'a [PathBuf]) -> Self {
+    fn of(
+        key: &'a str,
+        public_key: &PublicKey,
+        protection: Option<&'a str>,
+        files: &'a [PathBuf],
+    ) -> Self {
         Self {
             key,
             algorithm: Some(public_key.algorithm),
@@ -181,7 +206,12 @@ pub(super) fn report_made(app: &App, verb: &str, made: &KeyMade) {
         made.public_key.algorithm,
         protection(made.protection.as_deref())
     );
-    let row = Row::of(&made.key, &made.public_key, made.protection.as_deref(), &made.files);
+    let row = Row::of(
+        &made.key,
+        &made.public_key,
+        made.protection.as_deref(),
+        &made.files,
+    );
     app.ui.result(&text, &row);
 }
 
@@ -190,12 +220,16 @@ fn list(app: &App) -> Outcome {
     let mut keys: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for name in app.config.profile_names() {
         let name = name.name;
-        let profile = app.config.profile(Some(&name), &|id| app.backends.manifest(id));
+        let profile = app
+            .config
+            .profile(Some(&name), &|id| app.backends.manifest(id));
         if let Ok(profile) = profile
             && let Some(signer) = &profile.signer
             && let Some(key) = signer.key_text()
         {
-            let shown = key.path().map_or_else(|| key.text.clone(), |path| short_path(&path));
+            let shown = key
+                .path()
+                .map_or_else(|| key.text.clone(), |path| short_path(&path));
             keys.entry(shown).or_default().push(name);
         }
     }
@@ -219,11 +253,13 @@ fn list(app: &App) -> Outcome {
         } else {
             format!("  (profile {})", profiles.join(", "))
         };
-        app.ui.item(&format!("{}{used}", clean(key)), &Listed { key, profiles });
+        app.ui
+            .item(&format!("{}{used}", clean(key)), &Listed { key, profiles });
     }
     app.ui.end_items();
     if keys.is_empty() {
-        app.ui.say("no profile names a key; make one with `sigtool init` or `sigtool key generate`");
+        app.ui
+            .say("no profile names a key; make one with `sigtool init` or `sigtool key generate`");
     }
     Ok(0)
 }
@@ -232,7 +268,10 @@ fn list(app: &App) -> Outcome {
 fn public_key(app: &App, which: &OneKey) -> Result<(String, PublicKeyReply), CommandError> {
     let reference = which.reference.as_deref().or(which.key.as_deref());
     if let Some(reference) = reference {
-        let key = KeyText { text: reference.to_owned(), base: working_folder()? };
+        let key = KeyText {
+            text: reference.to_owned(),
+            base: working_folder()?,
+        };
         if let Some(path) = key.path()
             && let Ok(bytes) = read_key(&path)
             && let Ok(public_key) = sigtool_core::key::parse_public_key(bytes.expose())
@@ -249,13 +288,15 @@ fn public_key(app: &App, which: &OneKey) -> Result<(String, PublicKeyReply), Com
         Some(_) => app.opening(reference, &Profile::default())?,
         None => app.opening(None, &app.profile()?)?,
     };
-    let name = opening.configuration["key"]["name"].as_str().unwrap_or("").to_owned();
-    let backend = opening.backend.clone();
+    let name = opening.configuration["key"]["name"]
+        .as_str()
+        .unwrap_or("")
+        .to_owned();
     let reply = app
         .backends
-        .open(opening)?
+        .open(&opening)?
         .call::<GetPublicKey>(&KeyArgs::default())
-        .map_err(|error| failed(&backend, "signer.public_key", error))?;
+        .map_err(|error| opening.failed("signer.public_key", error))?;
     Ok((name, reply))
 }
 
@@ -303,13 +344,11 @@ fn change_password(app: &App, which: &OneKey) -> Outcome {
     }
     // The variables that hold the present password do not hold the next one.
     opening.new_password_may_be_old = false;
-    let backend = opening.backend.clone();
     let made = app
         .backends
-        .open(opening)?
+        .open(&opening)?
         .call::<ChangePassword>(&KeyArgs::default())
-        .map_err(|error| failed(&backend, "signer.change_password", error))?;
+        .map_err(|error| opening.failed("signer.change_password", error))?;
     report_made(app, "changed the password of", &made);
     Ok(0)
 }
-

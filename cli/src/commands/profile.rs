@@ -36,7 +36,11 @@ fn list(app: &App) -> Outcome {
             .map(|base| format!(", inherits {}", clean(base)))
             .unwrap_or_default();
         app.ui.item(
-            &format!("{mark} {}  ({}{inherits})", clean(&profile.name), profile.origin),
+            &format!(
+                "{mark} {}  ({}{inherits})",
+                clean(&profile.name),
+                profile.origin
+            ),
             &Row {
                 name: &profile.name,
                 in_use,
@@ -47,7 +51,8 @@ fn list(app: &App) -> Outcome {
     }
     app.ui.end_items();
     if profiles.is_empty() {
-        app.ui.say("there is no profile; make one with `sigtool init`");
+        app.ui
+            .say("there is no profile; make one with `sigtool init`");
     }
     Ok(0)
 }
@@ -61,19 +66,25 @@ fn show(app: &App, name: Option<&str>) -> Outcome {
     };
     // Reads it whole, so that a profile that cannot be used is an error here too.
     app.config.profile(asked, &|id| app.backends.manifest(id))?;
-    let rows = app.config.explain(Some(&super::config::dotted(&["profile", &chosen.value])));
+    let rows = app
+        .config
+        .explain(Some(&super::config::dotted(&["profile", &chosen.value])));
     super::config::print(app, &rows);
     Ok(0)
 }
 
 fn use_profile(app: &App, name: &str) -> Outcome {
-    app.config.profile(Some(name), &|id| app.backends.manifest(id))?;
+    app.config
+        .profile(Some(name), &|id| app.backends.manifest(id))?;
     app.config.use_profile(name)?;
     #[derive(Serialize)]
     struct Used<'a> {
         profile: &'a str,
     }
-    app.ui.result(&format!("using the profile `{}` from now on", clean(name)), &Used { profile: name });
+    app.ui.result(
+        &format!("using the profile `{}` from now on", clean(name)),
+        &Used { profile: name },
+    );
     // A variable or a project's file chooses before the user's file does.
     let user_file = app.config.user_file();
     let above = |origin: &Origin| match origin {
@@ -82,7 +93,11 @@ fn use_profile(app: &App, name: &str) -> Outcome {
     };
     let now = app.config.profile_chosen(None);
     if let Some(now) = now.filter(|now| now.value != name && above(&now.origin)) {
-        app.ui.warn(&format!("`{}` is still chosen by {}", clean(&now.value), now.origin));
+        app.ui.warn(&format!(
+            "`{}` is still chosen by {}",
+            clean(&now.value),
+            now.origin
+        ));
     }
     Ok(0)
 }

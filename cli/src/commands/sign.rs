@@ -4,6 +4,7 @@ use super::Outcome;
 use crate::app::{App, SignerInUse, short_path};
 use crate::args::{Sign, SignatureFormat};
 use crate::batch::{self, Expanded, Item, Tally};
+use crate::config::Profile;
 use crate::error::{CommandError, Failure};
 use crate::output::clean;
 use serde::Serialize;
@@ -16,6 +17,16 @@ use std::path::Path;
 
 pub(super) fn run(app: &App, args: &Sign) -> Outcome {
     let profile = app.profile()?;
+    if let Some(table) = profile.unserved() {
+        return Err(table.origin.error(
+            format!(
+                "the profile asks for a `{}`, which this version does not use",
+                table.kind
+            ),
+            "nothing is signed without it",
+        ));
+    }
+    about_images(app, &profile);
     let formats = formats(args, profile.signature_format.value);
     let source = app.files()?;
     let expanded = batch::expand(&args.artifacts, &source, &app.settings)?;
@@ -34,6 +45,17 @@ pub(super) fn run(app: &App, args: &Sign) -> Outcome {
     app.ui.end_items();
     summary(app, &tally, expanded.items.len());
     Ok(tally.exit_code())
+}
+
+/// Settings of a profile that only images have: a profile may serve both, so they are no mistake.
+fn about_images(app: &App, profile: &Profile) {
+    if !profile.annotations.is_empty() {
+        app.ui.note("the profile's annotations are signed with images only: a file's signature has no place for them");
+    }
+    if profile.attach.value {
+        app.ui
+            .trace("`attach` is for images: a file's signature always lies beside it");
+    }
 }
 
 fn formats(args: &Sign, profile: SignatureFormat) -> Vec<Format> {
@@ -57,7 +79,10 @@ fn check_single(args: &Sign, expanded: &Expanded) -> Result<(), CommandError> {
         return Ok(());
     }
     let count = expanded.items.len();
-    for (flag, given) in [("--name", &args.name), ("--artifact-version", &args.artifact_version)] {
+    for (flag, given) in [
+        ("--name", &args.name),
+        ("--artifact-version", &args.artifact_version),
+    ] {
         if given.is_some() {
             return Err(CommandError::input(format!(
                 "`{flag}` is for one artifact, and there are {count}"
@@ -98,8 +123,10 @@ fn sign(
         _ => signature.is_some(),
     };
     if item.from_stdin && !formats.iter().all(placed) {
-        return Err(CommandError::input("standard input has no file to put a signature beside")
-            .hint("say where it goes: --bundle FILE, or --signature FILE"));
+        return Err(
+            CommandError::input("standard input has no file to put a signature beside")
+                .hint("say where it goes: --bundle FILE, or --signature FILE"),
+        );
     }
     let named = item.from_stdin.then(|| "stdin".to_owned());
     let request = SigningRequest {
@@ -123,17 +150,26 @@ fn failed(signer: &SignerInUse, item: &Item, error: SignError) -> CommandError {
         SignError::Signer { operation, error } => {
             let mut shown = CommandError::from_backend(message, *error);
             // An answer like "wrong password" speaks for itself; a failure of the machinery names its part.
-            shown.causes.insert(0, format!("the backend `{}` failed in `{operation}`", signer.backend));
+            shown.causes.insert(
+                0,
+                format!("the backend `{}` failed in `{operation}`", signer.backend),
+            );
             shown
         }
         SignError::Source { operation, error } => {
             let mut shown = CommandError::from_backend(message, *error);
             shown.failure = Failure::CouldNotTell;
-            shown.causes.insert(0, format!("the backend `local-stage` failed in `{operation}`"));
+            shown.causes.insert(
+                0,
+                format!("the backend `local-stage` failed in `{operation}`"),
+            );
             shown
         }
         SignError::SignerMisbehaved { operation, what } => CommandError::could_not_tell(message)
-            .because(format!("the backend `{}` failed in `{operation}`", signer.backend))
+            .because(format!(
+                "the backend `{}` failed in `{operation}`",
+                signer.backend
+            ))
             .because(what)
             .hint("nothing was written; this is for the backend's author to mend"),
         error @ (SignError::Destination(_) | SignError::NoBytes(_)) => {
@@ -235,9 +271,18 @@ fn report(
         notes: &signed.notes,
         error: None,
     };
-    let again = if signed.stored.iter().any(|s| s.replaced) { " again" } else { "" };
+    let again = if signed.stored.iter().any(|s| s.replaced) {
+        " again"
+    } else {
+        ""
+    };
     app.ui.item(
-        &format!("signed{again} {} ({}) → {}", clean(shown), describe(&signed.artifact), places.join(", ")),
+        &format!(
+            "signed{again} {} ({}) → {}",
+            clean(shown),
+            describe(&signed.artifact),
+            places.join(", ")
+        ),
         &row,
     );
     None
@@ -245,7 +290,11 @@ fn report(
 
 /// `helm-chart app 1.2.0`.
 pub(super) fn describe(artifact: &Artifact) -> String {
-    let version = artifact.version.as_deref().map(|v| format!(" {v}")).unwrap_or_default();
+    let version = artifact
+        .version
+        .as_deref()
+        .map(|v| format!(" {v}"))
+        .unwrap_or_default();
     match artifact.kind {
         sigtool_sdk::types::ArtifactKind::Unknown => clean(&format!("{}{version}", artifact.name)),
         kind => clean(&format!("{kind} {}{version}", artifact.name)),

@@ -66,7 +66,15 @@ fn asked_policy(app: &App, args: &Verify) -> Result<Policy, CommandError> {
         let keys = args
             .key
             .iter()
-            .map(|text| trusted_key(app, &KeyText { text: text.clone(), base: base.clone() }))
+            .map(|text| {
+                trusted_key(
+                    app,
+                    &KeyText {
+                        text: text.clone(),
+                        base: base.clone(),
+                    },
+                )
+            })
             .collect::<Result<_, _>>()?;
         return Policy::new(keys, require.unwrap_or_default())
             .map_err(|e| CommandError::input("this is no policy").because(e));
@@ -77,10 +85,12 @@ fn asked_policy(app: &App, args: &Verify) -> Result<Policy, CommandError> {
             || "no profile is in use".to_owned(),
             |name| format!("the profile `{}` does not say whom it trusts", name.value),
         );
-        return Err(CommandError::input("verifying needs a policy: whose signatures count?")
-            .because(which)
-            .hint("name a public key: sigtool verify --key release.pub ARTIFACT")
-            .hint("or put it in a profile: [profile.NAME.verify] keys = [\"release.pub\"]"));
+        return Err(
+            CommandError::input("verifying needs a policy: whose signatures count?")
+                .because(which)
+                .hint("name a public key: sigtool verify --key release.pub ARTIFACT")
+                .hint("or put it in a profile: [profile.NAME.verify] keys = [\"release.pub\"]"),
+        );
     };
     policy_of(app, settings, require)
 }
@@ -92,7 +102,10 @@ fn policy_of(
 ) -> Result<Policy, CommandError> {
     if let Some(identity) = settings.identities.first() {
         return Err(identity.subject.origin.error(
-            "this version verifies keys only, and the policy lists an identity",
+            format!(
+                "this version verifies keys only, and the policy lists the identity `{}` of {}",
+                identity.subject.value, identity.issuer.value
+            ),
             "an identity",
         ));
     }
@@ -118,10 +131,12 @@ fn trusted_key(app: &App, key: &KeyText) -> Result<TrustedKey, CommandError> {
     let text = match (key.path(), key.scheme()) {
         (Some(path), _) => read(&path).map_err(|e| cannot().because(e))?,
         (None, Some("env")) => {
-            let name = key.text.trim_start_matches("env:").trim_start_matches("//");
+            let name = key.rest();
             let value = app.settings.environment.get(name);
             value
-                .ok_or_else(|| cannot().because(format!("the environment variable `{name}` is not set")))?
+                .ok_or_else(|| {
+                    cannot().because(format!("the environment variable `{name}` is not set"))
+                })?
                 .clone()
                 .into_bytes()
         }
@@ -139,7 +154,10 @@ fn trusted_key(app: &App, key: &KeyText) -> Result<TrustedKey, CommandError> {
             None => error,
         }
     })?;
-    Ok(TrustedKey { key: public_key, name: key.text.clone() })
+    Ok(TrustedKey {
+        key: public_key,
+        name: key.text.clone(),
+    })
 }
 
 fn read(path: &Path) -> std::io::Result<Vec<u8>> {
@@ -191,9 +209,13 @@ fn given(args: &Verify, item: &Item, single: bool) -> Result<Vec<GivenSignature>
         let Some(path) = path else { continue };
         let path = batch::destination(flag, path, item, suffix, single)?;
         let content = read(&path).map_err(|e| {
-            CommandError::input(format!("cannot read the signature `{}`", path.display())).because(e)
+            CommandError::input(format!("cannot read the signature `{}`", path.display()))
+                .because(e)
         })?;
-        given.push(GivenSignature { label: path.display().to_string(), content });
+        given.push(GivenSignature {
+            label: path.display().to_string(),
+            content,
+        });
     }
     Ok(given)
 }
@@ -260,21 +282,35 @@ fn report(app: &App, shown: &str, result: Result<Verified, CommandError>) -> Opt
             Failure::Refused => format!("refused `{name}`"),
             _ => format!("could not tell whether `{name}` is signed as the policy demands"),
         };
-        let error = reasons.iter().fold(CommandError::new(failure, message), |error, reason| {
-            error.because(clean(&reason.to_string()))
-        });
+        let error = reasons
+            .iter()
+            .fold(CommandError::new(failure, message), |error, reason| {
+                error.because(clean(&reason.to_string()))
+            });
         app.ui.error(&error);
         if app.ui.is_machine() {
             app.ui.item("", &row);
         }
         return Some(failure);
     }
-    let Verification::Valid { signers } = &verified.verification else { return None };
+    let Verification::Valid { signers } = &verified.verification else {
+        return None;
+    };
     let by: Vec<_> = signers
         .iter()
-        .map(|signer| format!("{} ({}, key hint {})", clean(&signer.name), signer.algorithm, signer.key_hint))
+        .map(|signer| {
+            format!(
+                "{} ({}, key hint {})",
+                clean(&signer.name),
+                signer.algorithm,
+                signer.key_hint
+            )
+        })
         .collect();
     let what = super::sign::describe(&verified.artifact);
-    app.ui.item(&format!("valid {name} ({what}), signed by {}", by.join(" and ")), &row);
+    app.ui.item(
+        &format!("valid {name} ({what}), signed by {}", by.join(" and ")),
+        &row,
+    );
     None
 }

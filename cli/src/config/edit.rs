@@ -11,7 +11,7 @@ use sigtool_sdk::manifest::{Kind, Manifest, SettingType};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use toml_edit::{DocumentMut, InlineTable, Item, Table, TableLike, Value};
+use toml_edit::{DocumentMut, Item, Table, TableLike, Value};
 
 /// The user's file while it is changed. Nothing is written before [`save`](Self::save).
 pub(crate) struct Edit {
@@ -102,24 +102,6 @@ impl Edit {
         })?;
         self.put(&["backend", id, "path"], Value::from(file))?;
         self.put(&["backend", id, "sha256"], Value::from(sha256))
-    }
-
-    /// Whether there is a value under a key.
-    pub(crate) fn has(&self, path: &[&str]) -> bool {
-        let mut table: &dyn TableLike = self.document.as_table();
-        for (index, key) in path.iter().enumerate() {
-            let Some(item) = table.get(key) else {
-                return false;
-            };
-            if index + 1 == path.len() {
-                return true;
-            }
-            let Some(next) = item.as_table_like() else {
-                return false;
-            };
-            table = next;
-        }
-        false
     }
 
     /// Puts a value under a key, unchecked; what `init` builds its profile with.
@@ -264,7 +246,7 @@ fn secret_or_type(
             None => {
                 let error = Origin::BuiltIn.error(format!("there is no setting `{key}`"), "");
                 let keys = || schema.keys().map(String::as_str);
-                Err(match schema::nearest(setting, keys()) {
+                Err(match crate::suggest::closest(setting, keys()) {
                     Some(near) => error.hint(format!("did you mean `{near}`?")),
                     None => error.hint(format!(
                         "known here: {}",
@@ -319,16 +301,6 @@ fn replace(table: &mut dyn TableLike, key: &str, mut value: Value) {
             table.insert(key, Item::Value(value));
         }
     }
-}
-
-/// An inline table, as in `{ prompt = "Password" }`.
-pub(crate) fn inline(entries: &[(&str, &str)]) -> Value {
-    Value::InlineTable(
-        entries
-            .iter()
-            .map(|(key, value)| (*key, Value::from(*value)))
-            .collect::<InlineTable>(),
-    )
 }
 
 /// Writes a file by way of a temporary one. A link is followed, so that it stays one.

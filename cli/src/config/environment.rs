@@ -1,9 +1,9 @@
 //! The environment variables that sigtool reads: a closed list. Others that begin with `SIGTOOL_` get a warning.
 
 use super::origin::Origin;
-use super::schema::nearest;
 use super::value::{Data, Node};
 use crate::error::CommandError;
+use crate::suggest::closest;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -118,14 +118,23 @@ fn read(text: &str, reads: Reads) -> Result<Data, &'static str> {
 /// A warning for each variable that sigtool does not know.
 pub(crate) fn warnings(environment: &BTreeMap<String, String>) -> Vec<String> {
     let names = || VARIABLES.iter().map(|v| v.name);
+    let summary = |name| {
+        VARIABLES
+            .iter()
+            .find(|v| v.name == name)
+            .map_or("", |v| v.summary)
+    };
     environment
         .keys()
         .filter(|name| name.starts_with("SIGTOOL_") && !names().any(|n| n == *name))
         // A test build has switches of its own.
         .filter(|name| !(cfg!(debug_assertions) && name.starts_with("SIGTOOL_TEST_")))
-        .map(|name| match nearest(name, names()) {
+        .map(|name| match closest(name, names()) {
             Some(near) => {
-                format!("the variable {name} is unknown and ignored: did you mean {near}?")
+                format!(
+                    "the variable {name} is unknown and ignored: did you mean {near} ({})?",
+                    summary(near)
+                )
             }
             None => format!("the variable {name} is unknown and ignored"),
         })
@@ -153,7 +162,8 @@ mod tests {
         assert_eq!(
             found,
             [
-                "the variable SIGTOOL_PROFIEL is unknown and ignored: did you mean SIGTOOL_PROFILE?",
+                "the variable SIGTOOL_PROFIEL is unknown and ignored: did you mean SIGTOOL_PROFILE \
+                 (the profile to use when --profile is not given)?",
                 "the variable SIGTOOL_WHATEVER_ELSE is unknown and ignored",
             ]
         );

@@ -291,20 +291,6 @@ impl Config {
         self.user_file.as_deref()
     }
 
-    /// Sets a value in the user's file, comments kept. Returns the file.
-    ///
-    /// # Errors
-    ///
-    /// As [`Edit::set`] and [`Edit::save`].
-    pub(crate) fn set(
-        &self,
-        key: &str,
-        value: &str,
-        manifests: &dyn Fn(&str) -> Option<Manifest>,
-    ) -> Result<PathBuf, CommandError> {
-        self.edit_user_file(|edit| edit.set(key, value, manifests))
-    }
-
     /// Makes a profile the one to use. Returns the file.
     ///
     /// # Errors

@@ -3,12 +3,13 @@
 use super::merge::merge_at;
 use super::origin::Origin;
 use super::policy::Ceiling;
-use super::schema::{FIRST_PARTY, key_texts, nearest};
+use super::schema::{FIRST_PARTY, key_texts};
 use super::secret::SecretReference;
 use super::settings::{Choice, KeyText, Require};
 use super::value::{Data, Located, Node, absolute, below};
 use crate::args::SignatureFormat;
 use crate::error::CommandError;
+use crate::suggest::closest;
 use sigtool_sdk::manifest::{Kind, Manifest, SettingType};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -43,7 +44,7 @@ impl Default for Profile {
             signature_format: Located::built_in(SignatureFormat::Bundle),
             attach: Located::built_in(false),
             annotations: BTreeMap::new(),
-            log: Log::Off(Origin::BuiltIn),
+            log: Log::Off,
             signer: None,
             identity: None,
             secret: None,
@@ -58,8 +59,19 @@ impl Default for Profile {
 /// The transparency log of a profile.
 #[derive(Clone, Debug)]
 pub(crate) enum Log {
-    Off(Origin),
+    Off,
     On(BackendTable),
+}
+
+impl Profile {
+    /// A table that asks for something which no command does yet. Signing without it would be less than the profile says.
+    pub(crate) fn unserved(&self) -> Option<&BackendTable> {
+        let log = match &self.log {
+            Log::On(table) => Some(table),
+            Log::Off => None,
+        };
+        log.or(self.timestamp.as_ref()).or(self.trust.as_ref())
+    }
 }
 
 /// The settings of one kind of backend.
@@ -267,7 +279,7 @@ fn unknown(tree: &Node, name: &Located<String>, child: Option<&str>) -> CommandE
         .flat_map(Node::entries)
         .map(|(name, _)| name.as_str())
         .collect();
-    if let Some(near) = nearest(&name.value, names.iter().copied()) {
+    if let Some(near) = closest(&name.value, names.iter().copied()) {
         error.hint(format!("did you mean `{near}`?"))
     } else if names.is_empty() {
         error.hint("there are no profiles yet: make one with `sigtool init`")
@@ -338,12 +350,10 @@ impl Reading<'_> {
 
     fn log(&self, node: &Node, path: &str, problems: &mut Vec<CommandError>) -> Log {
         match node.child("log") {
-            Some(log) if matches!(&log.data, Data::String(text) if text == "off") => {
-                Log::Off(log.origin.clone())
-            }
+            Some(log) if matches!(&log.data, Data::String(text) if text == "off") => Log::Off,
             _ => self
                 .kind(node, path, Kind::Log, problems)
-                .map_or(Log::Off(Origin::BuiltIn), Log::On),
+                .map_or(Log::Off, Log::On),
         }
     }
 
@@ -418,7 +428,7 @@ impl Reading<'_> {
             .origin
             .error(format!("there is no backend `{id}`"), "not found");
         let known = self.known();
-        if let Some(near) = nearest(id, known.iter().map(|m| m.id.as_str())) {
+        if let Some(near) = closest(id, known.iter().map(|m| m.id.as_str())) {
             return error.hint(format!("did you mean `{near}`?"));
         }
         let error = if FIRST_PARTY.contains(&id) {
@@ -503,7 +513,7 @@ impl Table<'_> {
             "unknown",
         );
         let keys = || schema.keys().map(String::as_str);
-        if let Some(near) = nearest(key, keys()) {
+        if let Some(near) = closest(key, keys()) {
             error.hint(format!("did you mean `{near}`?"))
         } else if schema.is_empty() {
             error.hint("it has no settings at all there")

@@ -8,6 +8,7 @@ use crate::args::SignatureFormat;
 use crate::error::CommandError;
 use crate::host::Isolation;
 use crate::output::{Color, Format};
+use crate::suggest::closest;
 use sigtool_sdk::manifest::{Kind, is_id};
 
 /// A setting; also what the man page says of it.
@@ -260,26 +261,6 @@ pub(crate) fn check_keys(node: &Node, path: &str, known: &[Known]) -> Vec<Comman
     found.0
 }
 
-/// The nearest of the candidates, if one is near enough to be meant.
-pub(crate) fn nearest<'a>(
-    word: &str,
-    candidates: impl Iterator<Item = &'a str>,
-) -> Option<&'a str> {
-    let plain = |text: &str| text.to_lowercase().replace('_', "-");
-    let meant = plain(word);
-    let allowed = (meant.chars().count() / 3).max(1);
-    candidates
-        .map(|candidate| {
-            (
-                strsim::damerau_levenshtein(&meant, &plain(candidate)),
-                candidate,
-            )
-        })
-        .filter(|(distance, _)| *distance <= allowed)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| candidate)
-}
-
 /// Collects problems, so that all are told at once.
 struct Problems(Vec<CommandError>);
 
@@ -316,8 +297,14 @@ impl Problems {
                 "unknown",
             );
             let names = || known.iter().map(|k| k.key);
-            self.0.push(if let Some(near) = nearest(key, names()) {
-                error.hint(format!("did you mean `{near}`?"))
+            let near = closest(key, names()).and_then(|near| known.iter().find(|k| k.key == near));
+            self.0.push(if let Some(near) = near {
+                error
+                    .hint(format!("did you mean `{}`?", near.key))
+                    .hint(format!(
+                        "`{}` takes {}: {}",
+                        near.key, near.takes, near.summary
+                    ))
             } else if path.is_empty() && PROFILE.iter().any(|k| k.key == key) {
                 error.hint(format!("`{key}` belongs in a profile: `[profile.NAME]`"))
             } else {
@@ -452,7 +439,13 @@ mod tests {
     fn a_misspelt_setting_is_shown_with_the_right_one() {
         let found = problems("[profile.prod]\natach = true\n");
         assert_eq!(found[0].message, "there is no setting `profile.prod.atach`");
-        assert_eq!(found[0].hints, ["did you mean `attach`?"]);
+        assert_eq!(
+            found[0].hints,
+            [
+                "did you mean `attach`?",
+                "`attach` takes true or false: whether a signature is pushed beside its image"
+            ]
+        );
         let snippet = found[0].snippet.as_ref().unwrap();
         assert_eq!(&snippet.text[snippet.span.clone()], "atach");
     }
@@ -515,14 +508,5 @@ grants = ["identity-token"]
 "#,
         );
         assert!(found.is_empty(), "{found:#?}");
-    }
-
-    #[test]
-    fn a_suggestion_is_near() {
-        assert_eq!(
-            nearest("Default-Profile", ["default_profile"].into_iter()),
-            Some("default_profile")
-        );
-        assert_eq!(nearest("xyz", ["jobs", "format"].into_iter()), None);
     }
 }

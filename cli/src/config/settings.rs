@@ -25,7 +25,7 @@ pub(crate) trait Choice: Copy + Sized + 'static {
             format!("`{key}` cannot be `{text}`: it takes {}", either(&words)),
             "not one of these",
         );
-        Err(match super::schema::nearest(text, words.into_iter()) {
+        Err(match crate::suggest::closest(text, words.into_iter()) {
             Some(near) => error.hint(format!("did you mean `{near}`?")),
             None => error,
         })
@@ -214,11 +214,29 @@ impl KeyText {
         .then_some(scheme)
     }
 
-    /// The absolute path, if it is one.
+    /// What stands behind the scheme: `VAR` of `env:VAR` and of cosign's `env://VAR`.
+    pub(crate) fn rest(&self) -> &str {
+        let rest = self.scheme().map_or(self.text.as_str(), |scheme| {
+            &self.text[scheme.len() + ":".len()..]
+        });
+        rest.strip_prefix("//").unwrap_or(rest)
+    }
+
+    /// The absolute path, if it is one: written plainly, or behind `file:`.
     pub(crate) fn path(&self) -> Option<PathBuf> {
-        self.scheme()
-            .is_none()
-            .then(|| absolute(&self.base, None, &self.text))
+        match self.scheme() {
+            None => Some(absolute(&self.base, None, &self.text)),
+            Some("file") => {
+                let path = &self.text["file:".len()..];
+                // `file:///a` is the URL of `/a`.
+                Some(absolute(
+                    &self.base,
+                    None,
+                    path.strip_prefix("//").unwrap_or(path),
+                ))
+            }
+            Some(_) => None,
+        }
     }
 }
 

@@ -5,19 +5,21 @@ use super::in_process::wait;
 use super::redact::Redactor;
 use rustix::io::FdFlags;
 use rustix::process::{Pid, Signal, kill_process_group};
+use serde::Serialize;
+use serde_json::value::RawValue;
 use sigtool_sdk::connection::{Calls, Connection};
 use sigtool_sdk::host::{Channel as _, Services, TraceLevel};
 use sigtool_sdk::message::{Empty, Hello, OutgoingRequest, Reply};
 use sigtool_sdk::stdio::{FromBackend, HelloFrame, read_line};
 use sigtool_sdk::{Error, ErrorCode, Result};
-use serde::Serialize;
-use serde_json::value::RawValue;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::fd::AsRawFd as _;
 use std::os::unix::process::ExitStatusExt as _;
-use std::process::{Child as Process, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+use std::process::{
+    Child as Process, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio,
+};
 use std::sync::mpsc::{Sender, channel, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -54,7 +56,9 @@ pub(super) struct Child {
 
 impl std::fmt::Debug for Child {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Child").field("hello", &self.hello).finish_non_exhaustive()
+        f.debug_struct("Child")
+            .field("hello", &self.hello)
+            .finish_non_exhaustive()
     }
 }
 
@@ -164,8 +168,9 @@ impl Child {
         let mut error = Error::new(ErrorCode::Unavailable, format!("the backend {end} {when}"));
         // The thread that keeps stderr may be a moment behind.
         std::thread::sleep(Duration::from_millis(20));
-        for line in self.shared.stderr_lines() {
-            error = error.because(format!("its last words: {line}"));
+        let words = self.shared.stderr_lines();
+        if !words.is_empty() {
+            error = error.because(format!("its last words:\n    {}", words.join("\n    ")));
         }
         error
     }
@@ -198,7 +203,9 @@ impl Connection for Child {
         self.shared.waiting().remove(&id);
         match end {
             Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(error)) if error.code == ErrorCode::Unavailable => Err(self.died("during the call")),
+            Ok(Err(error)) if error.code == ErrorCode::Unavailable => {
+                Err(self.died("during the call"))
+            }
             Ok(Err(error)) => Err(error),
             Err(error) => {
                 if error.code == ErrorCode::Timeout {
@@ -220,7 +227,13 @@ impl Child {
 
 impl Drop for Child {
     fn drop(&mut self) {
-        drop(self.shared.input.lock().unwrap_or_else(PoisonError::into_inner).take());
+        drop(
+            self.shared
+                .input
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take(),
+        );
         let until = Instant::now() + GRACE;
         let mut pause = Duration::from_micros(100);
         loop {
@@ -269,7 +282,7 @@ impl Shared {
                 // On a thread of its own: a prompt may take minutes, and other calls go on.
                 std::thread::spawn(move || shared.answer(hid, call, &request));
             } else if let Some(id) = frame.id {
-                if let Some(sender) = self.waiting().remove(&id) {
+                if let Some(sender) = self.take_waiting(id) {
                     let _ = sender.send(Ok(line.clone()));
                 } else {
                     self.calls.trace(
@@ -294,16 +307,21 @@ impl Shared {
             err: Option<Error>,
         }
         let answer = self.calls.request(call, request);
-        let raw = answer
-            .as_deref()
-            .map_err(Clone::clone)
-            .and_then(|text| {
-                serde_json::from_slice::<RawReply<'_>>(text)
-                    .map_err(|e| Error::new(ErrorCode::Internal, "a bug in the host").because(e))
-            });
+        let raw = answer.as_deref().map_err(Clone::clone).and_then(|text| {
+            serde_json::from_slice::<RawReply<'_>>(text)
+                .map_err(|e| Error::new(ErrorCode::Internal, "a bug in the host").because(e))
+        });
         let frame = match raw {
-            Ok(reply) => Frame { hid, ok: reply.ok, err: reply.err },
-            Err(err) => Frame { hid, ok: None, err: Some(err) },
+            Ok(reply) => Frame {
+                hid,
+                ok: reply.ok,
+                err: reply.err,
+            },
+            Err(err) => Frame {
+                hid,
+                ok: None,
+                err: Some(err),
+            },
         };
         let _ = self.write(&frame);
     }
@@ -347,7 +365,8 @@ impl Shared {
                 return;
             }
             let line = self.redactor.clean(&shown(&String::from_utf8_lossy(&line)));
-            self.calls.trace(TraceLevel::Debug, &format!("stderr: {line}"));
+            self.calls
+                .trace(TraceLevel::Debug, &format!("stderr: {line}"));
             let mut kept = self.stderr.lock().unwrap_or_else(PoisonError::into_inner);
             if kept.len() == STDERR_LINES {
                 kept.pop_front();
@@ -358,7 +377,20 @@ impl Shared {
 
     fn stderr_lines(&self) -> Vec<String> {
         let kept = self.stderr.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.iter().filter(|line| !line.is_empty()).cloned().collect()
+        kept.iter()
+            .filter(|line| !line.is_empty())
+            .cloned()
+            .collect()
+    }
+
+    /// Who waits for this answer. A backend that could not read a request answers with 0: that is for the only one who waits.
+    fn take_waiting(&self, id: u64) -> Option<Sender<Answer>> {
+        let mut waiting = self.waiting();
+        let id = match waiting.keys().next() {
+            Some(only) if id == 0 && waiting.len() == 1 => *only,
+            _ => id,
+        };
+        waiting.remove(&id)
     }
 
     fn waiting(&self) -> MutexGuard<'_, HashMap<u64, Sender<Answer>>> {
@@ -384,7 +416,9 @@ fn read_hello(line: &[u8]) -> Result<Hello> {
         return Ok(hello.sigtool);
     }
     match Reply::<Empty>::decode("hello", line) {
-        Err(error) if error.code != ErrorCode::Internal || !error.message.contains("`hello`") => Err(error),
+        Err(error) if error.code != ErrorCode::Internal || !error.message.contains("`hello`") => {
+            Err(error)
+        }
         _ => Err(garbage("not a hello", line)),
     }
 }
@@ -397,7 +431,10 @@ fn garbage(what: &str, line: &[u8]) -> Error {
     if line.is_empty() {
         return error;
     }
-    error.because(format!("it sent: {}", shown(&String::from_utf8_lossy(line))))
+    error.because(format!(
+        "it sent: {}",
+        shown(&String::from_utf8_lossy(line))
+    ))
 }
 
 /// A text of a backend, safe to print: one line, no control characters, cut.

@@ -51,6 +51,8 @@ pub(crate) struct Declared {
     pub(crate) path: Option<PathBuf>,
     pub(crate) sha256: Option<String>,
     pub(crate) isolation: Option<Isolation>,
+    /// Whether it may be lent identity tokens.
+    pub(crate) identity_token: bool,
     /// Where it is declared, for messages.
     pub(crate) origin: String,
 }
@@ -156,7 +158,10 @@ pub(super) fn find(
             "no digest is recorded for the backend `{id}`, so it is not run"
         ))
         .because(format!("declared at {}", declared.origin))
-        .hint(format!("look at it, then record it: sigtool backend pin {}", path.display())));
+        .hint(format!(
+            "look at it, then record it: sigtool backend pin {}",
+            path.display()
+        )));
     }
     matching(found, id)
 }
@@ -188,7 +193,11 @@ fn unknown(id: &str, folders: &Folders, declared: &BTreeMap<String, Declared>) -
     error.hint(format!("there are: {}", known.join(", ")))
 }
 
-fn declared_path(id: &str, declared: &Declared, folders: &Folders) -> Result<PathBuf, CommandError> {
+fn declared_path(
+    id: &str,
+    declared: &Declared,
+    folders: &Folders,
+) -> Result<PathBuf, CommandError> {
     if let Some(path) = &declared.path {
         return Ok(path.clone());
     }
@@ -205,7 +214,9 @@ fn declared_path(id: &str, declared: &Declared, folders: &Folders) -> Result<Pat
         .ok_or_else(|| {
             CommandError::could_not_tell(format!("the backend `{id}` is in none of its folders"))
                 .because(format!("declared at {}, without `path`", declared.origin))
-                .hint(format!("say where it is: sigtool config set 'backend.\"{id}\".path' PATH"))
+                .hint(format!(
+                    "say where it is: sigtool config set 'backend.\"{id}\".path' PATH"
+                ))
         })
 }
 
@@ -265,9 +276,10 @@ fn untrusted(path: &Path, error: &PlaceError) -> CommandError {
     let message = format!("the backend `{}` is not loaded", path.display());
     let shown = CommandError::could_not_tell(message).because(error);
     match error {
-        PlaceError::Writable { path, .. } => {
-            shown.hint(format!("if it should be yours alone: chmod go-w {}", path.display()))
-        }
+        PlaceError::Writable { path, .. } => shown.hint(format!(
+            "if it should be yours alone: chmod go-w {}",
+            path.display()
+        )),
         _ => shown,
     }
 }
@@ -306,7 +318,8 @@ impl Found {
         let file = place::open(&self.path, self.trusted).map_err(|e| untrusted(&self.path, &e))?;
         if self.owner == Owner::FirstParty {
             object_file::manifest(&file).map_err(|e| {
-                CommandError::could_not_tell(format!("`{}` is damaged", self.path.display())).because(e)
+                CommandError::could_not_tell(format!("`{}` is damaged", self.path.display()))
+                    .because(e)
             })?;
             return Ok(Body::Library(file));
         }
@@ -339,7 +352,8 @@ impl Found {
     /// A sealed copy in memory, and the digest of what was copied.
     fn seal(&self, file: &File) -> Result<(File, String), CommandError> {
         let failed = |e: &dyn fmt::Display| {
-            CommandError::could_not_tell(format!("cannot read `{}`", self.path.display())).because(e)
+            CommandError::could_not_tell(format!("cannot read `{}`", self.path.display()))
+                .because(e)
         };
         let flags = MemfdFlags::ALLOW_SEALING | MemfdFlags::CLOEXEC;
         let name = format!("sigtool-{}", self.manifest.id);

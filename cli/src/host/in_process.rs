@@ -60,7 +60,9 @@ impl Connection for InProcess {
             calls.end(id);
             answer
         });
-        wait(&self.calls, &answer, id, deadline, || self.plugin.cancel(id))?
+        wait(&self.calls, &answer, id, deadline, || {
+            self.plugin.cancel(id)
+        })?
     }
 }
 
@@ -73,7 +75,12 @@ pub(super) fn wait<T>(
     cancel: impl FnOnce(),
 ) -> Result<T> {
     let patience = deadline.unwrap_or(DEFAULT_PATIENCE);
-    let died = || Error::new(ErrorCode::Internal, "the backend ended the call without an answer");
+    let died = || {
+        Error::new(
+            ErrorCode::Internal,
+            "the backend ended the call without an answer",
+        )
+    };
     loop {
         let left = calls.remaining(id, patience);
         match answer.recv_timeout(left) {

@@ -33,9 +33,8 @@ pub(super) fn load(library: File) -> Result<Table, LoadError> {
     let _ = library.into_raw_fd();
     // SAFETY: this runs the library's constructors. The caller has checked who can write it, its digest where one is recorded,
     // and its header; there is no more that could be checked.
-    let library =
-        unsafe { Library::open(Some(&path), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE) }
-            .map_err(|e| LoadError::Open(e.source().map_or(e.to_string(), |s| s.to_string())))?;
+    let library = unsafe { Library::open(Some(&path), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE) }
+        .map_err(|e| LoadError::Open(e.source().map_or(e.to_string(), |s| s.to_string())))?;
     // SAFETY: the symbol's type is the one that every library exporting that name promises.
     let entry = unsafe { library.get::<Entry>(ENTRY) }.map(|symbol| *symbol);
     let table = match entry {

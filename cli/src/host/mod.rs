@@ -1,5 +1,6 @@
 //! Finds, checks, loads and runs backends. A profile names one; presence in a folder loads nothing.
 
+mod broker;
 mod child;
 pub(crate) mod child_host;
 mod discover;
@@ -14,8 +15,10 @@ mod services;
 pub(crate) use discover::{Declared, Folders, Found, Isolation, Owner, read_backend};
 pub(crate) use services::{HostSettings, SecretSource};
 
+use crate::config::origin::Origin;
 use crate::error::CommandError;
 use crate::output::Ui;
+use broker::Broker;
 use discover::Body;
 use queue::Queued;
 use redact::Redactor;
@@ -25,7 +28,7 @@ use sigtool_sdk::host::Services;
 use sigtool_sdk::message::{Describe, Description, Empty, Hello, PROTOCOLS};
 use sigtool_sdk::{Error, ErrorCode, Kind, Manifest};
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 /// Variables that every child process gets; others only if its manifest declares them.
 const CHILD_ENVIRONMENT: &[&str] = &["HOME", "LANG", "LC_ALL", "PATH", "TMPDIR", "TZ"];
@@ -51,6 +54,47 @@ pub(crate) struct Opening {
     pub(crate) secrets: BTreeMap<String, SecretSource>,
     /// Whether a new password may come from the variables that hold the present one.
     pub(crate) new_password_may_be_old: bool,
+    /// What the profile lends to it.
+    pub(crate) lent: Lent,
+    /// Where each setting stands, by JSON pointer.
+    pub(crate) origins: BTreeMap<String, Origin>,
+}
+
+/// The backends of a profile that others may use by way of the host.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Lent {
+    pub(crate) secret: Option<Box<Opening>>,
+    pub(crate) identity: Option<Box<Opening>>,
+}
+
+impl Opening {
+    /// A backend with no settings.
+    pub(crate) fn plain(backend: &str, kind: Kind) -> Self {
+        Self {
+            backend: backend.to_owned(),
+            kind,
+            configuration: serde_json::Value::Object(serde_json::Map::new()),
+            secrets: BTreeMap::new(),
+            new_password_may_be_old: true,
+            lent: Lent::default(),
+            origins: BTreeMap::new(),
+        }
+    }
+
+    /// An error of this backend. One about a setting shows where that stands.
+    pub(crate) fn failed(&self, operation: &str, error: Error) -> CommandError {
+        let origin = error
+            .field
+            .as_ref()
+            .and_then(|field| self.origins.get(field));
+        let snippet = origin.and_then(|origin| origin.error("", "").snippet);
+        let mut shown = failed(&self.backend, operation, error);
+        if let Some(origin) = origin {
+            shown.causes.push(format!("set at {origin}"));
+        }
+        shown.snippet = snippet;
+        shown
+    }
 }
 
 /// The backends of this run. Each is started once, when it is first needed.
@@ -62,6 +106,8 @@ pub(crate) struct Backends {
     ceiling: Ceiling,
     found: Mutex<HashMap<String, Arc<Found>>>,
     running: Mutex<HashMap<String, Arc<Running>>>,
+    /// Itself, for what one backend lends to another.
+    myself: Weak<Self>,
 }
 
 /// What the system's policy allows.
@@ -86,8 +132,8 @@ impl Backends {
         folders: Folders,
         declared: BTreeMap<String, Declared>,
         ceiling: Ceiling,
-    ) -> Self {
-        Self {
+    ) -> Arc<Self> {
+        Arc::new_cyclic(|myself| Self {
             ui,
             settings,
             folders,
@@ -95,12 +141,15 @@ impl Backends {
             ceiling,
             found: Mutex::default(),
             running: Mutex::default(),
-        }
+            myself: myself.clone(),
+        })
     }
 
     /// The manifest of a backend, read without running it; `None` if there is none of that id or it cannot be read.
     pub(crate) fn manifest(&self, id: &str) -> Option<Manifest> {
-        self.find(id).ok().map(|found| Manifest::clone(&found.manifest))
+        self.find(id)
+            .ok()
+            .map(|found| Manifest::clone(&found.manifest))
     }
 
     /// The ids of all backends: the shipped ones and the declared ones.
@@ -131,7 +180,12 @@ impl Backends {
     pub(crate) fn for_scheme(&self, kind: Kind, scheme: &str) -> Option<String> {
         // The one that nearly every run uses first, so that no other library is opened for it.
         let mut ids = self.ids();
-        ids.sort_by_key(|id| (id.contains('.'), !matches!(id.as_str(), "cosign-key" | "local-stage")));
+        ids.sort_by_key(|id| {
+            (
+                id.contains('.'),
+                !matches!(id.as_str(), "cosign-key" | "local-stage"),
+            )
+        });
         ids.into_iter().find(|id| {
             self.find(id).is_ok_and(|found| {
                 found.manifest.kinds.contains(&kind)
@@ -141,7 +195,21 @@ impl Backends {
     }
 
     /// Opens a kind of a backend.
-    pub(crate) fn open(&self, opening: Opening) -> Result<Handle, CommandError> {
+    pub(crate) fn open(&self, opening: &Opening) -> Result<Handle, CommandError> {
+        let broker = Broker {
+            backends: self.myself.clone(),
+            store: opening.lent.secret.as_deref().cloned(),
+            identity: opening.lent.identity.as_deref().cloned(),
+        };
+        self.open_with(opening, Some(broker))
+    }
+
+    /// Opens a backend for another one. Nothing is lent to it in turn, so that there are no circles.
+    fn open_lent(&self, opening: &Opening) -> Result<Handle, CommandError> {
+        self.open_with(opening, None)
+    }
+
+    fn open_with(&self, opening: &Opening, broker: Option<Broker>) -> Result<Handle, CommandError> {
         let running = self.running(&opening.backend)?;
         if !running.manifest.kinds.contains(&opening.kind) {
             return Err(CommandError::could_not_tell(format!(
@@ -151,15 +219,34 @@ impl Backends {
                 join(&running.manifest.kinds)
             )));
         }
-        let services = self.services(&running, opening.secrets, opening.new_password_may_be_old);
+        let services: Arc<dyn Services> = Arc::new(HandleServices {
+            ui: Arc::clone(&self.ui),
+            settings: Arc::clone(&self.settings),
+            manifest: Arc::clone(&running.manifest),
+            secrets: opening.secrets.clone(),
+            new_password_may_be_old: opening.new_password_may_be_old,
+            redactor: running.redactor.clone(),
+            broker,
+        });
         Handle::open(
             Arc::clone(&running.connection),
             services,
             opening.kind,
-            opening.configuration,
+            opening.configuration.clone(),
             self.settings.timeout,
         )
-        .map_err(|error| failed(&opening.backend, "open", error))
+        .map_err(|error| opening.failed("open", error))
+    }
+
+    /// Whether a backend may be lent identity tokens: sigtool's own may, others by a grant of the user's.
+    fn may_have_tokens(&self, id: &str) -> bool {
+        let own = self
+            .find(id)
+            .is_ok_and(|found| found.owner == Owner::FirstParty);
+        own || self
+            .declared
+            .get(id)
+            .is_some_and(|declared| declared.identity_token)
     }
 
     /// Starts a backend for the contract suite: a new instance, with all the checks of a normal start. `trace` hears its
@@ -241,13 +328,17 @@ impl Backends {
                 secrets: BTreeMap::new(),
                 new_password_may_be_old: false,
                 redactor: redactor.clone(),
+                broker: None,
             })
         });
-        self.ui.trace(&format!("{id}: {} ({isolation})", found.path.display()));
+        self.ui
+            .trace(&format!("{id}: {} ({isolation})", found.path.display()));
         let opened = found.open()?;
         let started: Result<(Box<dyn Connection>, Hello), Error> = match (opened, isolation) {
             (Body::Library(file), Isolation::InProcess) => load::load(file)
-                .map_err(|e| Error::new(ErrorCode::Unsupported, "the library cannot be used").because(e))
+                .map_err(|e| {
+                    Error::new(ErrorCode::Unsupported, "the library cannot be used").because(e)
+                })
                 .and_then(|table| in_process::InProcess::start(table, &hello(), trace.clone()))
                 .map(|running| {
                     let hello = running.hello().clone();
@@ -259,17 +350,35 @@ impl Backends {
                     Body::Executable(file) => (file, child::Form::Executable),
                 };
                 let environment = self.child_environment(&manifest);
-                child::Child::start(&file, form, &environment, &hello(), trace.clone(), redactor.clone())
-                    .map(|running| {
-                        let hello = running.hello().clone();
-                        (Box::new(running) as Box<dyn Connection>, hello)
-                    })
+                child::Child::start(
+                    &file,
+                    form,
+                    &environment,
+                    &hello(),
+                    trace.clone(),
+                    redactor.clone(),
+                )
+                .map(|running| {
+                    let hello = running.hello().clone();
+                    (Box::new(running) as Box<dyn Connection>, hello)
+                })
             }
         };
         let (inner, said) = started.map_err(|error| failed(id, "start", error))?;
         let connection: Arc<dyn Connection> = Arc::new(Queued::new(inner, manifest.max_in_flight));
-        check_description(id, &manifest, &said, &connection, &trace, self.settings.timeout)?;
-        Ok(Running { connection, manifest, redactor })
+        check_description(
+            id,
+            &manifest,
+            &said,
+            &connection,
+            &trace,
+            self.settings.timeout,
+        )?;
+        Ok(Running {
+            connection,
+            manifest,
+            redactor,
+        })
     }
 
     fn child_environment(&self, manifest: &Manifest) -> BTreeMap<String, String> {
@@ -283,22 +392,6 @@ impl Backends {
                 Some((name.to_owned(), value.clone()))
             })
             .collect()
-    }
-
-    fn services(
-        &self,
-        running: &Running,
-        secrets: BTreeMap<String, SecretSource>,
-        new_password_may_be_old: bool,
-    ) -> Arc<dyn Services> {
-        Arc::new(HandleServices {
-            ui: Arc::clone(&self.ui),
-            settings: Arc::clone(&self.settings),
-            manifest: Arc::clone(&running.manifest),
-            secrets,
-            new_password_may_be_old,
-            redactor: running.redactor.clone(),
-        })
     }
 }
 
@@ -321,13 +414,27 @@ fn check_description(
         .hint("its author must make the two equal");
         Err(failed(id, "describe", error))
     };
-    let Description { id: described_id, version, kinds, capabilities, .. } = described;
+    let Description {
+        id: described_id,
+        version,
+        kinds,
+        capabilities,
+        ..
+    } = described;
     if described_id != manifest.id || said.id != manifest.id {
-        let other = if said.id == manifest.id { described_id } else { said.id.clone() };
+        let other = if said.id == manifest.id {
+            described_id
+        } else {
+            said.id.clone()
+        };
         return differs("id", crate::output::clean(&other), manifest.id.clone());
     }
     if version != manifest.version {
-        return differs("version", crate::output::clean(&version), manifest.version.clone());
+        return differs(
+            "version",
+            crate::output::clean(&version),
+            manifest.version.clone(),
+        );
     }
     if kinds != manifest.kinds {
         return differs("kinds", join(&kinds), join(&manifest.kinds));
@@ -348,5 +455,9 @@ pub(crate) fn failed(id: &str, operation: &str, error: Error) -> CommandError {
 }
 
 fn join(kinds: &[Kind]) -> String {
-    kinds.iter().map(|kind| kind.as_str()).collect::<Vec<_>>().join(", ")
+    kinds
+        .iter()
+        .map(|kind| kind.as_str())
+        .collect::<Vec<_>>()
+        .join(", ")
 }

@@ -20,7 +20,11 @@ pub(super) enum PlaceError {
     #[error("`{0}` is not a regular file")]
     NotAFile(PathBuf),
     #[error("`{path}` belongs to user {owner}, who is neither root nor you (user {user})")]
-    Owner { path: PathBuf, owner: u32, user: u32 },
+    Owner {
+        path: PathBuf,
+        owner: u32,
+        user: u32,
+    },
     #[error("`{path}` can be written by others (mode {mode:04o})")]
     Writable { path: PathBuf, mode: u32 },
 }

@@ -1,5 +1,6 @@
 //! What sigtool lends to its backends while a call runs.
 
+use super::broker::Broker;
 use super::redact::Redactor;
 use crate::output::{Ui, clean};
 use sigtool_sdk::host::{
@@ -33,8 +34,13 @@ pub(crate) enum SecretSource {
     Empty,
     /// A person, with this text.
     Prompt(String),
-    /// A reference that no backend of this installation can resolve.
-    Unresolved(String),
+    /// A backend of the kind `secret`: the one that serves the scheme.
+    Store {
+        /// `keyring`, or what stands before the colon of a reference.
+        scheme: String,
+        /// What stands behind it.
+        name: String,
+    },
 }
 
 /// What all backends of a run share.
@@ -58,6 +64,8 @@ pub(super) struct HandleServices {
     /// Whether `/new_password` may come from the variables that hold the present password.
     pub(super) new_password_may_be_old: bool,
     pub(super) redactor: Redactor,
+    /// The way to other backends: what one lends to another goes through here.
+    pub(super) broker: Option<Broker>,
 }
 
 impl HandleServices {
@@ -81,7 +89,10 @@ impl HandleServices {
             other => {
                 return Err(Error::new(
                     ErrorCode::AccessDenied,
-                    format!("the configuration of `{}` has no secret at `{other}`", self.manifest.id),
+                    format!(
+                        "the configuration of `{}` has no secret at `{other}`",
+                        self.manifest.id
+                    ),
                 ));
             }
         };
@@ -90,14 +101,20 @@ impl HandleServices {
             .iter()
             .find(|name| self.settings.environment.contains_key(**name))
         {
-            return Ok(vec![Place::Configured(SecretSource::Variable((*name).to_owned()))]);
+            return Ok(vec![Place::Configured(SecretSource::Variable(
+                (*name).to_owned(),
+            ))]);
         }
         let mut places = Vec::new();
         if !args.new {
             places.push(Place::Empty);
         }
         if std::io::stdin().is_terminal() {
-            let label = if args.new { format!("new {label}") } else { label };
+            let label = if args.new {
+                format!("new {label}")
+            } else {
+                label
+            };
             places.extend(vec![Place::Person(label); TRIES as usize]);
         } else if !self.settings.stdin_taken.load(Ordering::Relaxed) {
             places.push(Place::Stdin);
@@ -110,9 +127,7 @@ impl HandleServices {
             Place::Empty => Some((Secret::default(), "an empty password".to_owned())),
             Place::Configured(source) => Some((self.read(source)?, origin(source))),
             Place::Stdin => line_of_stdin()?.map(|s| (s, "standard input".to_owned())),
-            Place::Person(text) => {
-                Some((self.ask(text, args)?, "the terminal".to_owned()))
-            }
+            Place::Person(text) => Some((self.ask(text, args)?, "the terminal".to_owned())),
         })
     }
 
@@ -128,11 +143,16 @@ impl HandleServices {
             SecretSource::File(path) => read_file(path),
             SecretSource::Empty => Ok(Secret::default()),
             SecretSource::Prompt(text) => self.ask(text, &AskSecretArgs::default()),
-            SecretSource::Unresolved(text) => Err(Error::new(
-                ErrorCode::Unsupported,
-                format!("no backend of this installation can resolve the secret {text}"),
-            )
-            .hint("use `{ env = \"NAME\" }`, `{ file = \"PATH\" }` or `{ prompt = \"TEXT\" }`")),
+            SecretSource::Store { scheme, name } => {
+                let broker = self.broker.as_ref().ok_or_else(|| {
+                    Error::new(
+                        ErrorCode::InvalidConfig,
+                        "a secret store's own secrets cannot come from a secret store",
+                    )
+                    .hint("use `{ env = \"NAME\" }`, `{ file = \"PATH\" }` or `{ prompt = \"TEXT\" }`")
+                })?;
+                broker.secret(scheme, name)
+            }
         }
     }
 
@@ -184,7 +204,10 @@ impl Services for HandleServices {
             self.manifest.id,
             clean(&progress.message),
             progress.done,
-            progress.total.map(|t| format!(" of {t}")).unwrap_or_default(),
+            progress
+                .total
+                .map(|t| format!(" of {t}"))
+                .unwrap_or_default(),
         ));
     }
 
@@ -194,10 +217,16 @@ impl Services for HandleServices {
         }
         let text = clean(&prompt.text);
         if prompt.style == PromptStyle::Secret {
-            let args = AskSecretArgs { tries_left: prompt.tries_left, ..AskSecretArgs::default() };
+            let args = AskSecretArgs {
+                tries_left: prompt.tries_left,
+                ..AskSecretArgs::default()
+            };
             let secret = self.ask(&text, &args)?;
             self.redactor.add(secret.expose());
-            return Ok(Answer { declined: false, text: Some(secret) });
+            return Ok(Answer {
+                declined: false,
+                text: Some(secret),
+            });
         }
         self.ui.alone(|terminal| {
             let said = |declined, text| Ok(Answer { declined, text });
@@ -230,14 +259,19 @@ impl Services for HandleServices {
     fn now_ms(&self) -> u64 {
         SystemTime::now()
             .duration_since(UNIX_EPOCH)
-            .map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+            .map_or(0, |since| {
+                u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+            })
     }
 
     fn env(&self, name: &str) -> Result<Option<String>> {
         if !self.manifest.environment.iter().any(|n| n == name) {
             return Err(Error::new(
                 ErrorCode::AccessDenied,
-                format!("`{}` does not declare the environment variable `{name}`", self.manifest.id),
+                format!(
+                    "`{}` does not declare the environment variable `{name}`",
+                    self.manifest.id
+                ),
             ));
         }
         Ok(self.settings.environment.get(name).cloned())
@@ -248,17 +282,34 @@ impl Services for HandleServices {
         for (index, place) in places.iter().enumerate().skip(args.attempt as usize) {
             if let Some((value, origin)) = self.fetch(place, &args)? {
                 self.redactor.add(value.expose());
-                return Ok(AskedSecret { value, origin, more: index + 1 < places.len() });
+                return Ok(AskedSecret {
+                    value,
+                    origin,
+                    more: index + 1 < places.len(),
+                });
             }
         }
         Err(nobody(args.label.as_deref().unwrap_or("the password")))
     }
 
-    fn identity_token(&self, _audience: &str) -> Result<sigtool_sdk::identity::IdentityToken> {
-        Err(Error::new(
-            ErrorCode::AccessDenied,
-            format!("no profile grants `{}` an identity token", self.manifest.id),
-        ))
+    fn identity_token(&self, audience: &str) -> Result<sigtool_sdk::identity::IdentityToken> {
+        let denied = |why: &str| {
+            let id = &self.manifest.id;
+            Error::new(
+                ErrorCode::AccessDenied,
+                format!("`{id}` gets no identity token: {why}"),
+            )
+        };
+        if !self.manifest.permissions.identity_token {
+            return Err(denied("its manifest does not declare that it needs one"));
+        }
+        let broker = self
+            .broker
+            .as_ref()
+            .ok_or_else(|| denied("nobody can lend one here"))?;
+        let token = broker.identity_token(&self.manifest.id, audience)?;
+        self.redactor.add(token.token.expose());
+        Ok(token)
     }
 
     fn cache_get(&self, name: &str) -> Option<Vec<u8>> {
@@ -282,7 +333,10 @@ impl Services for HandleServices {
             ));
         }
         let variable = |names: [&str; 2]| {
-            names.iter().find_map(|n| self.settings.environment.get(*n)).cloned()
+            names
+                .iter()
+                .find_map(|n| self.settings.environment.get(*n))
+                .cloned()
         };
         Ok(NetworkSettings {
             offline: self.settings.offline,
@@ -314,29 +368,37 @@ fn origin(source: &SecretSource) -> String {
         SecretSource::File(path) => path.display().to_string(),
         SecretSource::Empty => "an empty password".to_owned(),
         SecretSource::Prompt(_) => "the terminal".to_owned(),
-        SecretSource::Unresolved(text) => text.clone(),
+        SecretSource::Store { scheme, name } => format!("{scheme}:{name}"),
     }
 }
 
 fn nobody(what: &str) -> Error {
     Error::new(
         ErrorCode::AuthRequired,
-        format!("no {} is given, and there is no terminal to ask on", what.trim_start_matches("the ")),
+        format!(
+            "no {} is given, and there is no terminal to ask on",
+            what.trim_start_matches("the ")
+        ),
     )
     .hint("set SIGTOOL_PASSWORD, or name a secret in the profile: `password = { file = \"…\" }`")
 }
 
 fn read_file(path: &std::path::Path) -> Result<Secret> {
     let failed = |e: &dyn std::fmt::Display| {
-        Error::new(ErrorCode::NotFound, format!("cannot read the secret in `{}`", path.display()))
-            .because(e)
+        Error::new(
+            ErrorCode::NotFound,
+            format!("cannot read the secret in `{}`", path.display()),
+        )
+        .because(e)
     };
     let mut bytes = Zeroizing::new(Vec::new());
     let file = std::fs::File::open(path).map_err(|e| failed(&e))?;
     if !file.metadata().map_err(|e| failed(&e))?.is_file() {
         return Err(failed(&"not a regular file"));
     }
-    file.take(MAX_SECRET).read_to_end(&mut bytes).map_err(|e| failed(&e))?;
+    file.take(MAX_SECRET)
+        .read_to_end(&mut bytes)
+        .map_err(|e| failed(&e))?;
     // Editors and `echo` end a file with a newline that nobody means.
     if bytes.last() == Some(&b'\n') {
         bytes.pop();
@@ -360,10 +422,9 @@ fn typed(text: &str) -> Result<Secret> {
 
 fn typed_line() -> Result<String> {
     let mut line = String::new();
-    std::io::stdin()
-        .lock()
-        .read_line(&mut line)
-        .map_err(|e| Error::new(ErrorCode::Unavailable, "cannot read from the terminal").because(e))?;
+    std::io::stdin().lock().read_line(&mut line).map_err(|e| {
+        Error::new(ErrorCode::Unavailable, "cannot read from the terminal").because(e)
+    })?;
     Ok(line)
 }
 

@@ -108,12 +108,6 @@ impl Ui {
         }
     }
 
-    /// Text that is not a result of a command in the sense of `--format`: a completion script, a key.
-    pub(crate) fn raw(&self, text: &str) {
-        let _turn = self.lock();
-        self.stdout(text);
-    }
-
     /// Something that happened, for people. Not with `--quiet`.
     pub(crate) fn note(&self, text: &str) {
         if !self.quiet {

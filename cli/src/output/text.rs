@@ -50,7 +50,13 @@ fn snippet(place: &crate::error::Snippet) -> String {
 /// Text from somewhere else, without control characters: a file name must not steer the terminal.
 pub(crate) fn clean(text: &str) -> String {
     text.chars()
-        .map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c })
+        .map(|c| {
+            if c.is_control() && c != '\n' {
+                '\u{fffd}'
+            } else {
+                c
+            }
+        })
         .collect()
 }
 

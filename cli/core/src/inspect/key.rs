@@ -14,6 +14,7 @@ use sigtool_sdk::types::{KeyAlgorithm, PublicKey};
 use x509_cert::der::asn1::{AnyRef, ObjectIdentifier, OctetStringRef, UintRef};
 use x509_cert::der::{Decode as _, Reader as _};
 use x509_cert::spki::AlgorithmIdentifierRef;
+use zeroize::Zeroizing;
 
 /// What a public key tells.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -62,27 +63,31 @@ impl PublicKeyFacts {
     }
 }
 
-/// A PEM block whose label says that it is a private key.
-pub(super) fn private(block: &pem::Pem) -> Result<Inspected, String> {
-    let label = printable(block.tag());
-    match block.tag() {
-        "ENCRYPTED SIGSTORE PRIVATE KEY" | "ENCRYPTED COSIGN PRIVATE KEY" => {
-            cosign_container(label, block.contents()).map(Inspected::EncryptedPrivateKey)
+/// A PEM block whose label says that it is a private key. Its bytes are wiped.
+pub(super) fn private(block: pem::Pem) -> Result<Inspected, String> {
+    let tag = block.tag().to_owned();
+    let cipher = block
+        .headers()
+        .get("DEK-Info")
+        .map(|dek| printable(dek.split(',').next().unwrap_or_default()));
+    let contents = Zeroizing::new(block.into_contents());
+    let label = printable(&tag);
+    match (tag.as_str(), cipher) {
+        ("ENCRYPTED SIGSTORE PRIVATE KEY" | "ENCRYPTED COSIGN PRIVATE KEY", _) => {
+            cosign_container(label, &contents).map(Inspected::EncryptedPrivateKey)
         }
-        "ENCRYPTED PRIVATE KEY" => pkcs8_container(label, block.contents())
+        ("ENCRYPTED PRIVATE KEY", _) => pkcs8_container(label, &contents)
             .map(Inspected::EncryptedPrivateKey)
             .ok_or_else(|| "malformed encrypted PKCS#8".to_owned()),
-        _ => Ok(match block.headers().get("DEK-Info") {
-            Some(dek) => Inspected::EncryptedPrivateKey(ContainerFacts {
-                label,
-                key_derivation: Some("MD5, once (the traditional format of OpenSSL)".to_owned()),
-                cipher: dek.split(',').next().map(printable),
-            }),
-            None => Inspected::PrivateKey(PrivateKeyFacts {
-                label,
-                public_key: public_half(block.contents()),
-            }),
-        }),
+        (_, Some(cipher)) => Ok(Inspected::EncryptedPrivateKey(ContainerFacts {
+            label,
+            key_derivation: Some("MD5, once (the traditional format of OpenSSL)".to_owned()),
+            cipher: Some(cipher),
+        })),
+        (_, None) => Ok(Inspected::PrivateKey(PrivateKeyFacts {
+            label,
+            public_key: public_half(&contents),
+        })),
     }
 }
 
