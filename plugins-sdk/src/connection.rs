@@ -48,7 +48,8 @@ pub fn call<O: Operation>(
 ) -> Result<O::Reply> {
     let mut left = deadline.unwrap_or(THROTTLED_PATIENCE);
     loop {
-        let result = call_once::<O>(connection, services, deadline, handle, args);
+        let result = call_once::<O>(connection, services, deadline, handle, args)
+            .map_err(|error| without_secrets(error, &**services));
         let Err(error) = &result else { return result };
         let pause = error
             .retry_after_ms
@@ -68,6 +69,15 @@ pub fn call<O: Operation>(
         // A pause of nothing must not make an endless loop.
         left = left.saturating_sub(pause.max(Duration::from_millis(10)));
     }
+}
+
+/// A backend may put what it was lent into its errors, by mistake or by intent.
+fn without_secrets(mut error: Error, services: &dyn Services) -> Error {
+    error.message = services.without_secrets(&error.message);
+    for text in error.causes.iter_mut().chain(&mut error.hints) {
+        *text = services.without_secrets(text);
+    }
+    error
 }
 
 fn call_once<O: Operation>(

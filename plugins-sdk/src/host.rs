@@ -488,6 +488,11 @@ pub trait Services: Send + Sync {
     ///
     /// `access-denied` if the manifest does not declare the network.
     fn network(&self) -> Result<NetworkSettings>;
+
+    /// Takes the secrets that were lent out of a text of the backend's, before anyone sees it.
+    fn without_secrets(&self, text: &str) -> String {
+        text.to_owned()
+    }
 }
 
 /// Answers one request of a backend: decodes it, calls the service, encodes the reply.

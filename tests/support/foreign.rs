@@ -29,6 +29,12 @@ pub fn python_signer() -> PathBuf {
     tests_folder().join("foreign/python-signer/python-signer")
 }
 
+/// The secret store and identity in Python; its manifest lies beside it.
+#[must_use]
+pub fn python_lender() -> PathBuf {
+    tests_folder().join("foreign/python-lender/python-lender")
+}
+
 /// The source in shell; its manifest lies beside it.
 #[must_use]
 pub fn sh_source() -> PathBuf {
@@ -137,7 +143,7 @@ pub fn ed25519_key(path: &Path) {
     generate(path, &["-algorithm", "ed25519"]);
 }
 
-fn generate(path: &Path, options: &[&str]) {
+pub(crate) fn generate(path: &Path, options: &[&str]) {
     let output = Command::new("openssl")
         .arg("genpkey")
         .args(options)

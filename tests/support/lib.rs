@@ -1,6 +1,7 @@
 //! What the tests share: a sandbox to run sigtool in, backends in other languages, and backends that misbehave.
 
 pub mod foreign;
+pub mod peers;
 pub mod rogues;
 mod sandbox;
 

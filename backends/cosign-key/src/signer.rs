@@ -181,7 +181,7 @@ impl KeySigner {
 /// Reads a key from its file, or has the host bring its text.
 fn stored_key(call: &Call, reference: &KeyReference) -> Result<StoredKey> {
     let text = match (&reference.path, &reference.secret) {
-        (Some(path), _) => read_file(call, reference, path)?,
+        (Some(path), _) => return key_in_file(call, reference, path),
         (None, Some(pointer)) => {
             let args = AskSecretArgs {
                 pointer: pointer.clone(),
@@ -195,16 +195,20 @@ fn stored_key(call: &Call, reference: &KeyReference) -> Result<StoredKey> {
     formats::parse(&text).map_err(|e| e.about(&Subject::configured(reference)))
 }
 
-fn read_file(call: &Call, reference: &KeyReference, path: &Path) -> Result<Zeroizing<Vec<u8>>> {
+fn key_in_file(call: &Call, reference: &KeyReference, path: &Path) -> Result<StoredKey> {
     let file = files::read(path).map_err(|e| cannot_read(reference, path, &e))?;
+    let key = formats::parse(&file.text).map_err(|e| e.about(&Subject::configured(reference)))?;
+    // Only now: a public key that was given by mistake may be open to everyone.
     if let Some(mode) = file.open_to_others {
         let (name, path) = (&reference.name, typed(path));
         call.trace(
             TraceLevel::Warn,
-            &format!("others can get at the private key `{name}` (mode {mode:04o}); type: chmod 600 {path}"),
+            &format!(
+                "others can read the private key `{name}` (mode {mode:04o}); type: chmod 600 {path}"
+            ),
         );
     }
-    Ok(file.text)
+    Ok(key)
 }
 
 // ---- errors --------------------------------------------------------------------------------------------------------------
@@ -388,7 +392,7 @@ mod tests {
         assert_eq!(
             host.warnings(),
             [format!(
-                "others can get at the private key `release.key` (mode 0644); type: chmod 600 {path}"
+                "others can read the private key `release.key` (mode 0644); type: chmod 600 {path}"
             )]
         );
     }

@@ -6,6 +6,7 @@ use crate::args::{Sign, SignatureFormat};
 use crate::batch::{self, Expanded, Item, Tally};
 use crate::config::Profile;
 use crate::error::{CommandError, Failure};
+use crate::host;
 use crate::output::clean;
 use serde::Serialize;
 use sigtool_core::key::key_hint;
@@ -148,21 +149,11 @@ fn failed(signer: &SignerInUse, item: &Item, error: SignError) -> CommandError {
     match error {
         SignError::Artifact(error) => CommandError::from_backend(message, *error),
         SignError::Signer { operation, error } => {
-            let mut shown = CommandError::from_backend(message, *error);
-            // An answer like "wrong password" speaks for itself; a failure of the machinery names its part.
-            shown.causes.insert(
-                0,
-                format!("the backend `{}` failed in `{operation}`", signer.backend),
-            );
-            shown
+            by_backend(message, &signer.backend, operation, *error)
         }
         SignError::Source { operation, error } => {
-            let mut shown = CommandError::from_backend(message, *error);
+            let mut shown = by_backend(message, "local-stage", operation, *error);
             shown.failure = Failure::CouldNotTell;
-            shown.causes.insert(
-                0,
-                format!("the backend `local-stage` failed in `{operation}`"),
-            );
             shown
         }
         SignError::SignerMisbehaved { operation, what } => CommandError::could_not_tell(message)
@@ -178,6 +169,18 @@ fn failed(signer: &SignerInUse, item: &Item, error: SignError) -> CommandError {
         SignError::Write { path, error } => CommandError::could_not_tell(message)
             .because(format!("cannot write `{}`: {error}", path.display())),
     }
+}
+
+fn by_backend(
+    message: String,
+    backend: &str,
+    operation: &str,
+    error: sigtool_sdk::Error,
+) -> CommandError {
+    let blame = host::blame(backend, operation, &error);
+    let mut shown = CommandError::from_backend(message, error);
+    shown.causes.splice(0..0, blame);
+    shown
 }
 
 /// A signed artifact in a report.

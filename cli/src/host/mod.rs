@@ -449,9 +449,45 @@ fn check_description(
     Ok(())
 }
 
-/// A backend's error, with its name and the operation in front.
-pub(crate) fn failed(id: &str, operation: &str, error: Error) -> CommandError {
-    CommandError::from_backend(format!("the backend `{id}` failed in `{operation}`"), error)
+/// A backend's error. What a person can mend is said in the backend's own words; a failure of the machinery names its part.
+pub(crate) fn failed(id: &str, operation: &str, mut error: Error) -> CommandError {
+    match blame(id, operation, &error) {
+        None => {
+            let message = std::mem::take(&mut error.message);
+            let mut shown = CommandError::from_backend(message, error);
+            shown.causes.remove(0);
+            shown
+        }
+        Some(blame) if is_for_people(error.code) => {
+            let message = std::mem::take(&mut error.message);
+            let mut shown = CommandError::from_backend(message, error);
+            shown.causes[0] = blame;
+            shown
+        }
+        Some(blame) => CommandError::from_backend(blame, error),
+    }
+}
+
+/// Which backend failed in which operation, where a person should know: always of a third-party backend, and of sigtool's own
+/// if the machinery failed.
+pub(crate) fn blame(id: &str, operation: &str, error: &Error) -> Option<String> {
+    let own = !id.contains('.');
+    (!own || !is_for_people(error.code))
+        .then(|| format!("the backend `{id}` failed in `{operation}`"))
+}
+
+/// Whether an error is about something that a person gave: a password, a path, a setting.
+fn is_for_people(code: ErrorCode) -> bool {
+    matches!(
+        code,
+        ErrorCode::AccessDenied
+            | ErrorCode::AuthRequired
+            | ErrorCode::Cancelled
+            | ErrorCode::Declined
+            | ErrorCode::InvalidConfig
+            | ErrorCode::InvalidRequest
+            | ErrorCode::NotFound
+    )
 }
 
 fn join(kinds: &[Kind]) -> String {

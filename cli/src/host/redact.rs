@@ -22,7 +22,14 @@ impl Redactor {
         let mut secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
         let text = String::from_utf8_lossy(secret).into_owned();
         let base64 = base64::engine::general_purpose::STANDARD.encode(secret);
-        for spelling in [text, base64, hex::encode(secret)] {
+        // A key has lines, and a message may hold one of them.
+        let lines: Vec<String> = text
+            .lines()
+            .filter(|line| line.len() >= 4 * SHORTEST && !line.starts_with("-----"))
+            .map(str::to_owned)
+            .collect();
+        let spellings = [text, base64, hex::encode(secret)];
+        for spelling in spellings.into_iter().chain(lines) {
             if secrets.iter().all(|known| **known != spelling) {
                 secrets.push(Zeroizing::new(spelling));
             }

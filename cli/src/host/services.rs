@@ -325,6 +325,10 @@ impl Services for HandleServices {
         }
     }
 
+    fn without_secrets(&self, text: &str) -> String {
+        self.redactor.clean(text)
+    }
+
     fn network(&self) -> Result<NetworkSettings> {
         if !self.manifest.permissions.network {
             return Err(Error::new(
