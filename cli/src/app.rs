@@ -1,6 +1,7 @@
 //! What every command starts from: the terminal, the configuration, the backends.
 
 use crate::args::Global;
+use crate::config::origin::shorten;
 use crate::config::settings::Grant;
 use crate::config::{self, BackendTable, Config, KeyText, Profile, SecretReference, SettingValue};
 use crate::error::CommandError;
@@ -8,6 +9,7 @@ use crate::host::{
     Backends, Ceiling, Declared, Folders, HostSettings, Lent, Opening, SecretSource,
 };
 use crate::output::Ui;
+use clap::ValueEnum;
 use serde_json::{Value, json};
 use sigtool_core::OpenSigner;
 use sigtool_core::sign::SignError;
@@ -69,6 +71,29 @@ pub(crate) struct App {
     pub(crate) backends: Arc<Backends>,
     pub(crate) settings: Arc<HostSettings>,
     pub(crate) folders: UserFolders,
+}
+
+/// A source, opened.
+pub(crate) struct SourceInUse {
+    pub(crate) backend: String,
+    pub(crate) handle: Handle,
+}
+
+impl SourceInUse {
+    /// Whether what it is asked for is the path of a file.
+    pub(crate) fn serves_files(&self) -> bool {
+        self.backend == FILES
+    }
+
+    /// An error about an artifact. Only a third-party source is named: of sigtool's own it is the file that is at fault.
+    pub(crate) fn failed(&self, message: String, error: sigtool_sdk::Error) -> CommandError {
+        let mut shown = CommandError::from_backend(message, error);
+        if self.backend.contains('.') {
+            let blame = format!("the backend `{}` failed in `source.resolve`", self.backend);
+            shown.causes.insert(0, blame);
+        }
+        shown
+    }
 }
 
 /// A signer, opened.
@@ -146,7 +171,7 @@ impl App {
     /// The profile in use.
     pub(crate) fn profile(&self) -> Result<Profile, CommandError> {
         self.config.profile(self.global.profile.as_deref(), &|id| {
-            self.backends.manifest(id)
+            self.backends.named_manifest(id)
         })
     }
 
@@ -159,9 +184,17 @@ impl App {
         ))
     }
 
-    /// The source of files.
-    pub(crate) fn files(&self) -> Result<Handle, CommandError> {
-        self.backends.open(&Opening::plain(FILES, Kind::Source))
+    /// The profile's source of artifacts, or that of files.
+    pub(crate) fn source(&self, profile: &Profile) -> Result<SourceInUse, CommandError> {
+        let opening = match &profile.source {
+            Some(table) => self.opening_of_table(table),
+            None => Opening::plain(FILES, Kind::Source),
+        };
+        let handle = self.backends.open(&opening)?;
+        Ok(SourceInUse {
+            backend: opening.backend,
+            handle,
+        })
     }
 
     /// The signer that `--key` names, or the profile's.
@@ -321,16 +354,46 @@ impl App {
         Ok(SignerInUse { backend, signer })
     }
 
+    /// A path as the user would write it: below the working directory, or below `~`.
+    pub(crate) fn short(&self, path: &Path) -> String {
+        working_folder()
+            .ok()
+            .and_then(|folder| {
+                path.strip_prefix(folder)
+                    .ok()
+                    .map(|rest| rest.display().to_string())
+            })
+            .unwrap_or_else(|| shorten(path, self.folders.home.as_deref()))
+    }
+
+    /// A text of another's that names absolute paths, with those below the working directory as the user would write them.
+    pub(crate) fn relative(&self, text: &str) -> String {
+        match working_folder() {
+            Ok(folder) => text.replace(&format!("`{}/", folder.display()), "`"),
+            Err(_) => text.to_owned(),
+        }
+    }
+
+    /// The same for an error about an artifact.
+    pub(crate) fn relative_error(&self, mut error: CommandError) -> CommandError {
+        let texts = error.causes.iter_mut().chain(&mut error.hints);
+        for text in texts.chain([&mut error.message]) {
+            *text = self.relative(text);
+        }
+        error
+    }
+
     /// Asks a yes-or-no question, unless `--yes` has answered it.
     pub(crate) fn confirm(&self, question: &str) -> Result<bool, CommandError> {
         if self.global.yes {
             return Ok(true);
         }
         if !self.ui.is_interactive() {
-            return Err(
-                CommandError::input(format!("{question}: nobody can be asked here"))
-                    .hint("say `--yes` if you mean it"),
-            );
+            return Err(CommandError::input(
+                "a question needs an answer, and there is no terminal to ask on",
+            )
+            .because(format!("{question}?"))
+            .hint("to answer yes, add `--yes`"));
         }
         let mut line = String::new();
         self.ui
@@ -368,9 +431,43 @@ fn sources(
             .map(|(name, value)| (name.clone(), value.clone()))
             .collect(),
         overrides: global.config.clone(),
-        flags: Vec::new(),
+        flags: flags(global),
         user_id: rustix::process::getuid().as_raw(),
     })
+}
+
+/// The flags that are settings, so that what explains the configuration knows of them.
+fn flags(global: &Global) -> Vec<(String, toml::Value, String)> {
+    fn word(choice: Option<impl ValueEnum>) -> Option<toml::Value> {
+        let value = choice?.to_possible_value()?;
+        Some(value.get_name().to_owned().into())
+    }
+    let number = |jobs: std::num::NonZeroUsize| i64::try_from(jobs.get()).unwrap_or(i64::MAX);
+    [
+        ("color", word(global.color), "--color"),
+        (
+            "default_profile",
+            global.profile.clone().map(Into::into),
+            "--profile",
+        ),
+        ("format", word(global.format), "--format"),
+        (
+            "jobs",
+            global.jobs.map(|jobs| number(jobs).into()),
+            "--jobs",
+        ),
+        ("offline", global.offline.then(|| true.into()), "--offline"),
+        (
+            "timeout",
+            global
+                .timeout
+                .map(|t| format!("{}ms", t.as_millis()).into()),
+            "--timeout",
+        ),
+    ]
+    .into_iter()
+    .filter_map(|(key, value, flag)| Some((key.to_owned(), value?, flag.to_owned())))
+    .collect()
 }
 
 /// `/etc/sigtool`. A test build can be pointed elsewhere; a release cannot, since the policy there is a ceiling.
@@ -414,14 +511,4 @@ fn secret_source(reference: &SecretReference) -> SecretSource {
             }
         }
     }
-}
-
-/// A path as the user would write it: relative to the working directory where it lies below it.
-pub(crate) fn short_path(path: &Path) -> String {
-    std::env::current_dir()
-        .ok()
-        .and_then(|folder| path.strip_prefix(folder).ok().map(Path::to_path_buf))
-        .unwrap_or_else(|| path.to_owned())
-        .display()
-        .to_string()
 }

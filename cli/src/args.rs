@@ -20,12 +20,12 @@ use std::time::Duration;
                   First steps: `sigtool init`, then `sigtool sign FILE` and `sigtool verify FILE`."
 )]
 pub(crate) struct Cli {
-    #[command(flatten)]
-    pub(crate) global: Global,
-
     /// List all commands: sigtool's own, aliases, and external ones
     #[arg(long)]
     pub(crate) list: bool,
+
+    #[command(flatten)]
+    pub(crate) global: Global,
 
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
@@ -39,15 +39,15 @@ pub(crate) struct Global {
     #[arg(short, long, global = true, value_name = "NAME")]
     pub(crate) profile: Option<String>,
 
-    /// Set a configuration value (KEY=VALUE), or read another file
+    /// Set a configuration value, or read another configuration file
     #[arg(long, global = true, value_name = "KEY=VALUE|FILE")]
     pub(crate) config: Vec<String>,
 
-    /// How results are written
-    #[arg(long, global = true, value_enum)]
+    /// How results are written: text, json or jsonl (an object a line)
+    #[arg(long, global = true, value_enum, hide_possible_values = true)]
     pub(crate) format: Option<Format>,
 
-    /// Write no results for people, and no notes
+    /// Write errors and warnings only; JSON is written all the same
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub(crate) quiet: bool,
 
@@ -55,15 +55,21 @@ pub(crate) struct Global {
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
 
-    /// When to colour
-    #[arg(long, global = true, value_enum, value_name = "WHEN")]
+    /// Colour the output: auto, always or never
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        value_name = "WHEN",
+        hide_possible_values = true
+    )]
     pub(crate) color: Option<Color>,
 
-    /// Open no socket
+    /// Open no network connection
     #[arg(long, global = true)]
     pub(crate) offline: bool,
 
-    /// How long a backend may give no sign of life: 90s, 5m, 1h
+    /// How long to wait for a backend that gives no sign of life: 90s, 5m, 1h
     #[arg(long, global = true, value_name = "DURATION", value_parser = duration)]
     pub(crate) timeout: Option<Duration>,
 
@@ -104,6 +110,36 @@ pub(crate) enum Command {
     External(Vec<OsString>),
 }
 
+impl Command {
+    /// Its name on the command line.
+    pub(crate) fn name(&self) -> &str {
+        match self {
+            Self::Sign(_) => "sign",
+            Self::Verify(_) => "verify",
+            Self::Inspect(_) => "inspect",
+            Self::Key(_) => "key",
+            Self::Init => "init",
+            Self::Profile(_) => "profile",
+            Self::Config(_) => "config",
+            Self::Backend(_) => "backend",
+            Self::External(words) => words.first().and_then(|w| w.to_str()).unwrap_or(""),
+        }
+    }
+
+    /// Whether its results are several: an array in JSON.
+    pub(crate) fn lists(&self) -> bool {
+        matches!(
+            self,
+            Self::Sign(_)
+                | Self::Verify(_)
+                | Self::Key(Key::List)
+                | Self::Profile(Profile::List | Profile::Show { .. })
+                | Self::Config(Config::Explain { .. } | Config::Check | Config::Path)
+                | Self::Backend(Backend::List | Backend::Path | Backend::Check { .. })
+        )
+    }
+}
+
 /// Which artifacts.
 #[derive(Debug, Args)]
 pub(crate) struct Artifacts {
@@ -115,7 +151,7 @@ pub(crate) struct Artifacts {
     #[arg(long, value_name = "LIST", value_hint = ValueHint::FilePath)]
     pub(crate) from_file: Option<PathBuf>,
 
-    /// Take the files in folders
+    /// Take the files in folders, and in the folders below them
     #[arg(short, long)]
     pub(crate) recursive: bool,
 
@@ -134,8 +170,10 @@ pub(crate) struct Artifacts {
 Examples:
   sigtool sign app-1.2.0.tgz                      with the default profile
   sigtool sign --profile prod dist/*.jar          with another one
+  sigtool sign --recursive dist                   every file in a folder
   sigtool sign --key release.key app.tgz          with a key in a file
-  sigtool sign --key env:SIGNING_KEY app.tgz      with a key in a variable")]
+  sigtool sign --key env:SIGNING_KEY app.tgz      with a key in a variable
+  make-app | sigtool sign --bundle app.json -     what a pipe brings")]
 pub(crate) struct Sign {
     #[command(flatten)]
     pub(crate) artifacts: Artifacts,
@@ -144,8 +182,8 @@ pub(crate) struct Sign {
     #[arg(long, value_name = "KEY")]
     pub(crate) key: Option<String>,
 
-    /// Which signatures to write
-    #[arg(long, value_enum, value_name = "FORMAT")]
+    /// What to write: bundle (FILE.sigstore.json, the default), cosign (FILE.sig), or both
+    #[arg(long, value_enum, value_name = "FORMAT", hide_possible_values = true)]
     pub(crate) signature_format: Option<SignatureFormat>,
 
     /// Write the bundle here; with several artifacts a folder ending in `/`
@@ -180,8 +218,9 @@ pub(crate) enum SignatureFormat {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  sigtool verify --key release.pub app-1.2.0.tgz      signed by this key?
-  sigtool verify --profile prod dist/*.jar            by whom the profile trusts?
+  sigtool verify app-1.2.0.tgz                        signed by whom the default profile trusts?
+  sigtool verify --profile prod dist/*.jar            by whom another one trusts?
+  sigtool verify --key release.pub app-1.2.0.tgz      by this key?
   sigtool verify --key a.pub --key b.pub --require all app.tgz")]
 pub(crate) struct Verify {
     #[command(flatten)]
@@ -191,8 +230,8 @@ pub(crate) struct Verify {
     #[arg(long, value_name = "KEY")]
     pub(crate) key: Vec<String>,
 
-    /// How many of the trusted signers must have signed: any, all, or a number
-    #[arg(long, value_name = "HOW MANY")]
+    /// How many of the trusted signers must have signed: any (the default), all, or a number
+    #[arg(long, value_name = "HOW-MANY")]
     pub(crate) require: Option<String>,
 
     /// The bundle to check, in place of those beside the artifact; with several artifacts a folder ending in `/`
@@ -326,7 +365,7 @@ pub(crate) enum Backend {
     Check {
         /// The shared library or executable, or the id of a backend
         path: String,
-        /// Settings to test with: a TOML file with tables [signer] and [source]
+        /// Settings to test with: a TOML file with tables `[signer]` and `[source]`
         #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
         with: Option<PathBuf>,
         /// Where to run it
@@ -334,6 +373,9 @@ pub(crate) enum Backend {
         isolation: Isolation,
     },
 }
+
+/// A day, as in the configuration.
+const MAX_TIMEOUT_MS: u64 = 86_400_000;
 
 /// `90s`, `5m`, `1h`, `250ms`, or seconds.
 fn duration(text: &str) -> Result<Duration, String> {
@@ -351,62 +393,10 @@ fn duration(text: &str) -> Result<Duration, String> {
     };
     match milliseconds {
         Some(0) | None => Err(wrong()),
+        Some(ms) if ms > MAX_TIMEOUT_MS => Err(format!("`{text}` is longer than a day")),
         Some(ms) => Ok(Duration::from_millis(ms)),
     }
 }
-
-/// What cosign's users type, and how it is spelled here.
-pub(crate) const COSIGN_FLAGS: &[(&str, &str)] = &[
-    (
-        "--output-signature",
-        "write the detached signature with `--signature-format cosign --signature FILE`",
-    ),
-    (
-        "--output-certificate",
-        "the certificate is in the bundle: `--bundle FILE`",
-    ),
-    ("--output", "write the bundle with `--bundle FILE`"),
-    (
-        "--new-bundle-format",
-        "choose with `--signature-format bundle|cosign|both`",
-    ),
-    ("--b64", "a detached signature is always base64"),
-    (
-        "--tlog-upload",
-        "the transparency log is off by default: nothing to say",
-    ),
-    (
-        "--insecure-ignore-tlog",
-        "a key's signature needs no transparency log: nothing to say",
-    ),
-    (
-        "--use-signing-config",
-        "the transparency log is off by default: nothing to say",
-    ),
-    (
-        "--signing-algorithm",
-        "the key decides: `sigtool key generate --algorithm ALGORITHM`",
-    ),
-    (
-        "--signature-digest-algorithm",
-        "it is found out by itself: nothing to say",
-    ),
-    (
-        "--private-infrastructure",
-        "no public service is asked: nothing to say",
-    ),
-    ("--kms", "name the key with `--key SCHEME:REST`"),
-    ("--output-file", "redirect standard output: `> FILE`"),
-];
-
-/// Commands of cosign, and what does the same here.
-pub(crate) const COSIGN_COMMANDS: &[(&str, &str)] = &[
-    ("sign-blob", "sigtool sign FILE"),
-    ("verify-blob", "sigtool verify --key KEY FILE"),
-    ("generate-key-pair", "sigtool key generate"),
-    ("import-key-pair", "sigtool key import --key FILE"),
-    ("public-key", "sigtool key export-public KEY"),
-];
 
 #[cfg(test)]
 mod tests {

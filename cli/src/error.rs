@@ -57,6 +57,14 @@ pub(crate) struct Snippet {
     pub(crate) label: String,
 }
 
+impl Snippet {
+    /// The line that the bytes begin in, from 1.
+    pub(crate) fn line(&self) -> usize {
+        let before = &self.text.as_bytes()[..self.span.start.min(self.text.len())];
+        1 + before.iter().filter(|byte| **byte == b'\n').count()
+    }
+}
+
 /// An error, ready to be shown.
 #[derive(Clone, Debug)]
 pub(crate) struct CommandError {
@@ -126,6 +134,23 @@ impl CommandError {
             hints: error.hints,
             snippet: None,
             code: Some(error.code),
+        }
+    }
+}
+
+/// What the system said, without the number that it counts its errors by, and without the names of temporary files.
+pub(crate) fn why(error: &std::io::Error) -> String {
+    use std::io::ErrorKind;
+    match error.kind() {
+        ErrorKind::IsADirectory => "it is a folder".to_owned(),
+        ErrorKind::NotFound => "there is no such file or folder".to_owned(),
+        ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        _ => {
+            let text = error.to_string();
+            match text.split_once(" (os error ") {
+                Some((text, _)) => text.to_lowercase(),
+                None => text,
+            }
         }
     }
 }

@@ -1,6 +1,9 @@
 //! External commands: `sigtool-foo` on PATH runs as `sigtool foo`. One resolver serves running and listing.
 
-use crate::error::CommandError;
+use crate::args::Global;
+use crate::error::{CommandError, why};
+use clap::ValueEnum as _;
+use clap::builder::PossibleValue;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::fs::PermissionsExt as _;
@@ -51,17 +54,39 @@ pub(crate) fn find(name: &str, path: Option<&OsStr>) -> Option<PathBuf> {
 }
 
 /// Becomes the external command. Returns only if that fails.
-pub(crate) fn run(file: &Path, arguments: &[OsString], profile: Option<&str>) -> CommandError {
+///
+/// It finds sigtool in `SIGTOOL`, and those flags before its name that have a variable in that variable.
+pub(crate) fn run(file: &Path, arguments: &[OsString], global: &Global) -> CommandError {
     let mut command = std::process::Command::new(file);
     command.args(arguments);
     if let Ok(own) = std::env::current_exe() {
         command.env("SIGTOOL", own);
     }
-    if let Some(profile) = profile {
-        command.env("SIGTOOL_PROFILE", profile);
-    }
+    let word = |value: Option<PossibleValue>| value.map(|value| value.get_name().to_owned());
+    let flags = [
+        (
+            "SIGTOOL_COLOR",
+            global.color.and_then(|c| word(c.to_possible_value())),
+        ),
+        (
+            "SIGTOOL_FORMAT",
+            global.format.and_then(|f| word(f.to_possible_value())),
+        ),
+        ("SIGTOOL_JOBS", global.jobs.map(|jobs| jobs.to_string())),
+        ("SIGTOOL_OFFLINE", global.offline.then(|| "true".to_owned())),
+        ("SIGTOOL_PROFILE", global.profile.clone()),
+        (
+            "SIGTOOL_TIMEOUT",
+            global.timeout.map(|t| format!("{}ms", t.as_millis())),
+        ),
+    ];
+    command.envs(
+        flags
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, value?))),
+    );
     let error = command.exec();
-    CommandError::input(format!("cannot run `{}`", file.display())).because(error)
+    CommandError::input(format!("cannot run `{}`", file.display())).because(why(&error))
 }
 
 fn folders(path: Option<&OsStr>) -> impl Iterator<Item = PathBuf> {

@@ -5,10 +5,12 @@ mod args;
 mod batch;
 mod commands;
 mod config;
+mod cosign;
 mod error;
 mod external;
 mod host;
 mod output;
+mod pasted;
 mod run;
 mod suggest;
 

@@ -1,18 +1,23 @@
 //! From the words on the command line to a command: built-in, alias, or external.
 
 use crate::app::App;
-use crate::args::{COSIGN_COMMANDS, COSIGN_FLAGS, Cli, Command};
+use crate::args::{Cli, Command};
 use crate::commands;
+use crate::config::layer::Layer;
+use crate::config::origin::Origin;
+use crate::config::value::Located;
+use crate::cosign;
 use crate::error::{CommandError, Failure};
 use crate::external;
-use crate::output::{Ui, clean};
+use crate::output::{Color, Format, Ui, clean};
+use crate::pasted;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{CommandFactory as _, Parser as _};
+use clap::{CommandFactory as _, Parser as _, ValueEnum as _};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// How deep aliases may stand for each other: many times what anyone writes.
 const MAX_ALIASES: usize = 32;
@@ -21,23 +26,22 @@ const MAX_ALIASES: usize = 32;
 pub(crate) fn run(arguments: Vec<OsString>) -> u8 {
     let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
-        Err(error) => return misspelt(&error),
+        Err(error) => return misspelt(&arguments, &error),
     };
     let environment = environment();
+    // For what goes wrong before the configuration is there to say how it is written.
+    let format = environment
+        .get("SIGTOOL_FORMAT")
+        .and_then(|format| Format::from_str(format, false).ok());
     let plain = Ui::new(
-        cli.global.format.unwrap_or_default(),
+        cli.global.format.or(format).unwrap_or_default(),
         cli.global.color.unwrap_or_default(),
         cli.global.quiet,
         cli.global.verbose,
     );
-    let result = dispatch(&arguments, cli, environment);
-    match result {
-        Ok(code) => code,
-        Err(error) => {
-            plain.error(&error);
-            error.failure.exit_code()
-        }
-    }
+    let in_array = cli.list || cli.command.as_ref().is_some_and(Command::lists);
+    dispatch(&arguments, cli, environment)
+        .unwrap_or_else(|error| commands::fail(&plain, &error, in_array))
 }
 
 fn dispatch(
@@ -51,15 +55,21 @@ fn dispatch(
         if cli.list {
             return list(&App::start(cli.global, environment)?, path);
         }
-        let _ = Cli::command().print_help();
+        let help = Cli::command().render_help();
+        let _ = write!(anstream::stderr(), "{}", help.ansi());
         return Ok(Failure::Input.exit_code());
     };
     let Command::External(words) = command else {
+        pasted::refuse(arguments)?;
         let start = match command {
             Command::Config(_) => App::start_to_mend,
             _ => App::start,
         };
-        return commands::run(&start(cli.global, environment)?, &command);
+        let app = start(cli.global, environment)?;
+        if let Some(alias) = app.config.aliases().get(command.name()) {
+            app.ui.warn(&shadowed(command.name(), alias));
+        }
+        return Ok(commands::run(&app, &command));
     };
     let app = App::start(cli.global.clone(), environment.clone())?;
     let name = words[0].to_string_lossy().into_owned();
@@ -69,7 +79,7 @@ fn dispatch(
             .trace(&format!("alias `{name}`: {}", show(&arguments[1..])));
         let cli = match Cli::try_parse_from(&arguments) {
             Ok(cli) => cli,
-            Err(error) => return Ok(misspelt(&error)),
+            Err(error) => return Ok(misspelt(&arguments, &error)),
         };
         return match cli.command {
             Some(Command::External(words)) => run_external(&app, path, &words),
@@ -100,13 +110,16 @@ fn expand_alias(
         let around = seen.contains(&word);
         seen.push(word);
         if around || seen.len() > MAX_ALIASES {
-            return Err(alias.origin.error(
-                format!(
-                    "the alias `{name}` goes round in circles: {}",
-                    seen.join(" → ")
-                ),
-                "",
-            ));
+            return Err(alias
+                .origin
+                .error(
+                    format!(
+                        "the alias `{name}` goes round in circles: {}",
+                        seen.join(" → ")
+                    ),
+                    "",
+                )
+                .hint("change one of these aliases, so that it stands for a command"));
         }
         words.splice(0..0, next.value.iter().cloned());
     }
@@ -114,7 +127,16 @@ fn expand_alias(
     Ok(Some(words.chain(rest.iter().cloned()).collect()))
 }
 
-fn is_built_in(name: &str) -> bool {
+/// What is wrong with an alias of a built-in command's name.
+pub(crate) fn shadowed(name: &str, alias: &Located<Vec<String>>) -> String {
+    format!(
+        "the alias `{name}` is never used, since sigtool has a command of that name: {}",
+        alias.origin
+    )
+}
+
+/// Whether sigtool itself has a command of this name.
+pub(crate) fn is_built_in(name: &str) -> bool {
     name == "help"
         || Cli::command()
             .get_subcommands()
@@ -140,24 +162,34 @@ fn run_external(app: &App, path: Option<&OsStr>, words: &[OsString]) -> Result<u
     let allowed = app.config.external_commands();
     let found = external::find(&name, path);
     match found {
-        Some(file) if allowed.value => Err(external::run(
-            &file,
-            &words[1..],
-            app.global.profile.as_deref(),
-        )),
-        Some(file) => Err(CommandError::could_not_tell(format!(
-            "the external command `{}` is not run",
-            file.display()
-        ))
-        .because(format!("external commands are off: {}", allowed.origin))),
+        Some(file) if allowed.value => Err(external::run(&file, &words[1..], &app.global)),
+        Some(file) => Err(switched_off(&file, &allowed)),
         None => Err(no_such_command(app, &name, path)),
+    }
+}
+
+/// The error for an external command where the configuration or the policy wants none.
+fn switched_off(file: &Path, allowed: &Located<bool>) -> CommandError {
+    let error = CommandError::could_not_tell(format!(
+        "the external command `{}` is not run",
+        file.display()
+    ))
+    .because(format!("external commands are off: {}", allowed.origin));
+    match &allowed.origin {
+        Origin::File { file, .. } if file.layer == Layer::Policy => {
+            error.hint("ask the administrator of this machine, who keeps that file")
+        }
+        Origin::File { .. } => {
+            error.hint("if you mean it: sigtool config set commands.external true")
+        }
+        _ => error,
     }
 }
 
 fn no_such_command(app: &App, name: &str, path: Option<&OsStr>) -> CommandError {
     let shown = clean(name);
     let error = CommandError::input(format!("no such command: `{shown}`"));
-    if let Some((_, ours)) = COSIGN_COMMANDS.iter().find(|(theirs, _)| *theirs == name) {
+    if let Some(ours) = cosign::command(name) {
         return error.hint(format!("cosign's `{shown}` is here: {ours}"));
     }
     let command = Cli::command();
@@ -207,6 +239,9 @@ fn list(app: &App, path: Option<&OsStr>) -> Result<u8, CommandError> {
         });
     }
     for (name, alias) in app.config.aliases() {
+        if is_built_in(name) {
+            continue;
+        }
         rows.push(Row::Alias {
             name: name.clone(),
             stands_for: alias.value.clone(),
@@ -245,22 +280,25 @@ fn list(app: &App, path: Option<&OsStr>) -> Result<u8, CommandError> {
     Ok(0)
 }
 
-/// Prints what clap found wrong, with our spelling where a user of cosign typed theirs.
-fn misspelt(error: &clap::Error) -> u8 {
+/// Prints what clap found wrong; for a flag of cosign's, how we spell it.
+fn misspelt(arguments: &[OsString], error: &clap::Error) -> u8 {
+    let ui = Ui::new(Format::Text, Color::Auto, false, 0);
+    if let Err(error) = pasted::refuse(arguments) {
+        return commands::fail(&ui, &error, false);
+    }
+    if error.kind() == ErrorKind::UnknownArgument
+        && let Some(ContextValue::String(typed)) = error.get(ContextKind::InvalidArg)
+        && let Some(ours) = cosign::flag(typed.split(['=', ' ']).next().unwrap_or(typed))
+    {
+        let error =
+            CommandError::input(format!("`{}` is a flag of cosign's", clean(typed))).hint(ours);
+        return commands::fail(&ui, &error, false);
+    }
     let _ = error.print();
-    if matches!(
-        error.kind(),
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
-    ) {
-        return 0;
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => 0,
+        _ => Failure::Input.exit_code(),
     }
-    if let Some(ContextValue::String(flag)) = error.get(ContextKind::InvalidArg) {
-        let typed = flag.split(['=', ' ']).next().unwrap_or(flag);
-        if let Some((_, ours)) = COSIGN_FLAGS.iter().find(|(theirs, _)| *theirs == typed) {
-            let _ = writeln!(std::io::stderr(), "  hint: {ours}");
-        }
-    }
-    Failure::Input.exit_code()
 }
 
 /// The variables that are text; others cannot be meant for us.

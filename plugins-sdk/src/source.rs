@@ -100,6 +100,9 @@ pub struct SignaturesArgs {
 pub struct SignaturesReply {
     /// The signatures.
     pub signatures: Vec<StoredSignature>,
+    /// What may be signatures too and could not be read. Without a good one, the host then says "could not tell", not "refused".
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failures: Vec<Error>,
     /// There are more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_page: Option<String>,

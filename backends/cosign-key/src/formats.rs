@@ -1,10 +1,10 @@
 //! From the text of a key to what is stored in it: the PEM labels, and what each one means.
 
 use crate::container::{self, Container};
-use crate::error::{KeyError, shown};
+use crate::error::KeyError;
 use crate::files::MAX_KEY_FILE;
 use crate::pbes2::EncryptedPkcs8;
-use crate::pem::{self, Block};
+use crate::pem::{self, Block, shown_label};
 use crate::private_key::PrivateKey;
 
 /// A private key as it is stored.
@@ -76,7 +76,7 @@ fn stored_key(block: &Block) -> Result<StoredKey, KeyError> {
         "RSA PRIVATE KEY" => PrivateKey::from_pkcs1(content).map(StoredKey::Plain),
         "DSA PRIVATE KEY" => Err(KeyError::UnsupportedAlgorithm("DSA".into())),
         "OPENSSH PRIVATE KEY" => Err(KeyError::OpenSsh),
-        other => Err(KeyError::UnsupportedBlock(shown(other))),
+        other => Err(KeyError::UnsupportedBlock(shown_label(other))),
     }
 }
 
@@ -88,7 +88,7 @@ fn no_private_key(blocks: &[Block]) -> KeyError {
     } else if labels().any(|l| l.ends_with("CERTIFICATE")) {
         KeyError::Certificate
     } else {
-        KeyError::UnsupportedBlock(labels().next().map(shown).unwrap_or_default())
+        KeyError::UnsupportedBlock(labels().next().map(shown_label).unwrap_or_default())
     }
 }
 

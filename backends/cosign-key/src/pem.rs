@@ -36,8 +36,8 @@ pub(crate) fn blocks(bytes: &[u8]) -> Result<Vec<Block>, KeyError> {
         if label != end {
             return Err(KeyError::Damaged(format!(
                 "it begins as `{}` and ends as `{}`",
-                shown(label),
-                shown(end)
+                shown_label(label),
+                shown_label(end)
             )));
         }
         blocks.push(block(label, body)?);
@@ -47,6 +47,16 @@ pub(crate) fn blocks(bytes: &[u8]) -> Result<Vec<Block>, KeyError> {
         return Err(KeyError::NotPem);
     }
     Ok(blocks)
+}
+
+/// A label, if it is written as labels are: in a broken file a part of the key may stand there.
+pub(crate) fn shown_label(label: &str) -> String {
+    let as_labels_are = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || " #-".contains(c);
+    if label.chars().all(as_labels_are) {
+        shown(label)
+    } else {
+        "…".into()
+    }
 }
 
 fn text(bytes: &[u8]) -> Result<&str, KeyError> {

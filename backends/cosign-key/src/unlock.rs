@@ -68,9 +68,9 @@ pub(crate) fn unlock(
         });
         let password = match answer {
             Ok(password) => password,
-            // There was a password, so the news is that it was wrong.
+            // The host only guessed so far: the news is that nobody gave a password.
             Err(e) if e.code == ErrorCode::AuthRequired && !tried.is_empty() => {
-                return Err(wrong_password(subject, &tried).because(e));
+                return Err(e.because(format!("tried: {}", in_short(&tried))));
             }
             Err(e) => return Err(e),
         };
@@ -101,9 +101,20 @@ fn wrong_password(subject: &Subject, tried: &[String]) -> Error {
         ErrorCode::AuthRequired,
         format!("wrong password for {}", subject.text()),
     )
-    .because(format!("tried: {}", tried.join(", ")))
-    .hint("put the password in `SIGTOOL_PASSWORD`, or type it when asked on a terminal")
-    .hint("or name its place in the profile: password = { file = \"…\" }")
+    .because(format!("tried: {}", in_short(tried)))
+    .hint(format!(
+        "give the right one by {}",
+        tried.last().map_or("a terminal", |place| place)
+    ))
+}
+
+/// The places, each once: `an empty password, the terminal (3 times)`.
+fn in_short(tried: &[String]) -> String {
+    let places = tried.chunk_by(|a, b| a == b).map(|same| match same.len() {
+        1 => same[0].clone(),
+        times => format!("{} ({times} times)", same[0]),
+    });
+    places.collect::<Vec<_>>().join(", ")
 }
 
 /// The password of a key that is made.

@@ -61,11 +61,11 @@ pub(crate) fn list(
             break;
         }
     }
-    // With one signature in hand the rest is a remark. Without any, "there is none" would be a guess.
+    // Without any, "there is none" would be a guess.
     if reply.signatures.is_empty() && args.page.is_none() && !trouble.is_empty() {
         return Err(trouble.remove(0));
     }
-    reply.notes.extend(trouble.iter().map(ToString::to_string));
+    reply.failures = trouble;
     Ok(reply)
 }
 
@@ -541,7 +541,7 @@ mod tests {
         assert!(stage.page(None).is_err());
         stage.attach("aaaaaaaa", "A", &[]).unwrap();
         let reply = stage.list();
-        assert_eq!((reply.signatures.len(), reply.notes.len()), (1, 1));
+        assert_eq!((reply.signatures.len(), reply.failures.len()), (1, 1));
     }
 
     #[test]

@@ -447,7 +447,7 @@ impl Source for FolderSource {
         Ok(SignaturesReply {
             signatures: signatures.into_iter().collect(),
             next_page: (start + 1 < names.len()).then(|| (start + 1).to_string()),
-            notes: vec![],
+            ..SignaturesReply::default()
         })
     }
 

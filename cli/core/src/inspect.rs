@@ -14,7 +14,7 @@ use crate::bundle::Bundle;
 use crate::key::pem_blocks;
 use crate::limits::{MAX_BUNDLE, MAX_CERTIFICATES, MAX_KEY_FILE};
 use crate::signature::{Malformed, decode_detached};
-use crate::text::printable;
+use crate::text::{printable, printable_label};
 use serde::Serialize;
 use x509_cert::der::asn1::{AnyRef, UintRef};
 use x509_cert::der::{Decode as _, Reader as _};
@@ -136,7 +136,7 @@ fn pem(content: &[u8]) -> Result<Inspected, String> {
         tag if tag.ends_with("PRIVATE KEY") => key::private(blocks.remove(0)),
         tag => Err(format!(
             "it is a PEM block `{}`, which is not known here",
-            printable(tag)
+            printable_label(tag)
         )),
     }
 }

@@ -84,7 +84,7 @@ pub enum PolicyError {
     #[error("the policy names no key")]
     NoKeys,
     /// More than could ever sign.
-    #[error("the policy requires {required} signers, but lists only {listed} distinct ones")]
+    #[error("the policy requires {required} signers, but lists only {listed}")]
     TooMany {
         /// How many are required.
         required: usize,

@@ -5,7 +5,9 @@ use crate::limits::MAX_DETACHED;
 use crate::text::printable;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde::Serialize;
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// What a file of signatures holds; told apart by its content, never by its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,14 +19,28 @@ pub enum SignatureFile {
 }
 
 /// Why a file does not hold a signature.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
-#[error("{what} (in {at})")]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Malformed {
     /// Which part of it: `the file`, `messageSignature.messageDigest`.
     pub at: String,
     /// What is wrong there.
     pub what: String,
 }
+
+impl std::error::Error for Malformed {}
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)?;
+        match self.at.as_str() {
+            WHOLE => Ok(()),
+            part => write!(f, " (in {part})"),
+        }
+    }
+}
+
+/// The part that is all of it.
+const WHOLE: &str = "the file";
 
 impl Malformed {
     /// A part and what is wrong with it.
@@ -58,7 +74,7 @@ impl SignatureFile {
 ///
 /// It is empty, too long, a key instead, or neither Base64 nor a signature's bytes.
 pub fn decode_detached(content: &[u8]) -> Result<Vec<u8>, Malformed> {
-    let malformed = |what: &str| Malformed::new("the file", what);
+    let malformed = |what: &str| Malformed::new(WHOLE, what);
     if content.len() > MAX_DETACHED {
         return Err(malformed(&format!(
             "it has {} bytes, a detached signature at most {MAX_DETACHED}",
@@ -75,6 +91,7 @@ pub fn decode_detached(content: &[u8]) -> Result<Vec<u8>, Malformed> {
         .collect();
     match STANDARD.decode(&text) {
         Ok(signature) if signature.is_empty() => Err(malformed("it is empty")),
+        Ok(signature) if is_envelope(&signature) => Err(Malformed::new(WHOLE, ENVELOPE)),
         Ok(signature) => Ok(signature),
         Err(_) if is_raw(content) => Ok(content.to_vec()),
         Err(_) => Err(malformed(
@@ -89,8 +106,21 @@ pub fn encode_detached(signature: &[u8]) -> Vec<u8> {
     STANDARD.encode(signature).into_bytes()
 }
 
+/// What is wrong with a signature that [is an envelope](is_envelope).
+pub(crate) const ENVELOPE: &str = "it is an attestation (a DSSE envelope), no signature of a file";
+
+/// Whether bytes are a DSSE envelope: `cosign attest-blob` writes one where a signature belongs.
+pub(crate) fn is_envelope(bytes: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Envelope {
+        #[serde(rename = "payloadType")]
+        _payload_type: IgnoredAny,
+    }
+    bytes.first() == Some(&b'{') && serde_json::from_slice::<Envelope>(bytes).is_ok()
+}
+
 /// Whether bytes can be a raw signature: the DER of ECDSA, or the length of Ed25519 or RSA.
-fn is_raw(content: &[u8]) -> bool {
+pub(crate) fn is_raw(content: &[u8]) -> bool {
     use x509_cert::der::Decode as _;
     use x509_cert::der::asn1::AnyRef;
     matches!(content.len(), 64 | 256 | 384 | 512)
@@ -122,6 +152,7 @@ mod tests {
             (b"\n", "empty"),
             (b"not base64!", "neither"),
             (b"-----BEGIN PUBLIC KEY-----\n", "PEM"),
+            (b"eyJwYXlsb2FkVHlwZSI6IngifQ==", "attestation"),
             (&[b'A'; MAX_DETACHED + 4], "at most"),
         ] {
             let error = SignatureFile::decode(content).unwrap_err();

@@ -15,6 +15,16 @@ pub(crate) fn printable(text: &str) -> String {
     shown
 }
 
+/// A PEM label, if it is written as labels are (RFC 7468 section 3): in a broken file a part of a key may stand there.
+pub(crate) fn printable_label(label: &str) -> String {
+    let as_labels_are = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || " #-".contains(c);
+    if label.chars().all(as_labels_are) {
+        printable(label)
+    } else {
+        "…".to_owned()
+    }
+}
+
 /// Control characters, and the marks that reorder or hide text (Unicode TR 9 and the zero-width ones).
 fn is_hostile(c: char) -> bool {
     c.is_control()

@@ -78,9 +78,11 @@ pub fn verify_artifact(
     };
     let Gathered {
         candidates,
-        failures,
+        mut failures,
+        unread,
         mut notes,
     } = gathered;
+    failures.extend(unread);
     let digests = check::wanted_digests(policy.keys(), &candidates);
     let (artifact, more) = resolve(source, reference, &digests)?;
     notes.extend(more);

@@ -177,10 +177,21 @@ fn path(app: &App) -> Outcome {
 }
 
 fn pin(app: &App, path: &Path) -> Outcome {
-    let found = read_backend(path)?;
+    let mut found = read_backend(path)?;
     let sha256 = found.digest()?;
+    let before = app.config.backends().get(&found.manifest.id);
+    if let Some(isolation) = before.and_then(|before| before.isolation)
+        && !found.executable
+    {
+        found.isolation = isolation;
+    }
     app.ui.say(describe(&found).trim_end());
     app.ui.say(&format!("{:13}{sha256}", "sha256"));
+    if let Some(before) = before.and_then(|before| before.sha256.as_ref())
+        && *before != sha256
+    {
+        app.ui.say(&format!("{:13}{before}", "before"));
+    }
     let id = &found.manifest.id;
     if !app.confirm(&format!(
         "record the backend `{id}`, so that profiles can use it"

@@ -7,6 +7,7 @@ use crate::config::explain::Explained;
 use crate::config::layer::FileState;
 use crate::error::{CommandError, Failure};
 use crate::output::{clean, plural};
+use crate::run::{is_built_in, shadowed};
 use serde::Serialize;
 
 pub(super) fn run(app: &App, command: &Config) -> Outcome {
@@ -39,7 +40,7 @@ pub(super) fn print(app: &App, rows: &[Explained]) {
     #[derive(Serialize)]
     struct Row<'a> {
         key: &'a str,
-        value: &'a str,
+        value: serde_json::Value,
         origin: String,
         #[serde(skip_serializing_if = "Option::is_none")]
         inherited_from: Option<&'a str>,
@@ -49,7 +50,7 @@ pub(super) fn print(app: &App, rows: &[Explained]) {
     #[derive(Serialize)]
     struct Overrode<'a> {
         key: &'a str,
-        value: &'a str,
+        value: serde_json::Value,
         origin: String,
     }
     let width = rows
@@ -70,14 +71,13 @@ pub(super) fn print(app: &App, rows: &[Explained]) {
         }
         for old in &row.overrode {
             let key = if old.key.is_empty() {
-                &row.key
+                String::new()
             } else {
-                &old.key
+                format!("{} = ", clean(&old.key))
             };
             text += &format!(
-                "\n{:width$}   overrides {} = {} of {}",
+                "\n{:width$}   overrides {key}{}  # {}",
                 "",
-                clean(key),
                 clean(&old.value),
                 old.origin
             );
@@ -91,7 +91,7 @@ pub(super) fn print(app: &App, rows: &[Explained]) {
                 } else {
                     &old.key
                 },
-                value: &old.value,
+                value: json(&old.value),
                 origin: old.origin.to_string(),
             })
             .collect();
@@ -99,7 +99,7 @@ pub(super) fn print(app: &App, rows: &[Explained]) {
             &text,
             &Row {
                 key: &row.key,
-                value: &row.value,
+                value: json(&row.value),
                 origin: row.origin.to_string(),
                 inherited_from: row.inherited.as_deref(),
                 overrode,
@@ -109,12 +109,27 @@ pub(super) fn print(app: &App, rows: &[Explained]) {
     app.ui.end_items();
 }
 
+/// A value as TOML has it, as JSON has it. What is hidden in it is no TOML, and stays text.
+fn json(value: &str) -> serde_json::Value {
+    #[derive(serde::Deserialize)]
+    struct Document {
+        value: serde_json::Value,
+    }
+    toml::from_str(&format!("value = {value}"))
+        .map_or_else(|_| value.into(), |document: Document| document.value)
+}
+
 fn check(app: &App) -> Outcome {
-    let problems = app.config.check(&|id| app.backends.manifest(id));
+    let problems = app.config.check(&|id| app.backends.named_manifest(id));
     for problem in &problems {
         app.ui.error(problem);
         if app.ui.is_machine() {
             app.ui.item("", &super::ErrorRow::of(problem));
+        }
+    }
+    for (name, alias) in app.config.aliases() {
+        if is_built_in(name) {
+            app.ui.warn(&shadowed(name, alias));
         }
     }
     app.ui.end_items();
@@ -166,7 +181,7 @@ fn path(app: &App) -> Outcome {
 
 fn set(app: &App, key: &str, value: &str) -> Outcome {
     let mut edit = app.config.edit()?;
-    edit.set(key, value, &|id| app.backends.manifest(id))?;
+    edit.set(key, value, &|id| app.backends.named_manifest(id))?;
     let changed = edit.save()?;
     #[derive(Serialize)]
     struct Set<'a> {
@@ -175,7 +190,7 @@ fn set(app: &App, key: &str, value: &str) -> Outcome {
         file: Option<&'a std::path::Path>,
     }
     let file = app.config.user_file();
-    let shown = file.map(|f| f.display().to_string()).unwrap_or_default();
+    let shown = file.map(|f| app.short(f)).unwrap_or_default();
     let text = if changed {
         format!("set `{}` in {}", clean(key), clean(&shown))
     } else {

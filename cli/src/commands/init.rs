@@ -2,8 +2,8 @@
 
 use super::Outcome;
 use super::key::protection;
-use crate::app::{App, short_path};
-use crate::error::CommandError;
+use crate::app::App;
+use crate::error::{CommandError, why};
 use crate::host::SecretSource;
 use crate::output::clean;
 use serde::Serialize;
@@ -29,9 +29,8 @@ struct Made<'a> {
 
 pub(super) fn run(app: &App) -> Outcome {
     let Some(config_file) = app.config.user_file().map(Path::to_path_buf) else {
-        return Err(CommandError::could_not_tell(
-            "there is no place for a configuration: HOME is not set",
-        ));
+        // The same error as where anything else would be written.
+        return app.config.edit().map(|_| 0);
     };
     if let Some(chosen) = app.config.profile_chosen(None) {
         return already(app, &chosen.value, config_file);
@@ -50,8 +49,8 @@ pub(super) fn run(app: &App) -> Outcome {
     if !app.global.yes {
         let question = format!(
             "make the key pair {} and the profile `{NAME}` in {}",
-            short_path(&key),
-            short_path(&config_file)
+            app.short(&key),
+            app.short(&config_file)
         );
         if !app.confirm(&question)? {
             return Err(CommandError::new(
@@ -92,9 +91,9 @@ pub(super) fn run(app: &App) -> Outcome {
     let verb = if kept { "found" } else { "made" };
     let text = format!(
         "{verb}  the key pair {} ({})\nmade  the profile `{NAME}` in {}",
-        short_path(&made.key),
+        app.short(&made.key),
         protection(made.protection.as_deref()),
-        short_path(&made.config_file)
+        app.short(&made.config_file)
     );
     app.ui.result(&text, &made);
     app.ui
@@ -105,7 +104,7 @@ pub(super) fn run(app: &App) -> Outcome {
     }
     app.ui.say(&format!(
         "      give {} to whoever is to verify",
-        short_path(&made.public_key)
+        app.short(&made.public_key)
     ));
     Ok(0)
 }
@@ -127,7 +126,9 @@ fn password(app: &App) -> BTreeMap<String, SecretSource> {
 }
 
 fn already(app: &App, profile: &str, config_file: PathBuf) -> Outcome {
-    let read = app.config.profile(None, &|id| app.backends.manifest(id))?;
+    let read = app
+        .config
+        .profile(None, &|id| app.backends.named_manifest(id))?;
     let key = read
         .signer
         .as_ref()
@@ -160,6 +161,6 @@ fn make_folder(folder: &Path) -> Result<(), CommandError> {
         .create(folder)
         .map_err(|e| {
             CommandError::could_not_tell(format!("cannot make the folder `{}`", folder.display()))
-                .because(e)
+                .because(why(&e))
         })
 }

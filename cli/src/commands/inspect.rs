@@ -3,10 +3,10 @@
 use super::Outcome;
 use crate::app::App;
 use crate::args::Inspect;
-use crate::error::CommandError;
+use crate::error::{CommandError, why};
 use sigtool_core::Inspection;
 use std::io::Read as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The largest file that is looked into.
 const MAX_FILE: u64 = 16 * 1024 * 1024;
@@ -22,25 +22,49 @@ pub(super) fn run(app: &App, args: &Inspect) -> Outcome {
             .lock()
             .take(MAX_FILE + 1)
             .read_to_end(&mut bytes)
-            .map_err(|e| cannot(&e))?;
+            .map_err(|e| cannot(&why(&e)))?;
     } else {
-        let facts = std::fs::metadata(&args.file).map_err(|e| cannot(&e))?;
-        if !facts.is_file() {
-            return Err(cannot(&"not a regular file"));
+        let facts = std::fs::metadata(&args.file).map_err(|e| cannot(&why(&e)))?;
+        if facts.is_dir() {
+            return Err(cannot(&"it is a folder"));
         }
-        let file = std::fs::File::open(&args.file).map_err(|e| cannot(&e))?;
+        if !facts.is_file() {
+            return Err(cannot(&"it is not a regular file"));
+        }
+        let file = std::fs::File::open(&args.file).map_err(|e| cannot(&why(&e)))?;
         file.take(MAX_FILE + 1)
             .read_to_end(&mut bytes)
-            .map_err(|e| cannot(&e))?;
+            .map_err(|e| cannot(&why(&e)))?;
     }
     if bytes.len() as u64 > MAX_FILE {
         return Err(cannot(
             &"it is larger than any bundle, signature, key or certificate (16 MiB)",
         ));
     }
-    let inspection = sigtool_core::inspect(&bytes, &shown).map_err(|e| cannot(&e))?;
+    let inspection = sigtool_core::inspect(&bytes, &shown).map_err(|e| {
+        let error = CommandError::input(e.to_string());
+        match signature_beside(&args.file) {
+            Some(signature) => error.hint(format!(
+                "its signature lies beside it: sigtool inspect {}",
+                signature.display()
+            )),
+            None => error,
+        }
+    })?;
     app.ui.result(&text(&inspection), &inspection);
     Ok(0)
+}
+
+/// Who inspects an artifact means its signature.
+fn signature_beside(file: &Path) -> Option<PathBuf> {
+    [".sigstore.json", ".sig"]
+        .iter()
+        .map(|ending| {
+            let mut path = file.as_os_str().to_owned();
+            path.push(ending);
+            PathBuf::from(path)
+        })
+        .find(|path| path.is_file())
 }
 
 /// Headings, with labelled values below each.

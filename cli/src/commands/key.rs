@@ -1,10 +1,10 @@
 //! `sigtool key`: make keys, take them over, show them.
 
 use super::Outcome;
-use crate::app::{App, FILE_KEYS, short_path, working_folder};
+use crate::app::{App, FILE_KEYS, working_folder};
 use crate::args::{Key, OneKey};
 use crate::config::{KeyText, Profile};
-use crate::error::CommandError;
+use crate::error::{CommandError, why};
 use crate::host::{Opening, SecretSource};
 use crate::output::clean;
 use serde::Serialize;
@@ -199,7 +199,7 @@ pub(super) fn protection(word: Option<&str>) -> String {
 }
 
 pub(super) fn report_made(app: &App, verb: &str, made: &KeyMade) {
-    let files: Vec<_> = made.files.iter().map(|file| short_path(file)).collect();
+    let files: Vec<_> = made.files.iter().map(|file| app.short(file)).collect();
     let text = format!(
         "{verb} {} ({}), {}",
         files.join(" and "),
@@ -222,14 +222,14 @@ fn list(app: &App) -> Outcome {
         let name = name.name;
         let profile = app
             .config
-            .profile(Some(&name), &|id| app.backends.manifest(id));
+            .profile(Some(&name), &|id| app.backends.named_manifest(id));
         if let Ok(profile) = profile
             && let Some(signer) = &profile.signer
             && let Some(key) = signer.key_text()
         {
             let shown = key
                 .path()
-                .map_or_else(|| key.text.clone(), |path| short_path(&path));
+                .map_or_else(|| key.text.clone(), |path| app.short(&path));
             keys.entry(shown).or_default().push(name);
         }
     }
@@ -238,7 +238,7 @@ fn list(app: &App) -> Outcome {
     {
         for path in entries.flatten().map(|entry| entry.path()) {
             if path.extension().is_some_and(|e| e == "key") {
-                keys.entry(short_path(&path)).or_default();
+                keys.entry(app.short(&path)).or_default();
             }
         }
     }
@@ -284,10 +284,7 @@ fn public_key(app: &App, which: &OneKey) -> Result<(String, PublicKeyReply), Com
             return Ok((reference.to_owned(), reply));
         }
     }
-    let opening = match reference {
-        Some(_) => app.opening(reference, &Profile::default())?,
-        None => app.opening(None, &app.profile()?)?,
-    };
+    let opening = opening(app, reference)?;
     let name = opening.configuration["key"]["name"]
         .as_str()
         .unwrap_or("")
@@ -298,6 +295,20 @@ fn public_key(app: &App, which: &OneKey) -> Result<(String, PublicKeyReply), Com
         .call::<GetPublicKey>(&KeyArgs::default())
         .map_err(|error| opening.failed("signer.public_key", error))?;
     Ok((name, reply))
+}
+
+/// The signer with the key that was named, or with the profile's.
+fn opening(app: &App, reference: Option<&str>) -> Result<Opening, CommandError> {
+    if reference.is_some() {
+        return app.opening(reference, &Profile::default());
+    }
+    let profile = app.profile()?;
+    if profile.signer.is_none() {
+        return Err(CommandError::input("which key?")
+            .because("none is named, and no profile in use has one")
+            .hint("name it: a path, or SCHEME:REST such as env:VARIABLE"));
+    }
+    app.opening(None, &profile)
 }
 
 fn show(app: &App, which: &OneKey) -> Outcome {
@@ -325,7 +336,8 @@ fn export_public(app: &App, which: &OneKey, output: Option<&Path>) -> Outcome {
         return Ok(0);
     };
     sigtool_core::write::atomic_write(output, pem.as_bytes(), 0o644).map_err(|e| {
-        CommandError::could_not_tell(format!("cannot write `{}`", output.display())).because(e)
+        CommandError::could_not_tell(format!("cannot write `{}`", output.display()))
+            .because(why(&e))
     })?;
     let files = [output.to_owned()];
     let row = Row::of(&name, &reply.public_key, None, &files);
@@ -335,10 +347,7 @@ fn export_public(app: &App, which: &OneKey, output: Option<&Path>) -> Outcome {
 
 fn change_password(app: &App, which: &OneKey) -> Outcome {
     let reference = which.reference.as_deref().or(which.key.as_deref());
-    let mut opening = match reference {
-        Some(_) => app.opening(reference, &Profile::default())?,
-        None => app.opening(None, &app.profile()?)?,
-    };
+    let mut opening = opening(app, reference)?;
     if opening.configuration.get("new_password").is_none() {
         opening.configuration["new_password"] = json!({ "secret": "/new_password" });
     }

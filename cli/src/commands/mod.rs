@@ -12,13 +12,34 @@ mod verify;
 
 use crate::app::App;
 use crate::args::Command;
-use crate::error::CommandError;
+use crate::error::{CommandError, Failure};
+use crate::output::Ui;
 
 /// The exit code of a command that got as far as reporting.
 pub(crate) type Outcome = Result<u8, CommandError>;
 
-/// Runs a built-in command.
-pub(crate) fn run(app: &App, command: &Command) -> Outcome {
+/// Runs a built-in command. What it fails with is reported here.
+pub(crate) fn run(app: &App, command: &Command) -> u8 {
+    dispatch(app, command).unwrap_or_else(|error| fail(&app.ui, &error, command.lists()))
+}
+
+/// Reports that a command failed, for people and in machine formats for programs. Gives the exit code.
+pub(crate) fn fail(ui: &Ui, error: &CommandError, in_array: bool) -> u8 {
+    #[derive(serde::Serialize)]
+    struct Failed<'a> {
+        status: &'static str,
+        error: ErrorRow<'a>,
+    }
+    let failed = Failed {
+        status: "failed",
+        error: ErrorRow::of(error),
+    };
+    ui.error(error);
+    ui.failure(&failed, in_array);
+    error.failure.exit_code()
+}
+
+fn dispatch(app: &App, command: &Command) -> Outcome {
     match command {
         Command::Backend(command) => backend::run(app, command),
         Command::Config(command) => config::run(app, command),
@@ -43,6 +64,11 @@ struct ErrorRow<'a> {
     hints: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<&'static str>,
+    /// The file of the user's that is wrong, and the line, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<&'a std::path::Path>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<usize>,
 }
 
 impl<'a> ErrorRow<'a> {
@@ -53,18 +79,27 @@ impl<'a> ErrorRow<'a> {
             causes: &error.causes,
             hints: &error.hints,
             code: error.code.map(sigtool_sdk::ErrorCode::as_str),
+            file: error.snippet.as_ref().map(|place| place.path.as_path()),
+            line: error.snippet.as_ref().map(|place| place.line()),
         }
     }
 }
 
-/// What became of several artifacts, and the name of each that failed.
-fn summary_text(done: &str, tally: &crate::batch::Tally) -> String {
+/// What became of several artifacts, and the name of each that failed, with how it failed where that says something.
+fn summary_text(
+    done: &str,
+    tally: &crate::batch::Tally,
+    how: impl Fn(Failure) -> Option<&'static str>,
+) -> String {
     use crate::output::{clean, plural};
     let mut text = format!("{} {done}", plural(tally.done, "artifact"));
     if !tally.failed.is_empty() {
         text += &format!(", {} failed:", tally.failed.len());
         for (artifact, failure) in &tally.failed {
-            text += &format!("\n  {} ({})", clean(artifact), failure.as_str());
+            text += &format!("\n  {}", clean(artifact));
+            if let Some(how) = how(*failure) {
+                text += &format!(" ({how})");
+            }
         }
     }
     if tally.not_tried > 0 {

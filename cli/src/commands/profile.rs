@@ -65,7 +65,8 @@ fn show(app: &App, name: Option<&str>) -> Outcome {
             .hint("or name one: sigtool profile show NAME"));
     };
     // Reads it whole, so that a profile that cannot be used is an error here too.
-    app.config.profile(asked, &|id| app.backends.manifest(id))?;
+    app.config
+        .profile(asked, &|id| app.backends.named_manifest(id))?;
     let rows = app
         .config
         .explain(Some(&super::config::dotted(&["profile", &chosen.value])));
@@ -75,7 +76,7 @@ fn show(app: &App, name: Option<&str>) -> Outcome {
 
 fn use_profile(app: &App, name: &str) -> Outcome {
     app.config
-        .profile(Some(name), &|id| app.backends.manifest(id))?;
+        .profile(Some(name), &|id| app.backends.named_manifest(id))?;
     app.config.use_profile(name)?;
     #[derive(Serialize)]
     struct Used<'a> {
@@ -89,7 +90,9 @@ fn use_profile(app: &App, name: &str) -> Outcome {
     let user_file = app.config.user_file();
     let above = |origin: &Origin| match origin {
         Origin::File { file, .. } => Some(file.path.as_path()) != user_file,
-        _ => true,
+        Origin::Variable(_) => true,
+        // A flag is gone with this run.
+        Origin::BuiltIn | Origin::Flag(_) => false,
     };
     let now = app.config.profile_chosen(None);
     if let Some(now) = now.filter(|now| now.value != name && above(&now.origin)) {

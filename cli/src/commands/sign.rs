@@ -1,20 +1,19 @@
 //! `sigtool sign`: one unlock, many artifacts, and one failure does not lose the others.
 
 use super::Outcome;
-use crate::app::{App, SignerInUse, short_path};
+use crate::app::{App, SignerInUse, SourceInUse};
 use crate::args::{Sign, SignatureFormat};
-use crate::batch::{self, Expanded, Item, Tally};
+use crate::batch::{self, Expanded, Item, Places, STDIN, Tally};
 use crate::config::Profile;
-use crate::error::{CommandError, Failure};
+use crate::error::{CommandError, Failure, why};
 use crate::host;
 use crate::output::clean;
 use serde::Serialize;
 use sigtool_core::key::key_hint;
 use sigtool_core::sign::{Destination, SignError, SignedArtifact, SigningRequest};
 use sigtool_core::sign_artifact;
-use sigtool_sdk::connection::Handle;
-use sigtool_sdk::types::{Artifact, KeyAlgorithm, SignatureFormat as Format};
-use std::path::Path;
+use sigtool_sdk::types::{Artifact, ArtifactKind, KeyAlgorithm, SignatureFormat as Format};
+use std::path::{Path, PathBuf};
 
 pub(super) fn run(app: &App, args: &Sign) -> Outcome {
     let profile = app.profile()?;
@@ -29,19 +28,28 @@ pub(super) fn run(app: &App, args: &Sign) -> Outcome {
     }
     about_images(app, &profile);
     let formats = formats(args, profile.signature_format.value);
-    let source = app.files()?;
-    let expanded = batch::expand(&args.artifacts, &source, &app.settings)?;
+    let source = app.source(&profile)?;
+    let expanded = batch::expand("sign", &args.artifacts, &source, &app.settings)?;
     check_single(args, &expanded)?;
     for note in &expanded.notes {
-        app.ui.note(&clean(note));
+        app.ui.note(&clean(&app.relative(note)));
     }
-    let signer = app.signer(app.opening(args.key.as_deref(), &profile)?)?;
+    let opening = app.opening(args.key.as_deref(), &profile)?;
+    // If there is nothing to sign, nobody is asked for a password.
+    let signer = match expanded.found().next() {
+        Some(_) => Some(app.signer(opening)?),
+        None => None,
+    };
     let tally = batch::run(
         &expanded.items,
         app.jobs()?,
         args.artifacts.fail_fast,
-        |item| sign(args, &formats, expanded.is_single(), &source, &signer, item),
-        |shown, result| report(app, &signer, shown, result),
+        |item| match &signer {
+            Some(signer) => sign(args, &formats, &source, signer, item).map(|s| (signer, s)),
+            None => Err(CommandError::bug("an artifact was not expected")),
+        },
+        |_| false,
+        |shown, result| report(app, shown, result),
     );
     app.ui.end_items();
     summary(app, &tally, expanded.items.len());
@@ -76,6 +84,11 @@ fn formats(args: &Sign, profile: SignatureFormat) -> Vec<Format> {
 
 /// Flags that name one thing cannot serve several artifacts.
 fn check_single(args: &Sign, expanded: &Expanded) -> Result<(), CommandError> {
+    let places = Places {
+        bundle: args.bundle.as_deref(),
+        signature: args.signature.as_deref(),
+    };
+    places.check(expanded)?;
     if expanded.is_single() {
         return Ok(());
     }
@@ -87,18 +100,8 @@ fn check_single(args: &Sign, expanded: &Expanded) -> Result<(), CommandError> {
         if given.is_some() {
             return Err(CommandError::input(format!(
                 "`{flag}` is for one artifact, and there are {count}"
-            )));
-        }
-    }
-    for (flag, path) in [("--bundle", &args.bundle), ("--signature", &args.signature)] {
-        if let Some(path) = path
-            && !path.to_string_lossy().ends_with('/')
-        {
-            return Err(CommandError::input(format!(
-                "`{flag} {}` names one file, and there are {count} artifacts",
-                path.display()
             ))
-            .hint(format!("name a folder: {flag} {}/", path.display())));
+            .hint("sign that artifact by itself"));
         }
     }
     Ok(())
@@ -107,18 +110,16 @@ fn check_single(args: &Sign, expanded: &Expanded) -> Result<(), CommandError> {
 fn sign(
     args: &Sign,
     formats: &[Format],
-    single: bool,
-    source: &Handle,
+    source: &SourceInUse,
     signer: &SignerInUse,
     item: &Item,
 ) -> Result<SignedArtifact, CommandError> {
-    let at = |flag: &str, path: &Option<std::path::PathBuf>, suffix: &str| {
+    let at = |path: &Option<PathBuf>, suffix: &str| {
         path.as_deref()
-            .map(|path| batch::destination(flag, path, item, suffix, single))
-            .transpose()
+            .map(|path| batch::destination(path, item, suffix))
     };
-    let bundle = at("--bundle", &args.bundle, ".sigstore.json")?;
-    let signature = at("--signature", &args.signature, ".sig")?;
+    let bundle = at(&args.bundle, ".sigstore.json");
+    let signature = at(&args.signature, ".sig");
     let placed = |format: &Format| match format {
         Format::Bundle => bundle.is_some(),
         _ => signature.is_some(),
@@ -129,7 +130,7 @@ fn sign(
                 .hint("say where it goes: --bundle FILE, or --signature FILE"),
         );
     }
-    let named = item.from_stdin.then(|| "stdin".to_owned());
+    let named = item.from_stdin.then(|| STDIN.to_owned());
     let request = SigningRequest {
         reference: item.reference.clone(),
         name: args.name.clone().or(named),
@@ -141,18 +142,26 @@ fn sign(
             Destination::Beside
         },
     };
-    sign_artifact(source, &signer.signer, request).map_err(|error| failed(signer, item, error))
+    let mut signed = sign_artifact(&source.handle, &signer.signer, request)
+        .map_err(|error| failed(source, signer, item, error))?;
+    item.name_in(&mut signed.artifact);
+    Ok(signed)
 }
 
-fn failed(signer: &SignerInUse, item: &Item, error: SignError) -> CommandError {
+fn failed(
+    source: &SourceInUse,
+    signer: &SignerInUse,
+    item: &Item,
+    error: SignError,
+) -> CommandError {
     let message = format!("cannot sign `{}`", clean(&item.shown));
     match error {
-        SignError::Artifact(error) => CommandError::from_backend(message, *error),
+        SignError::Artifact(error) => source.failed(message, *error),
         SignError::Signer { operation, error } => {
             by_backend(message, &signer.backend, operation, *error)
         }
         SignError::Source { operation, error } => {
-            let mut shown = by_backend(message, "local-stage", operation, *error);
+            let mut shown = by_backend(message, &source.backend, operation, *error);
             shown.failure = Failure::CouldNotTell;
             shown
         }
@@ -166,8 +175,11 @@ fn failed(signer: &SignerInUse, item: &Item, error: SignError) -> CommandError {
         error @ (SignError::Destination(_) | SignError::NoBytes(_)) => {
             CommandError::input(message).because(error)
         }
-        SignError::Write { path, error } => CommandError::could_not_tell(message)
-            .because(format!("cannot write `{}`: {error}", path.display())),
+        SignError::Write { path, error } => CommandError::could_not_tell(message).because(format!(
+            "cannot write `{}`: {}",
+            path.display(),
+            why(&error)
+        )),
     }
 }
 
@@ -175,9 +187,10 @@ fn by_backend(
     message: String,
     backend: &str,
     operation: &str,
-    error: sigtool_sdk::Error,
+    mut error: sigtool_sdk::Error,
 ) -> CommandError {
     let blame = host::blame(backend, operation, &error);
+    error.hints.extend(host::whose_move(backend, &error));
     let mut shown = CommandError::from_backend(message, error);
     shown.causes.splice(0..0, blame);
     shown
@@ -193,7 +206,7 @@ struct Row<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     signer: Option<Signer<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    signatures: Vec<Signature<'a>>,
+    signatures: Vec<Signature>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     notes: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -212,21 +225,21 @@ struct Signer<'a> {
 }
 
 #[derive(Serialize)]
-struct Signature<'a> {
+struct Signature {
     format: &'static str,
-    location: &'a str,
+    location: PathBuf,
     replaced: bool,
 }
 
 fn report(
     app: &App,
-    signer: &SignerInUse,
     shown: &str,
-    result: Result<SignedArtifact, CommandError>,
+    result: Result<(&SignerInUse, SignedArtifact), CommandError>,
 ) -> Option<Failure> {
-    let signed = match result {
-        Ok(signed) => signed,
+    let (signer, signed) = match result {
+        Ok(done) => done,
         Err(error) => {
+            let error = app.relative_error(error);
             app.ui.error(&error);
             if app.ui.is_machine() {
                 let row = Row {
@@ -244,12 +257,13 @@ fn report(
         }
     };
     for note in &signed.notes {
-        app.ui.note(&format!("{}: {}", clean(shown), clean(note)));
+        let note = app.relative(note);
+        app.ui.note(&format!("{}: {}", clean(shown), clean(&note)));
     }
     let places: Vec<_> = signed
         .stored
         .iter()
-        .map(|stored| clean(&short_path(Path::new(&stored.location))))
+        .map(|stored| clean(&app.short(Path::new(&stored.location))))
         .collect();
     let row = Row {
         artifact: shown,
@@ -267,7 +281,7 @@ fn report(
             .iter()
             .map(|stored| Signature {
                 format: stored.format.as_str(),
-                location: &stored.location,
+                location: absolute(&stored.location),
                 replaced: stored.replaced,
             })
             .collect(),
@@ -281,9 +295,9 @@ fn report(
     };
     app.ui.item(
         &format!(
-            "signed{again} {} ({}) → {}",
+            "signed{again} {}{} → {}",
             clean(shown),
-            describe(&signed.artifact),
+            describe(shown, &signed.artifact),
             places.join(", ")
         ),
         &row,
@@ -291,17 +305,31 @@ fn report(
     None
 }
 
-/// `helm-chart app 1.2.0`.
-pub(super) fn describe(artifact: &Artifact) -> String {
-    let version = artifact
-        .version
-        .as_deref()
-        .map(|v| format!(" {v}"))
-        .unwrap_or_default();
-    match artifact.kind {
-        sigtool_sdk::types::ArtifactKind::Unknown => clean(&format!("{}{version}", artifact.name)),
-        kind => clean(&format!("{kind} {}{version}", artifact.name)),
+/// For a program in another folder; a source's own names stay.
+fn absolute(location: &str) -> PathBuf {
+    std::path::absolute(location).unwrap_or_else(|_| location.into())
+}
+
+/// ` (helm-chart app 1.2.0)`; nothing if that says no more than the path does.
+pub(super) fn describe(shown: &str, artifact: &Artifact) -> String {
+    let said = shown == "-" && artifact.name == STDIN
+        || Path::new(shown)
+            .file_name()
+            .is_some_and(|name| name == artifact.name.as_str());
+    let kind = match artifact.kind {
+        ArtifactKind::Unknown => None,
+        kind => Some(kind.to_string()),
+    };
+    let version = artifact.version.clone();
+    if said && kind.is_none() && version.is_none() {
+        return String::new();
     }
+    let words: Vec<String> = kind
+        .into_iter()
+        .chain([artifact.name.clone()])
+        .chain(version)
+        .collect();
+    format!(" ({})", clean(&words.join(" ")))
 }
 
 /// For several artifacts: how many, and the name of each that failed.
@@ -309,5 +337,5 @@ fn summary(app: &App, tally: &Tally, all: usize) {
     if all == 1 {
         return;
     }
-    app.ui.say(&super::summary_text("signed", tally));
+    app.ui.say(&super::summary_text("signed", tally, |_| None));
 }

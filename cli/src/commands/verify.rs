@@ -1,20 +1,19 @@
 //! `sigtool verify`: valid, refused, or could not tell. Never without a policy.
 
 use super::Outcome;
-use crate::app::{App, working_folder};
+use crate::app::{App, SourceInUse, working_folder};
 use crate::args::Verify;
-use crate::batch::{self, Item};
-use crate::config::KeyText;
+use crate::batch::{self, Item, Places, STDIN};
 use crate::config::profile::VerifySettings;
 use crate::config::settings::Require as Wanted;
-use crate::error::{CommandError, Failure};
-use crate::output::clean;
+use crate::config::{KeyText, Profile};
+use crate::error::{CommandError, Failure, why};
+use crate::output::{clean, plural};
 use serde::Serialize;
 use sigtool_core::key::parse_public_key;
 use sigtool_core::policy::{Require, TrustedKey};
 use sigtool_core::verify::CheckedSignature;
-use sigtool_core::{GivenSignature, Policy, Verification, Verified, verify_artifact};
-use sigtool_sdk::connection::Handle;
+use sigtool_core::{GivenSignature, Policy, Reason, Verification, Verified, verify_artifact};
 use sigtool_sdk::types::Artifact;
 use std::io::Read as _;
 use std::path::Path;
@@ -23,38 +22,76 @@ use std::path::Path;
 const MAX_FILE: u64 = 16 * 1024 * 1024;
 
 pub(super) fn run(app: &App, args: &Verify) -> Outcome {
-    let policies = policies(app, args)?;
-    let source = app.files()?;
-    let expanded = batch::expand(&args.artifacts, &source, &app.settings)?;
+    let profile = app.profile()?;
+    let policies = policies(app, args, &profile)?;
+    let source = app.source(&profile)?;
+    let expanded = batch::expand("verify", &args.artifacts, &source, &app.settings)?;
+    let places = Places {
+        bundle: args.bundle.as_deref(),
+        signature: args.signature.as_deref(),
+    };
+    places.check(&expanded)?;
     for note in &expanded.notes {
-        app.ui.note(&clean(note));
+        app.ui.note(&clean(&app.relative(note)));
     }
-    let single = expanded.is_single();
     let tally = batch::run(
         &expanded.items,
         app.jobs()?,
         args.artifacts.fail_fast,
-        |item| verify(args, &policies, &source, item, single),
+        |item| verify(&places, &policies, &source, item),
+        |judged| !judged.is_valid(),
         |shown, result| report(app, shown, result),
     );
     app.ui.end_items();
     if expanded.items.len() > 1 {
-        app.ui.say(&super::summary_text("valid", &tally));
+        app.ui.say(&super::summary_text("valid", &tally, |failure| {
+            Some(match failure {
+                Failure::Refused => "refused",
+                Failure::CouldNotTell => "could not tell",
+                _ => "not checked",
+            })
+        }));
     }
     Ok(tally.exit_code())
 }
 
 /// What must hold: the policy of the command line or of the profile, and the one that this system demands of everyone.
-fn policies(app: &App, args: &Verify) -> Result<Vec<Policy>, CommandError> {
-    let asked = asked_policy(app, args)?;
-    let mut policies = vec![asked];
+fn policies(app: &App, args: &Verify, profile: &Profile) -> Result<Vec<Demand>, CommandError> {
+    let asked = Demand {
+        policy: asked_policy(app, args, profile)?,
+        of_machine: None,
+    };
+    let mut demands = vec![asked];
     if let Some(demanded) = &app.config.policy().verify {
-        policies.push(policy_of(app, demanded, None)?);
+        let place = demanded.keys.first().map(|key| key.origin.to_string());
+        demands.push(Demand {
+            policy: policy_of(app, demanded, None)?,
+            of_machine: place,
+        });
     }
-    Ok(policies)
+    Ok(demands)
 }
 
-fn asked_policy(app: &App, args: &Verify) -> Result<Policy, CommandError> {
+/// A policy that must be met.
+struct Demand {
+    policy: Policy,
+    /// Where it stands, if it is not what this run asked for, but what the machine demands of every run.
+    of_machine: Option<String>,
+}
+
+/// What verifying an artifact gave, and which policy decided it.
+struct Judged {
+    verified: Verified,
+    of_machine: Option<String>,
+}
+
+impl Judged {
+    fn is_valid(&self) -> bool {
+        matches!(self.verified.verification, Verification::Valid { .. })
+    }
+}
+
+fn asked_policy(app: &App, args: &Verify, profile: &Profile) -> Result<Policy, CommandError> {
     let require = args
         .require
         .as_deref()
@@ -77,9 +114,8 @@ fn asked_policy(app: &App, args: &Verify) -> Result<Policy, CommandError> {
             })
             .collect::<Result<_, _>>()?;
         return Policy::new(keys, require.unwrap_or_default())
-            .map_err(|e| CommandError::input("this is no policy").because(e));
+            .map_err(|e| CommandError::input("this policy cannot be used").because(e));
     }
-    let profile = app.profile()?;
     let Some(settings) = &profile.verify else {
         let which = profile.name.as_ref().map_or_else(
             || "no profile is in use".to_owned(),
@@ -112,7 +148,7 @@ fn policy_of(
     let keys = settings
         .keys
         .iter()
-        .map(|key| trusted_key(app, &key.value))
+        .map(|key| trusted_key(app, &key.value).map_err(|error| key.origin.blame(error)))
         .collect::<Result<_, _>>()?;
     let configured = match settings.require.value {
         Wanted::All => Require::All,
@@ -120,7 +156,7 @@ fn policy_of(
         Wanted::Number(number) => Require::Count(number.get()),
     };
     Policy::new(keys, require.unwrap_or(configured)).map_err(|e| {
-        let message = "the policy of the configuration is none";
+        let message = "this policy cannot be used";
         settings.require.origin.error(format!("{message}: {e}"), "")
     })
 }
@@ -129,7 +165,7 @@ fn policy_of(
 fn trusted_key(app: &App, key: &KeyText) -> Result<TrustedKey, CommandError> {
     let cannot = || CommandError::input(format!("cannot use the key `{}`", clean(&key.text)));
     let text = match (key.path(), key.scheme()) {
-        (Some(path), _) => read(&path).map_err(|e| cannot().because(e))?,
+        (Some(path), _) => read(&path).map_err(|e| cannot().because(why(&e)))?,
         (None, Some("env")) => {
             let name = key.rest();
             let value = app.settings.environment.get(name);
@@ -156,61 +192,79 @@ fn trusted_key(app: &App, key: &KeyText) -> Result<TrustedKey, CommandError> {
     })?;
     Ok(TrustedKey {
         key: public_key,
-        name: key.text.clone(),
+        name: name(app, key),
     })
 }
 
+/// How reports call a trusted key: as it was written, or shorter.
+fn name(app: &App, key: &KeyText) -> String {
+    match key.path() {
+        Some(path) if Path::new(&key.text).is_absolute() => app.short(&path),
+        _ => key.text.clone(),
+    }
+}
+
 fn read(path: &Path) -> std::io::Result<Vec<u8>> {
-    let file = std::fs::File::open(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(std::io::Error::other("not a regular file"));
+    // Before it is opened: opening a named pipe waits for its other end.
+    let facts = std::fs::metadata(path)?;
+    if facts.is_dir() {
+        return Err(std::io::ErrorKind::IsADirectory.into());
+    }
+    if !facts.is_file() {
+        return Err(std::io::Error::other("it is not a regular file"));
     }
     let mut bytes = Vec::new();
-    file.take(MAX_FILE).read_to_end(&mut bytes)?;
+    std::fs::File::open(path)?
+        .take(MAX_FILE)
+        .read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
 fn verify(
-    args: &Verify,
-    policies: &[Policy],
-    source: &Handle,
+    places: &Places<'_>,
+    demands: &[Demand],
+    source: &SourceInUse,
     item: &Item,
-    single: bool,
-) -> Result<Verified, CommandError> {
-    let given = given(args, item, single)?;
+) -> Result<Judged, CommandError> {
+    let given = given(places, item)?;
     let cannot = || format!("cannot verify `{}`", clean(&item.shown));
     if item.from_stdin && given.is_empty() {
         return Err(CommandError::input(cannot())
             .because("standard input has no signatures beside it")
             .hint("name one: --bundle FILE, or --signature FILE"));
     }
-    let mut verified: Option<Verified> = None;
-    for policy in policies {
-        let this = verify_artifact(source, &item.reference, &given, policy)
-            .map_err(|error| CommandError::from_backend(cannot(), error))?;
+    let mut judged: Option<Judged> = None;
+    for demand in demands {
+        let this = Judged {
+            verified: verify_artifact(&source.handle, &item.reference, &given, &demand.policy)
+                .map_err(|error| source.failed(cannot(), error))?,
+            of_machine: demand.of_machine.clone(),
+        };
         // The first that is not met is the answer; what all of them find is told by the first.
-        let met = matches!(this.verification, Verification::Valid { .. });
-        if verified.is_none() || !met {
-            verified = Some(this);
+        let met = this.is_valid();
+        if judged.is_none() || !met {
+            judged = Some(this);
         }
         if !met {
             break;
         }
     }
-    verified.ok_or_else(|| CommandError::bug("there was no policy"))
+    let mut judged = judged.ok_or_else(|| CommandError::bug("there was no policy"))?;
+    let artifact = &mut judged.verified.artifact;
+    item.name_in(artifact);
+    if item.from_stdin {
+        artifact.name = STDIN.to_owned();
+    }
+    Ok(judged)
 }
 
-fn given(args: &Verify, item: &Item, single: bool) -> Result<Vec<GivenSignature>, CommandError> {
+fn given(places: &Places<'_>, item: &Item) -> Result<Vec<GivenSignature>, CommandError> {
     let mut given = Vec::new();
-    for (flag, path, suffix) in [
-        ("--bundle", &args.bundle, ".sigstore.json"),
-        ("--signature", &args.signature, ".sig"),
-    ] {
-        let Some(path) = path else { continue };
-        let path = batch::destination(flag, path, item, suffix, single)?;
+    for (_, path, suffix) in places.given() {
+        let path = batch::destination(path, item, suffix);
         let content = read(&path).map_err(|e| {
             CommandError::input(format!("cannot read the signature `{}`", path.display()))
-                .because(e)
+                .because(why(&e))
         })?;
         given.push(GivenSignature {
             label: path.display().to_string(),
@@ -229,6 +283,9 @@ struct Row<'a> {
     resolved: Option<&'a Artifact>,
     #[serde(skip_serializing_if = "Option::is_none")]
     verification: Option<&'a Verification>,
+    /// Where the policy stands that decided, if it is the machine's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    demanded_by: Option<&'a str>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     checked: &'a [CheckedSignature],
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
@@ -237,11 +294,76 @@ struct Row<'a> {
     error: Option<super::ErrorRow<'a>>,
 }
 
-fn report(app: &App, shown: &str, result: Result<Verified, CommandError>) -> Option<Failure> {
+/// What else is to say. Beside a good signature, those of other signers are a line and no list: they are nobody's fault.
+fn say_notes(app: &App, name: &str, verified: &Verified) {
+    let valid = matches!(verified.verification, Verification::Valid { .. });
+    let of_others: Vec<String> = verified
+        .checked
+        .iter()
+        .filter_map(|checked| checked.reason.as_ref())
+        .filter(|reason| {
+            matches!(
+                reason,
+                Reason::WrongKey { .. } | Reason::DoesNotVerify { .. }
+            )
+        })
+        .map(ToString::to_string)
+        .collect();
+    for note in &verified.notes {
+        let line = format!("{name}: {}", clean(&app.relative(note)));
+        if valid && of_others.contains(note) {
+            app.ui.trace(&line);
+        } else {
+            app.ui.note(&line);
+        }
+    }
+    if valid && !of_others.is_empty() {
+        app.ui.note(&format!(
+            "{name}: {} beside it {} not count: not by a key of the policy (`--verbose` lists them)",
+            plural(of_others.len(), "signature"),
+            if of_others.len() == 1 { "does" } else { "do" }
+        ));
+    }
+}
+
+/// Every reason; of several signatures by other keys it is said once who is trusted.
+fn because(app: &App, mut error: CommandError, reasons: &[Reason]) -> CommandError {
+    let of_others = |reason: &&Reason| {
+        matches!(
+            reason,
+            Reason::WrongKey {
+                unverified_key_hint: Some(_),
+                ..
+            }
+        )
+    };
+    let several = reasons.iter().filter(of_others).count() > 1;
+    let mut trusts = None;
+    for reason in reasons {
+        let text = match reason {
+            Reason::WrongKey {
+                signature,
+                unverified_key_hint: Some(hint),
+                trusted,
+            } if several => {
+                trusts = Some(trusted);
+                format!("`{signature}` is signed by another key (key hint {hint})")
+            }
+            reason => reason.to_string(),
+        };
+        error = error.because(clean(&app.relative(&text)));
+    }
+    let Some(trusted) = trusts else { return error };
+    let trusted: Vec<_> = trusted.iter().map(ToString::to_string).collect();
+    error.because(clean(&format!("trusted: {}", trusted.join(", "))))
+}
+
+fn report(app: &App, shown: &str, result: Result<Judged, CommandError>) -> Option<Failure> {
     let name = clean(shown);
-    let verified = match result {
-        Ok(verified) => verified,
+    let judged = match result {
+        Ok(judged) => judged,
         Err(error) => {
+            let error = app.relative_error(error);
             app.ui.error(&error);
             if app.ui.is_machine() {
                 let row = Row {
@@ -249,6 +371,7 @@ fn report(app: &App, shown: &str, result: Result<Verified, CommandError>) -> Opt
                     status: "failed",
                     resolved: None,
                     verification: None,
+                    demanded_by: None,
                     checked: &[],
                     notes: &[],
                     error: Some(super::ErrorRow::of(&error)),
@@ -258,9 +381,8 @@ fn report(app: &App, shown: &str, result: Result<Verified, CommandError>) -> Opt
             return Some(error.failure);
         }
     };
-    for note in &verified.notes {
-        app.ui.note(&format!("{name}: {}", clean(note)));
-    }
+    let verified = &judged.verified;
+    say_notes(app, &name, verified);
     let (status, failure, reasons) = match &verified.verification {
         Verification::Valid { .. } => ("valid", None, &[][..]),
         Verification::Refused { reasons } => ("refused", Some(Failure::Refused), &reasons[..]),
@@ -273,6 +395,7 @@ fn report(app: &App, shown: &str, result: Result<Verified, CommandError>) -> Opt
         status,
         resolved: Some(&verified.artifact),
         verification: Some(&verified.verification),
+        demanded_by: judged.of_machine.as_deref(),
         checked: &verified.checked,
         notes: &verified.notes,
         error: None,
@@ -282,12 +405,11 @@ fn report(app: &App, shown: &str, result: Result<Verified, CommandError>) -> Opt
             Failure::Refused => format!("refused `{name}`"),
             _ => format!("could not tell whether `{name}` is signed as the policy demands"),
         };
-        let error = reasons
-            .iter()
-            .fold(CommandError::new(failure, message), |error, reason| {
-                error.because(clean(&reason.to_string()))
-            });
-        app.ui.error(&error);
+        let mut error = CommandError::new(failure, message);
+        if let Some(place) = &judged.of_machine {
+            error = error.because(format!("the policy of this machine demands more: {place}"));
+        }
+        app.ui.error(&because(app, error, reasons));
         if app.ui.is_machine() {
             app.ui.item("", &row);
         }
@@ -307,9 +429,9 @@ fn report(app: &App, shown: &str, result: Result<Verified, CommandError>) -> Opt
             )
         })
         .collect();
-    let what = super::sign::describe(&verified.artifact);
+    let what = super::sign::describe(shown, &verified.artifact);
     app.ui.item(
-        &format!("valid {name} ({what}), signed by {}", by.join(" and ")),
+        &format!("valid {name}{what}, signed by {}", by.join(" and ")),
         &row,
     );
     None

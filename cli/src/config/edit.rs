@@ -1,13 +1,14 @@
 //! Writing the user's file: `config set`, `profile use`, `backend pin` and `init`. Comments and order are kept.
 
+use super::Manifests;
 use super::layer::{Layer, name_the_choice, read_file};
 use super::origin::{Origin, SourceFile, shorten};
 use super::profile::setting_value;
 use super::schema;
 use super::secret::looks_secret;
 use super::value::{Data, Node, dotted, parse_file, split};
-use crate::error::{CommandError, Failure};
-use sigtool_sdk::manifest::{Kind, Manifest, SettingType};
+use crate::error::{CommandError, Failure, why};
+use sigtool_sdk::manifest::{Kind, SettingType};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -56,7 +57,7 @@ impl Edit {
         &mut self,
         key: &str,
         value: &str,
-        manifests: &dyn Fn(&str) -> Option<Manifest>,
+        manifests: Manifests<'_>,
     ) -> Result<(), CommandError> {
         let mut path = split(key).ok_or_else(|| {
             CommandError::input(format!("`{key}` is no setting"))
@@ -157,24 +158,23 @@ impl Edit {
     ///
     /// The folder cannot be made or written.
     pub(crate) fn save(&mut self) -> Result<bool, CommandError> {
-        let text = self.document.to_string();
+        let mut text = self.document.to_string();
         if text == self.before {
             return Ok(false);
         }
+        if !text.ends_with('\n') {
+            text.push('\n');
+        }
         let shown = shorten(&self.path, self.home.as_deref());
         write(&self.path, &text).map_err(|e| {
-            CommandError::could_not_tell(format!("cannot write {shown}")).because(e)
+            CommandError::could_not_tell(format!("cannot write {shown}")).because(why(&e))
         })?;
         self.before = text;
         Ok(true)
     }
 
     /// What is wrong with the value at `path` that was just put there.
-    fn check(
-        &self,
-        path: &[String],
-        manifests: &dyn Fn(&str) -> Option<Manifest>,
-    ) -> Result<(), CommandError> {
+    fn check(&self, path: &[String], manifests: Manifests<'_>) -> Result<(), CommandError> {
         let known = problems(&self.tree(&self.before)?);
         let after = self.tree(&self.document.to_string())?;
         secret_or_type(&after, path, self.home.as_deref(), manifests).map_err(as_input)?;
@@ -216,7 +216,7 @@ fn secret_or_type(
     tree: &Node,
     path: &[String],
     home: Option<&Path>,
-    manifests: &dyn Fn(&str) -> Option<Manifest>,
+    manifests: Manifests<'_>,
 ) -> Result<(), CommandError> {
     let [top, name, kind, setting, ..] = path else {
         return match tree.find(path) {
@@ -238,7 +238,7 @@ fn secret_or_type(
     let manifest = tree
         .find(&["profile", name, kind.as_str(), "backend"])
         .and_then(|n| n.string("").ok())
-        .and_then(manifests);
+        .and_then(|id| manifests(id).ok().flatten());
     let key = dotted(&path[..4]);
     match manifest.as_ref().and_then(|m| m.config.get(&kind)) {
         Some(schema) => match schema.get(setting) {

@@ -25,11 +25,14 @@ enum Reads {
     Text,
 }
 
+/// What the names of all of them begin with.
+const PREFIX: &str = "SIGTOOL_";
+
 /// A file that is read in place of the user's.
 pub(crate) const CONFIG: &str = "SIGTOOL_CONFIG";
 
 /// Every variable, in alphabetical order.
-pub(crate) const VARIABLES: [Variable; 8] = [
+pub(crate) const VARIABLES: [Variable; 9] = [
     Variable {
         name: "SIGTOOL_COLOR",
         summary: "colours: auto, always or never",
@@ -49,6 +52,11 @@ pub(crate) const VARIABLES: [Variable; 8] = [
         name: "SIGTOOL_JOBS",
         summary: "how many artifacts are worked on at once",
         setting: Some(("jobs", Reads::Integer)),
+    },
+    Variable {
+        name: "SIGTOOL_NEW_PASSWORD",
+        summary: "the password that a private key gets when it is made or its password is changed",
+        setting: None,
     },
     Variable {
         name: "SIGTOOL_OFFLINE",
@@ -118,7 +126,7 @@ fn read(text: &str, reads: Reads) -> Result<Data, &'static str> {
 /// A warning for each variable that sigtool does not know.
 pub(crate) fn warnings(environment: &BTreeMap<String, String>) -> Vec<String> {
     let names = || VARIABLES.iter().map(|v| v.name);
-    let summary = |name| {
+    let summary = |name: &str| {
         VARIABLES
             .iter()
             .find(|v| v.name == name)
@@ -126,17 +134,24 @@ pub(crate) fn warnings(environment: &BTreeMap<String, String>) -> Vec<String> {
     };
     environment
         .keys()
-        .filter(|name| name.starts_with("SIGTOOL_") && !names().any(|n| n == *name))
+        .filter(|name| name.starts_with(PREFIX) && !names().any(|n| n == *name))
         // A test build has switches of its own.
         .filter(|name| !(cfg!(debug_assertions) && name.starts_with("SIGTOOL_TEST_")))
-        .map(|name| match closest(name, names()) {
-            Some(near) => {
-                format!(
-                    "the variable {name} is unknown and ignored: did you mean {near} ({})?",
-                    summary(near)
-                )
+        // Without what all have in common, or all would look alike.
+        .map(|name| {
+            match closest(
+                name.trim_start_matches(PREFIX),
+                names().map(|n| &n[PREFIX.len()..]),
+            ) {
+                Some(near) => {
+                    let near = format!("{PREFIX}{near}");
+                    format!(
+                        "the variable {name} is unknown and ignored: did you mean {near} ({})?",
+                        summary(&near)
+                    )
+                }
+                None => format!("the variable {name} is unknown and ignored"),
             }
-            None => format!("the variable {name} is unknown and ignored"),
         })
         .collect()
 }

@@ -8,7 +8,7 @@ use super::schema;
 use super::trust;
 use super::value::{Data, Node, from_value, parse_file, parse_value, split};
 use super::{LookedAt, Sources};
-use crate::error::{CommandError, Failure};
+use crate::error::{CommandError, Failure, why};
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -276,7 +276,7 @@ pub(crate) fn read_file(
     match open(path, true) {
         Ok(file) => contents(file, path, home, layer).map(Some),
         Err(e) if is_missing(&e) => Ok(None),
-        Err(e) => Err(unreadable(path, home, layer, &e)),
+        Err(e) => Err(unreadable(path, home, layer, &why(&e))),
     }
 }
 
@@ -288,13 +288,13 @@ fn contents(
     layer: Layer,
 ) -> Result<SourceFile, CommandError> {
     let cannot = |why: &dyn std::fmt::Display| unreadable(path, home, layer, why);
-    if !file.metadata().map_err(|e| cannot(&e))?.is_file() {
+    if !file.metadata().map_err(|e| cannot(&why(&e)))?.is_file() {
         return Err(cannot(&"it is not a regular file"));
     }
     let mut bytes = Vec::new();
     file.take(MAX_FILE + 1)
         .read_to_end(&mut bytes)
-        .map_err(|e| cannot(&e))?;
+        .map_err(|e| cannot(&why(&e)))?;
     if bytes.len() as u64 > MAX_FILE {
         return Err(cannot(
             &"it is larger than 1 MiB, which no configuration is",

@@ -42,6 +42,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use value::{Located, Node, absolute};
 
+/// How to get the manifest of a backend that a profile names: `None` if there is no such backend, an error if it cannot be used.
+pub(crate) type Manifests<'a> = &'a dyn Fn(&str) -> Result<Option<Manifest>, CommandError>;
+
 /// Where the configuration comes from.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Sources {
@@ -144,6 +147,7 @@ impl Config {
             warnings: layers.warnings,
             problems: layers.problems,
         };
+        in_order(&mut config.problems);
         config.backends = config.read_backends();
         config
     }
@@ -161,7 +165,7 @@ impl Config {
     pub(crate) fn profile(
         &self,
         name: Option<&str>,
-        manifests: &dyn Fn(&str) -> Option<Manifest>,
+        manifests: Manifests<'_>,
     ) -> Result<Profile, CommandError> {
         self.read_profile(self.profile_chosen(name), manifests)
             .map_err(|mut problems| problems.swap_remove(0))
@@ -256,7 +260,7 @@ impl Config {
     }
 
     /// Every problem, of files and of all profiles.
-    pub(crate) fn check(&self, manifests: &dyn Fn(&str) -> Option<Manifest>) -> Vec<CommandError> {
+    pub(crate) fn check(&self, manifests: Manifests<'_>) -> Vec<CommandError> {
         let mut problems = self.problems.clone();
         for (name, node) in self.profiles() {
             let name = Located::new(name.clone(), &node.named);
@@ -278,6 +282,7 @@ impl Config {
         // What a profile inherits is told once, and what a layer's own check said already is not said again.
         let mut told = BTreeSet::new();
         problems.retain(|p| told.insert(identity(p)));
+        in_order(&mut problems);
         problems
     }
 
@@ -350,7 +355,7 @@ impl Config {
     fn read_profile(
         &self,
         name: Option<Located<String>>,
-        manifests: &dyn Fn(&str) -> Option<Manifest>,
+        manifests: Manifests<'_>,
     ) -> Result<Profile, Vec<CommandError>> {
         let resolved = match &name {
             Some(name) => profile::resolve(&self.tree, name).map_err(|e| vec![e])?,
@@ -458,6 +463,22 @@ fn aliases(tree: &Node) -> BTreeMap<String, Located<Vec<String>>> {
             Some((name.clone(), Located::new(words, &node.origin)))
         })
         .collect()
+}
+
+/// The problems of a file in the order of its lines; files stay in the order in which they were told first.
+fn in_order(problems: &mut [CommandError]) {
+    let path = |p: &CommandError| p.snippet.as_ref().map(|s| s.path.clone());
+    let mut files: Vec<Option<PathBuf>> = Vec::new();
+    for problem in problems.iter() {
+        let path = path(problem);
+        if !files.contains(&path) {
+            files.push(path);
+        }
+    }
+    problems.sort_by_key(|p| {
+        let file = files.iter().position(|known| *known == path(p));
+        (file, p.snippet.as_ref().map(|s| s.line()))
+    });
 }
 
 /// What tells two problems apart: the place if there is one, and the label there; else the message.

@@ -123,6 +123,18 @@ impl Origin {
         self.report(message.into(), label, value.span().filter(apart))
     }
 
+    /// An error about what the value names, a file for instance: it shows where the value stands, and the configuration is at
+    /// fault, unless it came from the command line.
+    pub(crate) fn blame(&self, mut error: CommandError) -> CommandError {
+        let place = self.error("", "");
+        error.failure = place.failure;
+        if place.snippet.is_none() {
+            error.causes.push(format!("set at {self}"));
+        }
+        error.snippet = place.snippet;
+        error
+    }
+
     fn span(&self) -> Option<Range<usize>> {
         match self {
             Self::File { span, .. } => Some(span.clone()),

@@ -1,5 +1,6 @@
 //! Profiles: what they inherit, and what they say once a backend's manifest has been asked.
 
+use super::Manifests;
 use super::merge::merge_at;
 use super::origin::Origin;
 use super::policy::Ceiling;
@@ -272,7 +273,11 @@ fn unknown(tree: &Node, name: &Located<String>, child: Option<&str>) -> CommandE
         ),
         None => format!("there is no profile `{}`", name.value),
     };
-    let error = name.origin.error(message, "unknown");
+    let error = match &name.origin {
+        // Named where the user looks at it.
+        Origin::Flag(flag) if !flag.starts_with("--config") => CommandError::input(message),
+        origin => origin.error(message, "unknown"),
+    };
     let names: Vec<&str> = tree
         .child("profile")
         .into_iter()
@@ -297,7 +302,7 @@ fn mark(node: &mut Node, ancestor: &Arc<str>) {
 
 /// What is needed to read a resolved profile.
 pub(crate) struct Reading<'a> {
-    pub(crate) manifests: &'a dyn Fn(&str) -> Option<Manifest>,
+    pub(crate) manifests: Manifests<'a>,
     /// The ids of the backends that the configuration declares.
     pub(crate) declared: Vec<&'a str>,
     pub(crate) ceiling: &'a Ceiling,
@@ -407,7 +412,7 @@ impl Reading<'_> {
         };
         let id = named.string(&below(path, "backend"))?;
         self.ceiling.check_backend(id)?;
-        let Some(manifest) = (self.manifests)(id) else {
+        let Some(manifest) = (self.manifests)(id)? else {
             return Err(self.unknown(named, id, kind));
         };
         if !manifest.kinds.contains(&kind) {
@@ -449,7 +454,9 @@ impl Reading<'_> {
             .collect();
         ids.sort_unstable();
         ids.dedup();
-        ids.into_iter().filter_map(self.manifests).collect()
+        ids.into_iter()
+            .filter_map(|id| (self.manifests)(id).ok().flatten())
+            .collect()
     }
 
     fn serving(&self, kind: Kind) -> String {

@@ -47,7 +47,7 @@ impl SecretReference {
             return Err(misspelt(value, key, "a reference to a secret is not empty"));
         }
         match kind.as_str() {
-            "env" if text.contains(['=', '\0']) => Err(misspelt(
+            "env" if !is_variable_name(text) => Err(misspelt(
                 value,
                 key,
                 "this is no name of an environment variable",
@@ -64,6 +64,11 @@ impl SecretReference {
             )),
         }
     }
+}
+
+/// Whether this may be the name of a variable. A secret that was written in its place seldom is.
+pub(crate) fn is_variable_name(text: &str) -> bool {
+    text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
 /// Whether a table has the form of a reference, so that a higher layer's replaces it whole.
@@ -154,6 +159,7 @@ pub(crate) fn mask(
     broken: bool,
 ) -> (String, Range<usize>) {
     let mut ranges = secret_values(text, broken);
+    ranges.extend(private_keys(text));
     ranges.extend(hidden);
     ranges.sort_by_key(|r| r.start);
 
@@ -202,7 +208,9 @@ fn secret_values(text: &str, broken: bool) -> Vec<Range<usize>> {
         if trimmed.starts_with('[') && !trimmed.contains('=') {
             header = keys_of(trimmed.trim_matches(['[', ']', ' '])).collect();
         }
-        for (equals, _) in line.match_indices('=') {
+        // What is no TOML may be YAML.
+        let separates = |c| c == '=' || (broken && c == ':');
+        for (equals, _) in line.match_indices(separates) {
             let key = key_before(&line[..equals]);
             if hides(header.iter().copied().chain(keys_of(key))) {
                 let after = &line[equals + 1..];
@@ -214,6 +222,19 @@ fn secret_values(text: &str, broken: bool) -> Vec<Range<usize>> {
         start += line.len();
     }
     ranges
+}
+
+/// The bytes of private keys in PEM, whatever they are the value of.
+fn private_keys(text: &str) -> impl Iterator<Item = Range<usize>> {
+    text.match_indices("-----BEGIN ")
+        .filter_map(|(start, begin)| {
+            let (label, _) = text[start + begin.len()..].split_once("-----")?;
+            let end = format!("-----END {label}-----");
+            let length = text[start..].find(&end).map(|at| at + end.len());
+            label
+                .ends_with("PRIVATE KEY")
+                .then(|| start..start + length.unwrap_or(text.len() - start))
+        })
 }
 
 /// The dotted key that a text ends with.
@@ -229,15 +250,29 @@ fn keys_of(dotted: &str) -> impl Iterator<Item = &str> {
         .map(|key| key.trim().trim_matches(['"', '\'']))
 }
 
+/// Whether the inside of a table is a reference: `env = "NAME" }`. What else stands there may be the secret.
+fn is_reference(inside: &str) -> bool {
+    let Some((kind, value)) = inside.split_once('=') else {
+        return false;
+    };
+    let (kind, mut parts) = (kind.trim(), value.trim_start().splitn(3, ['"', '\'']));
+    let (Some(""), Some(name), Some(rest)) = (parts.next(), parts.next(), parts.next()) else {
+        return false;
+    };
+    KINDS.contains(&kind)
+        && rest.trim_start().starts_with('}')
+        && (kind != "env" || is_variable_name(name))
+}
+
 /// How many bytes of the text, at its start, may be a secret value.
 fn value_length(text: &str, broken: bool) -> usize {
     let line = text.find('\n').unwrap_or(text.len());
     let line = text[..line].trim_end().len();
     if let Some(inside) = text.strip_prefix('{') {
-        let first = inside.trim_start().split([' ', '\t', '=']).next();
-        return match first {
-            Some(kind) if KINDS.contains(&kind) => 0,
-            _ => text[..line].rfind('}').map_or(line, |at| at + 1),
+        return if is_reference(inside) {
+            0
+        } else {
+            text[..line].rfind('}').map_or(line, |at| at + 1)
         };
     }
     for quotes in ["\"\"\"", "'''"] {

@@ -5,6 +5,7 @@ use crate::args::SignatureFormat;
 use crate::error::CommandError;
 use crate::host::Isolation;
 use crate::output::{Color, Format};
+use crate::pasted::is_private_key;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -182,7 +183,7 @@ impl KeyText {
     /// A key that was pasted in place of its reference is refused and not shown.
     pub(crate) fn read(node: &Node, key: &str, home: Option<&Path>) -> Result<Self, CommandError> {
         let text = node.string(key)?;
-        if text.contains(['\n', '\0']) || text.contains("-----BEGIN") {
+        if text.contains(['\n', '\0']) || text.contains("-----BEGIN") || is_private_key(text) {
             return Err(node.origin.error_hiding_value(
                 format!("`{key}` takes a key reference, not a key"),
                 "a path, or `scheme:name`, belongs here",

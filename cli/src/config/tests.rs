@@ -37,11 +37,11 @@ summary = "s"
 kinds = ["source"]
 "#;
 
-fn manifests(id: &str) -> Option<Manifest> {
-    [SIGNER, SOURCE]
+fn manifests(id: &str) -> Result<Option<Manifest>, CommandError> {
+    Ok([SIGNER, SOURCE]
         .iter()
         .map(|text| Manifest::parse(text).unwrap())
-        .find(|m| m.id == id)
+        .find(|m| m.id == id))
 }
 
 impl Machine {
@@ -242,7 +242,7 @@ fn the_profile_is_chosen_by_flag_variable_project_user_and_default_in_this_order
         .load()
         .profile(Some("varable"), &manifests)
         .unwrap_err();
-    assert_eq!(error.message, "--profile: there is no profile `varable`");
+    assert_eq!(error.message, "there is no profile `varable`");
     assert_eq!(error.hints, ["did you mean `variable`?"]);
     assert_eq!(error.failure, Failure::Input);
 }
@@ -884,7 +884,7 @@ fn everything_is_explained_with_what_is_built_in() {
 fn a_profile_that_does_not_exist_cannot_be_used() {
     let machine = Machine::new().user("[profile.prod]\nattach = true\n");
     let error = machine.load().use_profile("prd").unwrap_err();
-    assert_eq!(error.message, "profile use: there is no profile `prd`");
+    assert_eq!(error.message, "there is no profile `prd`");
     assert_eq!(error.hints, ["did you mean `prod`?"]);
     assert_eq!(error.failure, Failure::Input);
 

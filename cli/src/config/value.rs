@@ -3,6 +3,7 @@
 use super::origin::{Origin, SourceFile};
 use super::secret;
 use crate::error::{CommandError, Snippet};
+use crate::pasted::is_private_key;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -249,6 +250,7 @@ impl Node {
                 format!("{{ {} }}", inside.join(", "))
             }
             _ if secret::hides(path.iter().map(String::as_str)) => secret::HIDDEN.to_owned(),
+            data if is_below_secret(path) && !is_reference(path, data) => secret::HIDDEN.to_owned(),
             Data::Array(items) => {
                 let items: Vec<String> = items.iter().map(|item| item.shown(path)).collect();
                 format!("[{}]", items.join(", "))
@@ -257,9 +259,24 @@ impl Node {
             Data::Datetime(text) => text.clone(),
             Data::Float(value) => toml::Value::Float(*value).to_string(),
             Data::Integer(value) => value.to_string(),
+            Data::String(text) if is_private_key(text) => secret::HIDDEN.to_owned(),
             Data::String(text) => toml_edit::Value::from(text.as_str()).to_string(),
         }
     }
+}
+
+/// Whether a value is what a reference to a secret has: what else stands there may be the secret.
+fn is_reference(path: &[String], data: &Data) -> bool {
+    let kind = path.last().map(String::as_str);
+    match data {
+        Data::String(text) => kind != Some("env") || secret::is_variable_name(text),
+        _ => false,
+    }
+}
+
+fn is_below_secret(path: &[String]) -> bool {
+    let above = path.split_last().map_or(path, |(_, above)| above);
+    secret::hides(above.iter().map(String::as_str).chain([""]))
 }
 
 /// The dotted key, quoted where TOML wants quotes.

@@ -4,7 +4,9 @@
 use super::in_process::wait;
 use super::redact::Redactor;
 use rustix::io::FdFlags;
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{
+    Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid,
+};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use sigtool_sdk::connection::{Calls, Connection};
@@ -20,7 +22,8 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::process::{
     Child as Process, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio,
 };
-use std::sync::mpsc::{Sender, channel, sync_channel};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
@@ -33,6 +36,15 @@ const HELLO: Duration = Duration::from_secs(10);
 
 /// How long a child may take to leave after its stdin was closed.
 const GRACE: Duration = Duration::from_secs(2);
+
+/// How long a child that has closed its output may take to be gone, and its last words to arrive.
+const LAST_WORDS: Duration = Duration::from_millis(200);
+
+/// How many messages may wait for a child to read them: many times what calls and answers need.
+const MAX_UNREAD: usize = 256;
+
+/// How many requests of a child may be answered at once; each takes a thread.
+const MAX_ASKED: usize = 64;
 
 /// How many last lines of stderr are kept for the error.
 const STDERR_LINES: usize = 5;
@@ -51,7 +63,6 @@ pub(super) enum Form {
 pub(super) struct Child {
     shared: Arc<Shared>,
     hello: Hello,
-    process: Mutex<Process>,
 }
 
 impl std::fmt::Debug for Child {
@@ -67,8 +78,12 @@ type Answer = Result<Zeroizing<Vec<u8>>>;
 /// What the reading thread and the callers share.
 struct Shared {
     calls: Arc<Calls>,
-    input: Mutex<Option<ChildStdin>>,
+    process: Mutex<Family>,
+    /// To the thread that writes: a child that reads nothing must not stop a caller.
+    input: Mutex<Option<SyncSender<Zeroizing<Vec<u8>>>>>,
     waiting: Mutex<HashMap<u64, Sender<Answer>>>,
+    /// Requests of the child that are being answered.
+    asked: AtomicUsize,
     /// Set once, when the child can no longer answer: every later call gets it too.
     broken: Mutex<Option<Error>>,
     stderr: Mutex<VecDeque<String>>,
@@ -76,12 +91,13 @@ struct Shared {
 }
 
 impl Child {
-    /// Starts a child on an open, inheritable file, and exchanges hellos.
+    /// Starts a child on an open, inheritable file, and exchanges hellos. It may be silent for `patience`.
     pub(super) fn start(
         file: &File,
         form: Form,
         environment: &BTreeMap<String, String>,
         hello: &Hello,
+        patience: Option<Duration>,
         trace: Arc<dyn Services>,
         redactor: Redactor,
     ) -> Result<Self> {
@@ -96,48 +112,25 @@ impl Child {
         };
         let shared = Arc::new(Shared {
             calls: Calls::new(trace),
-            input: Mutex::new(Some(input)),
+            process: Mutex::new(Family { process, end: None }),
+            input: Mutex::new(Some(write_behind(input))),
             waiting: Mutex::default(),
+            asked: AtomicUsize::new(0),
             broken: Mutex::default(),
             stderr: Mutex::default(),
             redactor,
         });
-        let (first, said) = sync_channel(1);
-        let reader = Arc::clone(&shared);
-        let pid = Pid::from_child(&process);
-        let errors = {
-            let shared = Arc::clone(&shared);
-            std::thread::spawn(move || shared.keep_stderr(stderr))
-        };
-        std::thread::spawn(move || {
-            let mut output = BufReader::new(output);
-            let line = read_line(&mut output);
-            let go_on = matches!(line, Ok(Some(_)));
-            let _ = first.send(line);
-            if go_on {
-                let end = reader.read(&mut output);
-                // A child that only closed its pipe, or floods it, has nothing more to say.
-                let _ = kill_process_group(pid, Signal::KILL);
-                let _ = errors.join();
-                reader.fail(end);
-            }
-        });
+        let first = shared.read_behind(output, stderr);
         let mut child = Self {
             shared,
             hello: hello.clone(),
-            process: Mutex::new(process),
         };
-        let line = match said.recv_timeout(HELLO) {
-            Ok(Ok(Some(line))) => line,
-            Ok(Ok(None)) => return Err(child.died("before it said hello")),
-            Ok(Err(e)) => return Err(garbage(&e.to_string(), b"")),
-            Err(_) => {
-                return Err(Error::new(
-                    ErrorCode::Timeout,
-                    format!("the backend did not say hello within {} s", HELLO.as_secs()),
-                ));
-            }
-        };
+        let patience = patience.map_or(HELLO, |patience| patience.min(HELLO));
+        let line = first.recv_timeout(patience).map_err(|_| {
+            child.shared.process().end();
+            let message = format!("the backend did not say hello within {patience:?}");
+            Error::new(ErrorCode::Timeout, message)
+        })??;
         child.hello = read_hello(&line)?;
         if child.hello.common_protocol(hello).is_none() {
             return Err(Error::new(
@@ -158,22 +151,6 @@ impl Child {
     pub(super) fn hello(&self) -> &Hello {
         &self.hello
     }
-
-    /// How the child died, in an error.
-    fn died(&self, when: &str) -> Error {
-        let mut process = self.process.lock().unwrap_or_else(PoisonError::into_inner);
-        let end = process
-            .wait()
-            .map_or_else(|e| e.to_string(), |status| describe(&status));
-        let mut error = Error::new(ErrorCode::Unavailable, format!("the backend {end} {when}"));
-        // The thread that keeps stderr may be a moment behind.
-        std::thread::sleep(Duration::from_millis(20));
-        let words = self.shared.stderr_lines();
-        if !words.is_empty() {
-            error = error.because(format!("its last words:\n    {}", words.join("\n    ")));
-        }
-        error
-    }
 }
 
 impl Connection for Child {
@@ -184,92 +161,180 @@ impl Connection for Child {
         deadline: Option<Duration>,
         services: &Arc<dyn Services>,
     ) -> Result<Zeroizing<Vec<u8>>> {
-        if let Some(error) = self.shared.broken().clone() {
-            return Err(error);
-        }
         let (sender, answer) = channel();
         self.shared.calls.begin(id, services);
         self.shared.waiting().insert(id, sender);
-        // A child that dies while we write leaves its reason with the reading thread.
-        let _ = self.shared.write_line(request);
-        let end = wait(&self.shared.calls, &answer, id, deadline, || {
-            #[derive(Serialize)]
-            struct Cancel {
-                cancel: u64,
+        // Looked at only now, so that a child that ends meanwhile has either told this call or is seen here.
+        let broken = self.shared.broken().clone();
+        let end = match broken {
+            Some(error) => Err(error),
+            None => {
+                // A child that dies while we write leaves its reason with the reading thread.
+                let _ = self.shared.write_line(request);
+                wait(&self.shared.calls, &answer, id, deadline, || {
+                    #[derive(Serialize)]
+                    struct Cancel {
+                        cancel: u64,
+                    }
+                    let _ = self.shared.write(&Cancel { cancel: id });
+                })
             }
-            let _ = self.shared.write(&Cancel { cancel: id });
-        });
+        };
         self.shared.calls.end(id);
         self.shared.waiting().remove(&id);
-        match end {
-            Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(error)) if error.code == ErrorCode::Unavailable => {
-                Err(self.died("during the call"))
-            }
-            Ok(Err(error)) => Err(error),
-            Err(error) => {
-                if error.code == ErrorCode::Timeout {
-                    self.kill();
-                    *self.shared.broken() = Some(error.clone());
-                }
-                Err(error)
-            }
+        if let Err(error) = &end
+            && error.code == ErrorCode::Timeout
+        {
+            *self.shared.broken() = Some(error.clone());
+            self.shared.process().end();
         }
-    }
-}
-
-impl Child {
-    fn kill(&self) {
-        let process = self.process.lock().unwrap_or_else(PoisonError::into_inner);
-        let _ = kill_process_group(Pid::from_child(&process), Signal::KILL);
+        end?
     }
 }
 
 impl Drop for Child {
+    /// The end of its input tells the child to leave, and it gets time to.
     fn drop(&mut self) {
-        drop(
-            self.shared
-                .input
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .take(),
-        );
-        let until = Instant::now() + GRACE;
+        drop(self.shared.input().take());
+        let mut process = self.shared.process();
+        process.ends_within(GRACE);
+        process.end();
+    }
+}
+
+/// A child, and all that it has started: they are of one process group.
+struct Family {
+    process: Process,
+    /// How it ended, once that is known. Before that its number cannot belong to another process.
+    end: Option<std::io::Result<ExitStatus>>,
+}
+
+impl Family {
+    /// Whether it ends by itself within this time.
+    fn ends_within(&self, time: Duration) -> bool {
+        let until = Instant::now() + time;
         let mut pause = Duration::from_micros(100);
-        loop {
-            let mut process = self.process.lock().unwrap_or_else(PoisonError::into_inner);
-            if !matches!(process.try_wait(), Ok(None)) {
-                break;
-            }
+        let id = WaitId::Pid(Pid::from_child(&self.process));
+        let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        while self.end.is_none() && matches!(waitid(id.clone(), look), Ok(None)) {
             if Instant::now() >= until {
-                let _ = kill_process_group(Pid::from_child(&process), Signal::KILL);
-                let _ = process.wait();
-                break;
+                return false;
             }
-            drop(process);
             std::thread::sleep(pause);
             pause = (pause * 2).min(Duration::from_millis(20));
+        }
+        true
+    }
+
+    /// Ends what is left of it, and says in words how the child ended.
+    fn end(&mut self) -> String {
+        if self.end.is_none() {
+            let pid = Pid::from_child(&self.process);
+            let _ = kill_process_group(pid, Signal::KILL);
+            // It may not yet have a group of its own.
+            let _ = kill_process(pid, Signal::KILL);
+            self.end = Some(self.process.wait());
+        }
+        match &self.end {
+            Some(Ok(status)) => describe(status),
+            Some(Err(e)) => format!("was lost: {e}"),
+            None => String::new(),
         }
     }
 }
 
+/// Writes messages on a thread of its own, until the sender is dropped or the child reads no more.
+fn write_behind(mut input: ChildStdin) -> SyncSender<Zeroizing<Vec<u8>>> {
+    let (sender, lines) = sync_channel::<Zeroizing<Vec<u8>>>(MAX_UNREAD);
+    std::thread::spawn(move || {
+        for line in lines {
+            if input.write_all(&line).is_err() {
+                return;
+            }
+        }
+    });
+    sender
+}
+
 impl Shared {
+    /// Reads both streams of the child on threads of their own. Its first line comes over the channel.
+    fn read_behind(self: &Arc<Self>, output: ChildStdout, stderr: ChildStderr) -> Receiver<Answer> {
+        let (first, said) = sync_channel(1);
+        let (silent, has_ended) = channel::<()>();
+        let (errors, lines) = (Arc::clone(self), Arc::clone(self));
+        std::thread::spawn(move || {
+            errors.keep_stderr(stderr);
+            drop(silent);
+        });
+        std::thread::spawn(move || {
+            let mut output = BufReader::new(output);
+            let line = lines.next_line(&mut output, &has_ended, "before it said hello");
+            let go_on = line.is_ok();
+            let _ = first.send(line);
+            if go_on {
+                let end = lines.read(&mut output, &has_ended);
+                // A child that talks nonsense, or floods us with it, has nothing more to say.
+                lines.process().end();
+                lines.fail(end);
+            }
+        });
+        said
+    }
+
+    /// The next line. The end of the stream is an error that says how the child ended.
+    fn next_line(
+        &self,
+        output: &mut BufReader<ChildStdout>,
+        has_ended: &Receiver<()>,
+        when: &str,
+    ) -> Answer {
+        match read_line(output) {
+            Ok(Some(line)) => return Ok(line),
+            Ok(None) => {}
+            Err(e) => return Err(garbage(&e.to_string(), b"")),
+        }
+        let mut process = self.process();
+        let by_itself = process.ends_within(LAST_WORDS);
+        let end = process.end();
+        drop(process);
+        let what = if by_itself {
+            format!("the backend {end} {when}")
+        } else {
+            format!("the backend closed its output {when}")
+        };
+        // What it has started may hold stderr open: that is not waited for.
+        let _ = has_ended.recv_timeout(LAST_WORDS);
+        let error = Error::new(ErrorCode::Internal, what);
+        let words = self.stderr_lines();
+        Err(if words.is_empty() {
+            error
+        } else {
+            error.because(format!("its last words:\n    {}", words.join("\n    ")))
+        })
+    }
+
     /// Reads lines until the stream ends or makes no sense, and says why it stopped.
-    fn read(self: &Arc<Self>, output: &mut BufReader<ChildStdout>) -> Error {
+    fn read(
+        self: &Arc<Self>,
+        output: &mut BufReader<ChildStdout>,
+        has_ended: &Receiver<()>,
+    ) -> Error {
         loop {
-            let line = match read_line(output) {
-                Ok(Some(line)) => line,
-                Ok(None) => return Error::new(ErrorCode::Unavailable, "the backend ended"),
-                Err(e) => return garbage(&e.to_string(), b""),
+            let line = match self.next_line(output, has_ended, "before it answered") {
+                Ok(line) => line,
+                Err(end) => return end,
             };
             let frame: FromBackend<'_> = match serde_json::from_slice(&line) {
                 Ok(frame) => frame,
-                Err(_) => return garbage("not a message", &line),
+                Err(_) => return garbage("what it sent is no message", &line),
             };
             if let Some(trace) = frame.trace {
-                let message = self.redactor.clean(&shown(&trace.message));
+                let message = shown(&self.redactor.clean(&trace.message));
                 self.calls.trace(trace.level, &message);
             } else if let (Some(hid), Some(op)) = (frame.hid, frame.op) {
+                if self.asked.fetch_add(1, Ordering::Relaxed) == MAX_ASKED {
+                    return garbage(&format!("it made over {MAX_ASKED} requests at once"), b"");
+                }
                 let request = OutgoingRequest {
                     id: hid,
                     op: &op,
@@ -280,18 +345,21 @@ impl Shared {
                 let request = serde_json::to_vec(&request).unwrap_or_default();
                 let (shared, call) = (Arc::clone(self), frame.call.unwrap_or(0));
                 // On a thread of its own: a prompt may take minutes, and other calls go on.
-                std::thread::spawn(move || shared.answer(hid, call, &request));
+                std::thread::spawn(move || {
+                    shared.answer(hid, call, &request);
+                    shared.asked.fetch_sub(1, Ordering::Relaxed);
+                });
             } else if let Some(id) = frame.id {
-                if let Some(sender) = self.take_waiting(id) {
-                    let _ = sender.send(Ok(line.clone()));
-                } else {
-                    self.calls.trace(
-                        TraceLevel::Debug,
-                        &format!("an answer to call {id}, which waits for none"),
+                let Some(sender) = self.take_waiting(id) else {
+                    // A call that was given up ends the child, so this is no late answer.
+                    return garbage(
+                        &format!("it answered call {id}, which waits for no answer"),
+                        b"",
                     );
-                }
+                };
+                let _ = sender.send(Ok(line));
             } else {
-                return garbage("not a message", &line);
+                return garbage("what it sent is no message", &line);
             }
         }
     }
@@ -343,16 +411,13 @@ impl Shared {
     }
 
     fn write_line(&self, line: &[u8]) -> Result<()> {
-        let gone = |e: &dyn std::fmt::Display| {
-            Error::new(ErrorCode::Unavailable, "the backend reads no more").because(e)
+        let gone = |why: &str| {
+            Error::new(ErrorCode::Unavailable, "the backend reads no more").because(why)
         };
-        let mut input = self.input.lock().unwrap_or_else(PoisonError::into_inner);
-        let input = input.as_mut().ok_or_else(|| gone(&"closed"))?;
-        input
-            .write_all(line)
-            .and_then(|()| input.write_all(b"\n"))
-            .and_then(|()| input.flush())
-            .map_err(|e| gone(&e))
+        let line = Zeroizing::new([line, b"\n"].concat());
+        let input = self.input();
+        let input = input.as_ref().ok_or_else(|| gone("closed"))?;
+        input.try_send(line).map_err(|e| gone(&e.to_string()))
     }
 
     fn keep_stderr(&self, stderr: ChildStderr) {
@@ -364,7 +429,7 @@ impl Shared {
             if !matches!(read, Ok(1..)) {
                 return;
             }
-            let line = self.redactor.clean(&shown(&String::from_utf8_lossy(&line)));
+            let line = shown(&self.redactor.clean(&String::from_utf8_lossy(&line)));
             self.calls
                 .trace(TraceLevel::Debug, &format!("stderr: {line}"));
             let mut kept = self.stderr.lock().unwrap_or_else(PoisonError::into_inner);
@@ -397,6 +462,14 @@ impl Shared {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn process(&self) -> MutexGuard<'_, Family> {
+        self.process.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn input(&self) -> MutexGuard<'_, Option<SyncSender<Zeroizing<Vec<u8>>>>> {
+        self.input.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn broken(&self) -> MutexGuard<'_, Option<Error>> {
         self.broken.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -419,14 +492,14 @@ fn read_hello(line: &[u8]) -> Result<Hello> {
         Err(error) if error.code != ErrorCode::Internal || !error.message.contains("`hello`") => {
             Err(error)
         }
-        _ => Err(garbage("not a hello", line)),
+        _ => Err(garbage("what it sent is no hello", line)),
     }
 }
 
 fn garbage(what: &str, line: &[u8]) -> Error {
     let error = Error::new(
         ErrorCode::Internal,
-        format!("the backend sent what is no message: {what}"),
+        format!("the backend broke the protocol: {what}"),
     );
     if line.is_empty() {
         return error;
@@ -435,6 +508,32 @@ fn garbage(what: &str, line: &[u8]) -> Error {
         "it sent: {}",
         shown(&String::from_utf8_lossy(line))
     ))
+}
+
+/// A library's reply, as one line that names its call; or the error that it is no such thing.
+pub(super) fn checked(call: u64, reply: Zeroizing<Vec<u8>>) -> Result<Zeroizing<Vec<u8>>> {
+    #[derive(serde::Deserialize)]
+    struct Named {
+        id: u64,
+    }
+    let named: Named = serde_json::from_slice(&reply)
+        .map_err(|_| garbage("what it sent is no message", &reply))?;
+    // A backend that could not read a request answers with 0.
+    if named.id != call && named.id != 0 {
+        return Err(garbage(
+            &format!("it answered call {}, and this is call {call}", named.id),
+            b"",
+        ));
+    }
+    let mut reply = reply;
+    // Between JSON's words a line may end, and within a text it cannot.
+    for byte in reply
+        .iter_mut()
+        .filter(|byte| matches!(byte, b'\n' | b'\r'))
+    {
+        *byte = b' ';
+    }
+    Ok(reply)
 }
 
 /// A text of a backend, safe to print: one line, no control characters, cut.

@@ -1,7 +1,7 @@
 //! The child's side of [`super::child`]: limits itself, then becomes the executable, or loads the library and serves it over
 //! its pipes.
 
-use super::child::COMMAND;
+use super::child::{COMMAND, checked};
 use super::load;
 use rustix::process::{Resource, Rlimit, Signal};
 use sigtool_sdk::abi::Plugin;
@@ -84,6 +84,7 @@ impl Serve for Library {
     fn serve(&self, call: u64, request: &[u8]) -> Zeroizing<Vec<u8>> {
         self.0
             .call(call, request)
+            .and_then(|reply| checked(call, reply))
             .unwrap_or_else(|error| Zeroizing::new(Reply::<Empty>::encode(call, Err(error))))
     }
 

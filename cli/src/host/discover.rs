@@ -150,8 +150,12 @@ pub(super) fn find(
         return Err(unknown(id, folders, declared));
     };
     let path = declared_path(id, declared, folders)?;
-    let mut found = read(&path, Owner::ThirdParty, None)?;
-    found.isolation = declared.isolation.unwrap_or(Isolation::Process);
+    let mut found = read(&path, Owner::ThirdParty, None)
+        .map_err(|error| unusable(id, &path, declared, error))?;
+    // An executable has a process of its own, whatever is said.
+    if !found.executable {
+        found.isolation = declared.isolation.unwrap_or(Isolation::Process);
+    }
     found.sha256.clone_from(&declared.sha256);
     if found.sha256.is_none() {
         return Err(CommandError::could_not_tell(format!(
@@ -163,18 +167,40 @@ pub(super) fn find(
             path.display()
         )));
     }
-    matching(found, id)
+    matching(found, id).map_err(|error| {
+        error
+            .because(format!("declared at {}", declared.origin))
+            .hint(format!(
+                "record it under its own id: sigtool backend pin {}",
+                path.display()
+            ))
+    })
 }
 
 fn matching(found: Found, id: &str) -> Result<Found, CommandError> {
     if found.manifest.id == id {
         return Ok(found);
     }
-    Err(CommandError::could_not_tell(format!(
-        "`{}` is the backend `{}`, not `{id}`",
-        found.path.display(),
-        found.manifest.id
-    )))
+    Err(
+        CommandError::could_not_tell(format!("the backend `{id}` cannot be used")).because(
+            format!(
+                "`{}` is the backend `{}`",
+                found.path.display(),
+                found.manifest.id
+            ),
+        ),
+    )
+}
+
+/// What is wrong with a file, under the id that it is declared as.
+fn unusable(id: &str, path: &Path, declared: &Declared, mut error: CommandError) -> CommandError {
+    let message = format!("the backend `{id}` cannot be used");
+    let which = std::mem::replace(&mut error.message, message);
+    let is_named = |cause: &String| cause.contains(&path.display().to_string());
+    if !error.causes.first().is_some_and(is_named) {
+        error.causes.insert(0, which);
+    }
+    error.because(format!("declared at {}", declared.origin))
 }
 
 fn unknown(id: &str, folders: &Folders, declared: &BTreeMap<String, Declared>) -> CommandError {
@@ -184,7 +210,7 @@ fn unknown(id: &str, folders: &Folders, declared: &BTreeMap<String, Declared>) -
     if known.is_empty() {
         return error
             .because(format!("`{}` holds none", folders.own.display()))
-            .hint("sigtool is installed without its backends: install it as the README says (`cargo install` alone brings none)");
+            .hint("sigtool is installed without its backends (`cargo install` brings none): in its source folder type ./install.sh");
     }
     let error = match crate::suggest::closest(id, known.iter().map(String::as_str)) {
         Some(close) => error.hint(format!("did you mean `{close}`?")),
@@ -251,7 +277,8 @@ fn read(path: &Path, owner: Owner, trusted: Option<u32>) -> Result<Found, Comman
         }
         Err(_) => beside(path, trusted)?,
     };
-    let manifest = Manifest::parse(&text).map_err(|e| malformed(&e))?;
+    let manifest = Manifest::parse(&text)
+        .map_err(|e| malformed(&format!("its manifest: {}", e.to_string().trim_end())))?;
     let dotted = manifest.id.contains('.');
     if owner == Owner::ThirdParty && !dotted {
         return Err(malformed(&format!(
@@ -273,7 +300,7 @@ fn read(path: &Path, owner: Owner, trusted: Option<u32>) -> Result<Found, Comman
 }
 
 fn untrusted(path: &Path, error: &PlaceError) -> CommandError {
-    let message = format!("the backend `{}` is not loaded", path.display());
+    let message = format!("`{}` cannot be a backend", path.display());
     let shown = CommandError::could_not_tell(message).because(error);
     match error {
         PlaceError::Writable { path, .. } => shown.hint(format!(

@@ -1,5 +1,6 @@
 //! A backend in this process. Its calls run on threads of their own, so that one that hangs can be left behind.
 
+use super::child::checked;
 use super::queue::Workers;
 use sigtool_sdk::abi::{Plugin, Table};
 use sigtool_sdk::connection::{Calls, Connection};
@@ -60,9 +61,10 @@ impl Connection for InProcess {
             calls.end(id);
             answer
         });
-        wait(&self.calls, &answer, id, deadline, || {
-            self.plugin.cancel(id)
-        })?
+        let reply = wait(&self.calls, &answer, id, deadline, || {
+            self.plugin.cancel(id);
+        })??;
+        checked(id, reply)
     }
 }
 

@@ -16,7 +16,7 @@ pub(crate) use discover::{Declared, Folders, Found, Isolation, Owner, read_backe
 pub(crate) use services::{HostSettings, SecretSource};
 
 use crate::config::origin::Origin;
-use crate::error::CommandError;
+use crate::error::{CommandError, Failure};
 use crate::output::Ui;
 use broker::Broker;
 use discover::Body;
@@ -28,6 +28,7 @@ use sigtool_sdk::host::Services;
 use sigtool_sdk::message::{Describe, Description, Empty, Hello, PROTOCOLS};
 use sigtool_sdk::{Error, ErrorCode, Kind, Manifest};
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 /// Variables that every child process gets; others only if its manifest declares them.
@@ -87,12 +88,15 @@ impl Opening {
             .field
             .as_ref()
             .and_then(|field| self.origins.get(field));
-        let snippet = origin.and_then(|origin| origin.error("", "").snippet);
+        let about_setting = error.field.is_some();
         let mut shown = failed(&self.backend, operation, error);
         if let Some(origin) = origin {
-            shown.causes.push(format!("set at {origin}"));
+            return origin.blame(shown);
         }
-        shown.snippet = snippet;
+        if about_setting {
+            // It comes from a flag: the command line is wrong, not the configuration.
+            shown.failure = Failure::Input;
+        }
         shown
     }
 }
@@ -152,6 +156,17 @@ impl Backends {
             .map(|found| Manifest::clone(&found.manifest))
     }
 
+    /// The same for a profile that names the backend: one that is there and cannot be used says why.
+    pub(crate) fn named_manifest(&self, id: &str) -> Result<Option<Manifest>, CommandError> {
+        let there = self.declared.contains_key(id)
+            || self.folders.first_party_ids().iter().any(|own| own == id);
+        if !there {
+            return Ok(None);
+        }
+        let found = self.find(id)?;
+        Ok(Some(Manifest::clone(&found.manifest)))
+    }
+
     /// The ids of all backends: the shipped ones and the declared ones.
     pub(crate) fn ids(&self) -> Vec<String> {
         let mut ids = self.folders.first_party_ids();
@@ -168,7 +183,11 @@ impl Backends {
             return Ok(Arc::clone(found));
         }
         drop(known);
-        let found = Arc::new(discover::find(id, &self.folders, &self.declared)?);
+        let mut found = discover::find(id, &self.folders, &self.declared)?;
+        if found.owner == Owner::ThirdParty && self.ceiling.isolate {
+            found.isolation = Isolation::Process;
+        }
+        let found = Arc::new(found);
         self.found
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -227,6 +246,7 @@ impl Backends {
             new_password_may_be_old: opening.new_password_may_be_old,
             redactor: running.redactor.clone(),
             broker,
+            said: AtomicU32::new(0),
         });
         Handle::open(
             Arc::clone(&running.connection),
@@ -257,6 +277,7 @@ impl Backends {
         isolation: Isolation,
         trace: &Arc<dyn Services>,
     ) -> Result<Arc<dyn Connection>, CommandError> {
+        self.check_allowed(found, isolation)?;
         let running = self.start_instance(found, isolation, Some(Arc::clone(trace)))?;
         Ok(running.connection)
     }
@@ -279,18 +300,13 @@ impl Backends {
             return Ok(Arc::clone(running));
         }
         let found = self.find(id)?;
-        self.check_allowed(&found)?;
-        let isolation = match (found.owner, self.ceiling.isolate) {
-            (Owner::FirstParty, _) => Isolation::InProcess,
-            (Owner::ThirdParty, true) => Isolation::Process,
-            (Owner::ThirdParty, false) => found.isolation,
-        };
-        let running = Arc::new(self.start_instance(&found, isolation, None)?);
+        self.check_allowed(&found, found.isolation)?;
+        let running = Arc::new(self.start_instance(&found, found.isolation, None)?);
         all.insert(id.to_owned(), Arc::clone(&running));
         Ok(running)
     }
 
-    fn check_allowed(&self, found: &Found) -> Result<(), CommandError> {
+    fn check_allowed(&self, found: &Found, isolation: Isolation) -> Result<(), CommandError> {
         let id = &found.manifest.id;
         if let Some(allowed) = &self.ceiling.allowed
             && !allowed.contains(id)
@@ -298,7 +314,16 @@ impl Backends {
             return Err(CommandError::could_not_tell(format!(
                 "the policy of this system does not allow the backend `{id}`"
             ))
-            .because(format!("it allows {}", allowed.join(", "))));
+            .because(format!("it allows {}", allowed.join(", ")))
+            .hint("ask the administrator of this machine, who keeps /etc/sigtool/policy.toml"));
+        }
+        if found.owner == Owner::ThirdParty
+            && isolation == Isolation::InProcess
+            && self.ceiling.isolate
+        {
+            return Err(CommandError::could_not_tell(format!(
+                "the policy of this system does not allow `{id}` in sigtool's own process"
+            )));
         }
         if self.settings.offline
             && found.owner == Owner::ThirdParty
@@ -329,6 +354,7 @@ impl Backends {
                 new_password_may_be_old: false,
                 redactor: redactor.clone(),
                 broker: None,
+                said: AtomicU32::new(0),
             })
         });
         self.ui
@@ -355,6 +381,7 @@ impl Backends {
                     form,
                     &environment,
                     &hello(),
+                    self.settings.timeout,
                     trace.clone(),
                     redactor.clone(),
                 )
@@ -451,6 +478,7 @@ fn check_description(
 
 /// A backend's error. What a person can mend is said in the backend's own words; a failure of the machinery names its part.
 pub(crate) fn failed(id: &str, operation: &str, mut error: Error) -> CommandError {
+    error.hints.extend(whose_move(id, &error));
     match blame(id, operation, &error) {
         None => {
             let message = std::mem::take(&mut error.message);
@@ -476,6 +504,17 @@ pub(crate) fn blame(id: &str, operation: &str, error: &Error) -> Option<String> 
         .then(|| format!("the backend `{id}` failed in `{operation}`"))
 }
 
+/// What to do about a bug, where nobody has said it.
+pub(crate) fn whose_move(id: &str, error: &Error) -> Option<String> {
+    let is_bug = matches!(error.code, ErrorCode::Internal | ErrorCode::Panic);
+    let hint = if id.contains('.') {
+        "this is for the backend's author to mend"
+    } else {
+        "this is a bug in sigtool: please report it"
+    };
+    (is_bug && error.hints.is_empty()).then(|| hint.to_owned())
+}
+
 /// Whether an error is about something that a person gave: a password, a path, a setting.
 fn is_for_people(code: ErrorCode) -> bool {
     matches!(
@@ -484,6 +523,7 @@ fn is_for_people(code: ErrorCode) -> bool {
             | ErrorCode::AuthRequired
             | ErrorCode::Cancelled
             | ErrorCode::Declined
+            | ErrorCode::Integrity
             | ErrorCode::InvalidConfig
             | ErrorCode::InvalidRequest
             | ErrorCode::NotFound

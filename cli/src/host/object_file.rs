@@ -9,7 +9,7 @@ use std::fs::File;
 /// Why a file is not a library that can be loaded here.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ObjectError {
-    #[error("it is no shared library: {0}")]
+    #[error("it is damaged, or no shared library: {0}")]
     Malformed(String),
     #[error("it is no shared library, but another kind of object file")]
     Kind,

@@ -12,7 +12,7 @@ use sigtool_sdk::{Error, ErrorCode, Manifest, Result};
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, IsTerminal as _, Read as _};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 use zeroize::Zeroizing;
@@ -22,6 +22,12 @@ const TRIES: u32 = 3;
 
 /// The largest secret read from a file or a variable: any private key fits.
 const MAX_SECRET: u64 = 1024 * 1024;
+
+/// How many lines a backend may say unasked: more than anyone reads, and not enough to drown the rest.
+const MAX_SAID: u32 = 20;
+
+/// The same with `--verbose`.
+const MAX_TRACED: u32 = 1000;
 
 /// Where a secret of a backend's configuration comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,9 +72,30 @@ pub(super) struct HandleServices {
     pub(super) redactor: Redactor,
     /// The way to other backends: what one lends to another goes through here.
     pub(super) broker: Option<Broker>,
+    /// How many lines it has said unasked.
+    pub(super) said: AtomicU32,
 }
 
 impl HandleServices {
+    /// Whether the backend may say one more line. The first that is too much is told.
+    fn may_say(&self) -> bool {
+        let most = if self.ui.is_verbose() {
+            MAX_TRACED
+        } else {
+            MAX_SAID
+        };
+        let count = |said: u32| (said <= most).then_some(said + 1);
+        let counted = self
+            .said
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, count);
+        if counted == Ok(most) {
+            let id = &self.manifest.id;
+            self.ui
+                .warn(&format!("`{id}` says too much: no more of it is shown"));
+        }
+        counted.is_ok_and(|said| said < most)
+    }
+
     /// Where the answer to a question for a secret comes from, attempt by attempt.
     fn places(&self, args: &AskSecretArgs) -> Result<Vec<Place>> {
         if let Some(source) = self.secrets.get(&args.pointer) {
@@ -77,7 +104,6 @@ impl HandleServices {
                 other => vec![Place::Configured(other.clone())],
             });
         }
-        let label = args.label.clone().unwrap_or_else(|| "password".to_owned());
         let variables: &[&str] = match args.pointer.as_str() {
             "/password" => &["SIGTOOL_PASSWORD", "COSIGN_PASSWORD"],
             "/new_password" if self.new_password_may_be_old => &[
@@ -110,12 +136,7 @@ impl HandleServices {
             places.push(Place::Empty);
         }
         if std::io::stdin().is_terminal() {
-            let label = if args.new {
-                format!("new {label}")
-            } else {
-                label
-            };
-            places.extend(vec![Place::Person(label); TRIES as usize]);
+            places.extend(vec![Place::Person(label(args)); TRIES as usize]);
         } else if !self.settings.stdin_taken.load(Ordering::Relaxed) {
             places.push(Place::Stdin);
         }
@@ -159,7 +180,7 @@ impl HandleServices {
     /// Asks a person, twice for a new secret.
     fn ask(&self, text: &str, args: &AskSecretArgs) -> Result<Secret> {
         if !std::io::stdin().is_terminal() {
-            return Err(nobody(text));
+            return Err(nobody(text).hint(GIVE_PASSWORD));
         }
         self.ui.alone(|terminal| {
             if let Some(tries) = args.tries_left {
@@ -191,14 +212,23 @@ enum Place {
 impl Services for HandleServices {
     fn trace(&self, level: TraceLevel, message: &str) {
         let id = &self.manifest.id;
+        let is_warning = matches!(level, TraceLevel::Error | TraceLevel::Warn);
+        if !(is_warning || self.ui.is_verbose()) || !self.may_say() {
+            return;
+        }
         let message = self.redactor.clean(&clean(message));
-        match level {
-            TraceLevel::Error | TraceLevel::Warn => self.ui.warn(&message),
-            TraceLevel::Info | TraceLevel::Debug => self.ui.trace(&format!("{id}: {message}")),
+        match (is_warning, id.contains('.')) {
+            (true, false) => self.ui.warn(&message),
+            // Not to be taken for sigtool's own words.
+            (true, true) => self.ui.warn(&format!("{id}: {message}")),
+            (false, _) => self.ui.trace(&format!("{id}: {message}")),
         }
     }
 
     fn progress(&self, progress: Progress) {
+        if !self.ui.is_verbose() || !self.may_say() {
+            return;
+        }
         self.ui.trace(&format!(
             "{}: {}: {}{}",
             self.manifest.id,
@@ -252,7 +282,9 @@ impl Services for HandleServices {
     }
 
     fn open_url(&self, url: &str) -> Result<()> {
-        self.ui.say(&format!("open this page: {}", clean(url)));
+        if self.may_say() {
+            self.ui.say(&format!("open this page: {}", clean(url)));
+        }
         Ok(())
     }
 
@@ -282,14 +314,22 @@ impl Services for HandleServices {
         for (index, place) in places.iter().enumerate().skip(args.attempt as usize) {
             if let Some((value, origin)) = self.fetch(place, &args)? {
                 self.redactor.add(value.expose());
+                // Who asks again after the empty password hears that there is no other place.
+                let more = index + 1 < places.len() || matches!(place, Place::Empty);
                 return Ok(AskedSecret {
                     value,
                     origin,
-                    more: index + 1 < places.len(),
+                    more,
                 });
             }
         }
-        Err(nobody(args.label.as_deref().unwrap_or("the password")))
+        Err(nobody(&label(&args)).hint(match args.pointer.as_str() {
+            "/new_password" if self.new_password_may_be_old => {
+                "set SIGTOOL_PASSWORD, or run it on a terminal; an empty password protects nothing"
+            }
+            "/new_password" => "set SIGTOOL_NEW_PASSWORD, or run it on a terminal",
+            _ => GIVE_PASSWORD,
+        }))
     }
 
     fn identity_token(&self, audience: &str) -> Result<sigtool_sdk::identity::IdentityToken> {
@@ -376,6 +416,10 @@ fn origin(source: &SecretSource) -> String {
     }
 }
 
+/// What to do where a password is needed and nobody can be asked.
+const GIVE_PASSWORD: &str =
+    "set SIGTOOL_PASSWORD, or name a secret in the profile: `password = { file = \"…\" }`";
+
 fn nobody(what: &str) -> Error {
     Error::new(
         ErrorCode::AuthRequired,
@@ -384,7 +428,15 @@ fn nobody(what: &str) -> Error {
             what.trim_start_matches("the ")
         ),
     )
-    .hint("set SIGTOOL_PASSWORD, or name a secret in the profile: `password = { file = \"…\" }`")
+}
+
+/// What a secret is called when it is asked for.
+fn label(args: &AskSecretArgs) -> String {
+    let label = args.label.as_deref().unwrap_or("password");
+    if args.new && !label.starts_with("new ") {
+        return format!("new {label}");
+    }
+    label.to_owned()
 }
 
 fn read_file(path: &std::path::Path) -> Result<Secret> {

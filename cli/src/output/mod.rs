@@ -108,6 +108,18 @@ impl Ui {
         }
     }
 
+    /// Writes for programs that a command failed: in place of its result, or as the last of its results.
+    pub(crate) fn failure(&self, value: &impl Serialize, in_array: bool) {
+        match (self.format, in_array) {
+            (Format::Text, _) => {}
+            (_, true) => {
+                self.item("", value);
+                self.end_items();
+            }
+            (_, false) => self.result("", value),
+        }
+    }
+
     /// Something that happened, for people. Not with `--quiet`.
     pub(crate) fn note(&self, text: &str) {
         if !self.quiet {
@@ -120,6 +132,11 @@ impl Ui {
     pub(crate) fn warn(&self, text: &str) {
         let _turn = self.lock();
         self.stderr("warning", anstyle::AnsiColor::Yellow, text);
+    }
+
+    /// Whether debug output is wanted.
+    pub(crate) fn is_verbose(&self) -> bool {
+        self.verbose > 0
     }
 
     /// Debug output, with `--verbose`.

@@ -1,7 +1,7 @@
 //! Words and layout for people.
 
 use crate::error::{CommandError, Failure};
-use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use std::fmt::Write as _;
 
 /// An error as it stands on the terminal: what failed, why, where, and what to type next.
@@ -25,7 +25,7 @@ pub(super) fn error(error: &CommandError) -> String {
     text
 }
 
-/// The source line, with the bytes meant underlined.
+/// The source line under its file's name, with the bytes meant underlined.
 fn snippet(place: &crate::error::Snippet) -> String {
     let path = place.path.display().to_string();
     let end = place.text.len();
@@ -36,15 +36,13 @@ fn snippet(place: &crate::error::Snippet) -> String {
     } else {
         annotation.label(&place.label)
     };
-    let group = Level::ERROR.no_name().primary_title("").element(
+    // Without a title: that has been written already, in our own words.
+    let group = Group::with_level(Level::ERROR).element(
         Snippet::source(&place.text)
             .path(&path)
             .annotation(annotation),
     );
-    let rendered = Renderer::styled().render(&[group]).to_string();
-    // The title has been written already, in our own words.
-    let body = rendered.split_once('\n').map_or("", |(_, body)| body);
-    format!("{body}\n")
+    format!("{}\n", Renderer::styled().render(&[group]))
 }
 
 /// Text from somewhere else, without control characters: a file name must not steer the terminal.

@@ -3,7 +3,7 @@
 use super::{Bundle, BundleFormat, Content, UnverifiedLogEntry, UnverifiedSigner};
 use crate::key::{self, pem_blocks};
 use crate::limits::MAX_CERTIFICATES;
-use crate::signature::Malformed;
+use crate::signature::{ENVELOPE, Malformed, is_envelope};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
@@ -15,6 +15,9 @@ pub(super) fn decode(fields: &Map<String, Value>) -> Result<Bundle, Malformed> {
         .map_err(|e| Malformed::new("base64Signature", format!("not Base64: {e}")))?;
     if signature.is_empty() {
         return Err(Malformed::new("base64Signature", "the signature is empty"));
+    }
+    if is_envelope(&signature) {
+        return Err(Malformed::new("base64Signature", ENVELOPE));
     }
     Ok(Bundle {
         format: BundleFormat::Cosign,

@@ -2,7 +2,7 @@
 
 use super::Inspected;
 use crate::key::{key_hint, public_key_of_spki, short_hint};
-use crate::text::printable;
+use crate::text::{printable, printable_label};
 use crate::{json, key};
 use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
 use aws_lc_rs::signature::{
@@ -71,7 +71,7 @@ pub(super) fn private(block: pem::Pem) -> Result<Inspected, String> {
         .get("DEK-Info")
         .map(|dek| printable(dek.split(',').next().unwrap_or_default()));
     let contents = Zeroizing::new(block.into_contents());
-    let label = printable(&tag);
+    let label = printable_label(&tag);
     match (tag.as_str(), cipher) {
         ("ENCRYPTED SIGSTORE PRIVATE KEY" | "ENCRYPTED COSIGN PRIVATE KEY", _) => {
             cosign_container(label, &contents).map(Inspected::EncryptedPrivateKey)

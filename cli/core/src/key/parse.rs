@@ -2,7 +2,7 @@
 
 use super::KeyError;
 use crate::limits::MAX_KEY_FILE;
-use crate::text::printable;
+use crate::text::{printable, printable_label};
 use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_ASN1, ECDSA_P384_SHA384_ASN1, ECDSA_P521_SHA512_ASN1,
@@ -58,12 +58,12 @@ pub fn parse_public_key(text: &[u8]) -> Result<PublicKey, KeyError> {
         "RSA PUBLIC KEY" => rsa_key(block.contents()),
         "CERTIFICATE" | "TRUSTED CERTIFICATE" => Err(KeyError::Certificate),
         tag if tag.ends_with("PRIVATE KEY") && is_encrypted(block) => {
-            Err(KeyError::EncryptedPrivateKey(printable(tag)))
+            Err(KeyError::EncryptedPrivateKey(printable_label(tag)))
         }
-        tag if tag.ends_with("PRIVATE KEY") => Err(KeyError::PrivateKey(printable(tag))),
+        tag if tag.ends_with("PRIVATE KEY") => Err(KeyError::PrivateKey(printable_label(tag))),
         tag => Err(KeyError::NotAKey(format!(
             "it is a PEM block `{}`; `PUBLIC KEY` was expected",
-            printable(tag)
+            printable_label(tag)
         ))),
     }
 }

@@ -4,7 +4,7 @@ use super::replace::Earlier;
 use super::{Destination, Encoded, OpenSigner, SignError, SigningRequest};
 use crate::key;
 use crate::limits::MAX_BUNDLE;
-use crate::signature::SignatureFile;
+use crate::signature::{SignatureFile, is_raw};
 use crate::write::atomic_write;
 use serde::Serialize;
 use sigtool_sdk::connection::Handle;
@@ -98,8 +98,17 @@ fn check_destination(path: &Path, artifact: &Artifact) -> Result<(), SignError> 
         .and_then(|file| file.take(MAX_BUNDLE as u64 + 1).read_to_end(&mut content));
     match read {
         Err(e) => refused(&format!("is there and cannot be read: {e}")),
-        Ok(_) if content.is_empty() || SignatureFile::decode(&content).is_ok() => Ok(()),
+        Ok(_) if content.is_empty() || is_signature(&content) => Ok(()),
         Ok(_) => refused("is there and is no signature; remove it first, or name another file"),
+    }
+}
+
+/// Stricter than reading is: many a text is valid Base64.
+fn is_signature(content: &[u8]) -> bool {
+    match SignatureFile::decode(content) {
+        Ok(SignatureFile::Bundle(_)) => true,
+        Ok(SignatureFile::Detached(raw)) => is_raw(&raw),
+        Err(_) => false,
     }
 }
 

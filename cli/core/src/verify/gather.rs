@@ -27,6 +27,8 @@ pub(crate) struct Gathered {
     pub(crate) candidates: Vec<Candidate>,
     /// Why more may be there than was found.
     pub(crate) failures: Vec<Reason>,
+    /// Single files that could not be read beside others that could.
+    pub(crate) unread: Vec<Reason>,
     pub(crate) notes: Vec<String>,
 }
 
@@ -95,6 +97,12 @@ pub(crate) fn beside(source: &Handle, reference: &str, digest: Option<&Digest>) 
             }
         };
         gathered.notes.extend(reply.notes);
+        for error in reply.failures {
+            gathered.unread.push(Reason::PlaceFailed {
+                place: "beside the artifact".to_owned(),
+                error,
+            });
+        }
         for stored in reply.signatures {
             if gathered.candidates.len() == MAX_SIGNATURES {
                 gathered.failures.push(Reason::TooManySignatures {
