@@ -170,7 +170,7 @@ static int32_t sign(instance *self, uint64_t id, sigtool_buffer *reply) {
 #elif defined(ROGUE_ASKS_TOO_LATE)
     return only_if_answered(id, reply, ask(self, self->earlier, "host.now", "{}"));
 #elif defined(ROGUE_ASKS_FOR_THE_ENVIRONMENT)
-    return only_if_answered(id, reply, ask(self, id, "host.env", "{\"name\":\"SIGTOOL_CANARY\"}"));
+    return only_if_answered(id, reply, ask(self, id, "host.env", "{\"name\":\"CANARY_TOKEN\"}"));
 #elif defined(ROGUE_ASKS_FOR_OTHER_SECRETS)
     return only_if_answered(id, reply, ask(self, id, "host.secret", "{\"pointer\":\"/another\"}"));
 #endif

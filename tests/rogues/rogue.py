@@ -114,7 +114,7 @@ def sign(call):
     elif MODE == "asks-too-late":
         only_if_answered(call, ask(earlier, "host.now", {}))
     elif MODE == "asks-for-the-environment":
-        only_if_answered(call, ask(call, "host.env", {"name": "SIGTOOL_CANARY"}))
+        only_if_answered(call, ask(call, "host.env", {"name": "CANARY_TOKEN"}))
     elif MODE == "asks-for-other-secrets":
         only_if_answered(call, ask(call, "host.secret", {"pointer": "/another"}))
     else:

@@ -1,9 +1,14 @@
 //! What the tests share: a sandbox to run sigtool in, backends in other languages, and backends that misbehave.
 
+pub mod archives;
 pub mod foreign;
+pub mod keys;
 pub mod peers;
+pub mod person;
+pub mod processes;
 pub mod rogues;
 mod sandbox;
+pub mod terminal;
 
 pub use sandbox::Sandbox;
 

@@ -27,7 +27,12 @@ pub fn need(name: &str) -> Option<PathBuf> {
         on_path(name)
     };
     if found.is_none() {
-        skip(name);
+        let installed_by = if name.starts_with("cosign-") {
+            "run tests/peers"
+        } else {
+            "install it"
+        };
+        skip(&format!("`{name}` is missing: {installed_by}"));
     }
     found
 }
@@ -39,13 +44,12 @@ fn on_path(name: &str) -> Option<PathBuf> {
         .find(|file| file.is_file())
 }
 
-fn skip(name: &str) {
-    let installed_by = if name.starts_with("cosign-") {
-        "run tests/peers"
-    } else {
-        "install it"
-    };
-    let why = format!("`{name}` is missing: {installed_by}");
+/// Says on stderr that a test is skipped, and why; the test is to return.
+///
+/// # Panics
+///
+/// `TESTS_MUST_NOT_SKIP` is set.
+pub fn skip(why: &str) {
     assert!(
         std::env::var_os(MUST_NOT_SKIP).is_none(),
         "{why} ({MUST_NOT_SKIP} is set)"

@@ -78,6 +78,24 @@ impl Sandbox {
         command
     }
 
+    /// Runs a command, and has what it shows compared with `[ROOT]` for the sandbox's folder.
+    ///
+    /// # Panics
+    ///
+    /// It cannot be started.
+    #[must_use]
+    pub fn seen(&self, command: snapbox::cmd::Command) -> snapbox::cmd::OutputAssert {
+        let mut redactions = snapbox::Redactions::new();
+        redactions
+            .insert("[ROOT]", self.root.path().to_owned())
+            .expect("a name in brackets");
+        let assert = snapbox::Assert::new()
+            .action_env("SNAPSHOTS")
+            .redact_with(redactions);
+        let output = command.output().expect("a program that is there");
+        snapbox::cmd::OutputAssert::new(output).with_assert(assert)
+    }
+
     /// All of it: to be searched for what must not be left behind.
     #[must_use]
     pub fn root(&self) -> &Path {
@@ -137,6 +155,26 @@ impl Sandbox {
             set_mode(&beside(&placed), 0o644);
         }
         placed
+    }
+
+    /// Adds to the user's configuration file.
+    ///
+    /// # Panics
+    ///
+    /// It cannot be written.
+    pub fn append_config(&self, toml: &str) {
+        let before = fs::read_to_string(self.config()).unwrap_or_default();
+        self.write_config(&format!("{before}\n{toml}"));
+    }
+
+    /// Records a backend in the user's configuration, as its user would.
+    ///
+    /// # Panics
+    ///
+    /// sigtool refuses it.
+    pub fn pin(&self, backend: &Path) {
+        let pin = self.sigtool().args(["backend", "pin", "--yes"]);
+        pin.arg(backend).assert().success();
     }
 
     /// Every file left anywhere in the sandbox that holds these bytes.

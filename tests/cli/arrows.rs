@@ -1,0 +1,294 @@
+//! The arrows between the crates, and the lines that hold them: what ARCHITECTURE.md draws is what Cargo sees.
+
+use sigtool_tests::tests_folder;
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// What opens sockets, or is there to.
+const NETWORK: &[&str] = &[
+    "curl",
+    "h2",
+    "hyper",
+    "native-tls",
+    "openssl",
+    "openssl-sys",
+    "quinn",
+    "reqwest",
+    "rustls",
+    "tokio",
+    "ureq",
+];
+
+fn root() -> PathBuf {
+    tests_folder().join("..")
+}
+
+/// The names of all crates that a crate is built with, itself included; the development dependencies left out.
+fn tree(krate: &str) -> BTreeSet<String> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo)
+        .args([
+            "tree",
+            "--locked",
+            "--offline",
+            "-e",
+            "normal,build",
+            "--prefix",
+            "none",
+        ])
+        .args(["--format", "{p}", "-p", krate])
+        .current_dir(root())
+        .output()
+        .expect("cargo runs");
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8(output.stdout)
+        .expect("names in UTF-8")
+        .lines()
+        .filter_map(|line| line.split(' ').next())
+        .map(str::to_owned)
+        .collect()
+}
+
+fn ours(krate: &str) -> Vec<String> {
+    tree(krate)
+        .into_iter()
+        .filter(|name| name.starts_with("sigtool"))
+        .collect()
+}
+
+/// The Rust files below a folder.
+fn sources(folder: &str) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    let mut folders = vec![root().join(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder)
+            .expect("a folder of the project")
+            .flatten()
+        {
+            let path = entry.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|e| e == "rs") {
+                let text = fs::read_to_string(&path).expect("a source file");
+                let name = path.strip_prefix(root()).expect("below the root");
+                found.push((name.display().to_string(), text));
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+fn production() -> Vec<(String, String)> {
+    ["cli/src", "cli/core/src", "plugins-sdk/src", "backends"]
+        .into_iter()
+        .flat_map(sources)
+        .collect()
+}
+
+#[test]
+fn each_crate_depends_on_those_below_it_and_on_no_other_of_ours() {
+    assert_eq!(ours("sigtool-sdk"), ["sigtool-sdk"]);
+    assert_eq!(ours("sigtool-core"), ["sigtool-core", "sigtool-sdk"]);
+    assert_eq!(ours("sigtool"), ["sigtool", "sigtool-core", "sigtool-sdk"]);
+    for backend in backends() {
+        let krate = format!("sigtool-backend-{backend}");
+        assert_eq!(ours(&krate), [krate.as_str(), "sigtool-sdk"]);
+    }
+}
+
+#[test]
+fn no_crate_that_signs_files_holds_network_code() {
+    let backends = backends()
+        .into_iter()
+        .map(|id| format!("sigtool-backend-{id}"));
+    let crates = ["sigtool", "sigtool-core", "sigtool-sdk"].map(str::to_owned);
+    for krate in crates.into_iter().chain(backends) {
+        let tree = tree(&krate);
+        let found: Vec<_> = NETWORK
+            .iter()
+            .filter(|name| tree.contains(**name))
+            .collect();
+        assert!(found.is_empty(), "`{krate}` is built with {found:?}");
+    }
+}
+
+#[test]
+fn the_core_asks_neither_the_environment_nor_the_terminal() {
+    let core = sources("cli/core/src");
+    assert!(!core.is_empty());
+    for (file, text) in core {
+        for word in [
+            "std::env",
+            "std::io::stdin",
+            "std::io::stdout",
+            "TcpStream",
+            "UdpSocket",
+            "ToSocketAddrs",
+            "std::process",
+        ] {
+            assert!(!text.contains(word), "`{file}` uses `{word}`");
+        }
+    }
+}
+
+#[test]
+fn unsafe_code_is_in_two_files() {
+    let allowed = ["cli/src/host/load.rs", "plugins-sdk/src/abi.rs"];
+    let found: Vec<_> = production()
+        .into_iter()
+        .filter(|(_, text)| {
+            text.lines()
+                .filter(|line| !line.trim_start().starts_with("//"))
+                .any(|line| {
+                    line.contains("unsafe {")
+                        || line.contains("unsafe fn")
+                        || line.contains("unsafe impl")
+                })
+        })
+        .map(|(file, _)| file)
+        .collect();
+    assert_eq!(found, allowed);
+}
+
+#[test]
+fn only_the_output_module_prints() {
+    for (file, text) in production() {
+        // A module of tests may print why it skips.
+        let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+        for word in ["println!", "eprintln!", "print!(", "eprint!("] {
+            let prints = code
+                .lines()
+                .filter(|line| !line.trim_start().starts_with("//"))
+                .any(|line| line.contains(word));
+            assert!(!prints, "`{file}` has `{word}`");
+        }
+    }
+}
+
+/// The ids of the backends, by their folders.
+fn backends() -> Vec<String> {
+    let mut ids: Vec<String> = fs::read_dir(root().join("backends"))
+        .expect("the backends")
+        .flatten()
+        .filter(|entry| entry.path().is_dir())
+        .map(|entry| entry.file_name().into_string().expect("a plain name"))
+        .collect();
+    ids.sort();
+    assert!(ids.len() >= 2, "{ids:?}");
+    ids
+}
+
+#[test]
+fn backends_are_alike_file_for_file() {
+    for id in backends() {
+        let folder = root().join("backends").join(&id);
+        for file in [
+            "Cargo.toml",
+            "README.md",
+            "sigtool-backend.toml",
+            "src/backend.rs",
+            "src/config.rs",
+            "src/lib.rs",
+        ] {
+            assert!(folder.join(file).is_file(), "`{id}` has no `{file}`");
+        }
+        let table_of_contents = fs::read_to_string(folder.join("src/lib.rs")).unwrap();
+        assert!(
+            table_of_contents.contains("sigtool_sdk::export_backend!("),
+            "`{id}` exports nothing"
+        );
+        assert!(
+            table_of_contents.lines().count() <= 60,
+            "`{id}`: lib.rs is a table of contents"
+        );
+    }
+}
+
+#[test]
+fn a_manifest_says_what_cargo_says() {
+    for id in backends() {
+        let folder = root().join("backends").join(&id);
+        let text = fs::read_to_string(folder.join("sigtool-backend.toml")).unwrap();
+        let manifest = sigtool_sdk::Manifest::parse(&text).unwrap();
+        assert_eq!(manifest.id, id);
+        assert_eq!(
+            manifest.version,
+            env!("CARGO_PKG_VERSION"),
+            "all crates have one version"
+        );
+        let cargo = fs::read_to_string(folder.join("Cargo.toml")).unwrap();
+        assert!(
+            cargo.contains("version.workspace = true"),
+            "`{id}` has a version of its own"
+        );
+        assert!(
+            cargo.contains("crate-type = [\"cdylib\"]"),
+            "`{id}` is a cdylib alone"
+        );
+    }
+}
+
+#[test]
+fn no_test_file_is_forgotten() {
+    for folder in [
+        tests_folder().join("cli"),
+        tests_folder().join("cli/rogues"),
+    ] {
+        let is_root = folder.ends_with("cli");
+        let list = if is_root {
+            folder.join("main.rs")
+        } else {
+            folder.with_extension("rs")
+        };
+        let declared = fs::read_to_string(&list).unwrap();
+        for entry in fs::read_dir(&folder).unwrap().flatten() {
+            let path = entry.path();
+            let name = stem(&path);
+            if path.extension().is_some_and(|e| e == "rs") && name != "main" {
+                assert!(
+                    declared.contains(&format!("mod {name};")),
+                    "`{name}` is not declared"
+                );
+            }
+        }
+    }
+}
+
+fn stem(path: &Path) -> String {
+    path.file_stem()
+        .and_then(|s| s.to_str())
+        .unwrap_or_default()
+        .to_owned()
+}
+
+#[test]
+fn the_tree_speaks_of_the_project_alone() {
+    let output = Command::new("git")
+        .args(["ls-files", "-co", "--exclude-standard"])
+        .current_dir(root())
+        .output();
+    let Ok(output) = output else { return };
+    for file in String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .filter(|f| !f.ends_with(".lock"))
+    {
+        let Ok(text) = fs::read_to_string(root().join(file)) else {
+            continue;
+        };
+        // Absolute ones: a folder of that name below another is nobody's machine.
+        let begins = |before: Option<char>| before.is_none_or(|c| " \t\n\"'`=(:".contains(c));
+        for path in ["work", "root", "farm"].map(|folder| format!("/{folder}/")) {
+            let found = text
+                .match_indices(&path)
+                .any(|(at, _)| begins(text[..at].chars().next_back()));
+            assert!(!found, "`{file}` names a path of one machine: {path}");
+        }
+    }
+}

@@ -1,0 +1,524 @@
+//! Many artifacts in one run: how they are named, what is skipped, and what one failure does to the others.
+
+use serde_json::Value;
+use sigtool_tests::{Sandbox, keys};
+use snapbox::cmd::OutputAssert;
+use snapbox::str;
+use std::os::unix::fs::symlink;
+
+/// A sandbox with a profile that signs with `a`, and three files.
+fn sandbox() -> Sandbox {
+    let sandbox = Sandbox::new(env!("CARGO_BIN_EXE_sigtool"));
+    keys::put_with_profile(&sandbox);
+    for name in ["one.txt", "two.txt", "three.txt"] {
+        sandbox.write(name, name);
+    }
+    sandbox
+}
+
+fn run(sandbox: &Sandbox, arguments: &[&str]) -> OutputAssert {
+    sandbox.sigtool().args(arguments).assert()
+}
+
+fn is_signed(sandbox: &Sandbox, name: &str) -> bool {
+    sandbox
+        .work()
+        .join(format!("{name}.sigstore.json"))
+        .exists()
+}
+
+#[test]
+fn all_are_signed_in_the_order_of_the_command_line() {
+    let sandbox = sandbox();
+    run(&sandbox, &["sign", "two.txt", "one.txt", "three.txt"])
+        .code(0)
+        .stdout_eq(str![[r#"
+signed two.txt → two.txt.sigstore.json
+signed one.txt → one.txt.sigstore.json
+signed three.txt → three.txt.sigstore.json
+
+"#]])
+        .stderr_eq(str![[r#"
+3 artifacts signed
+
+"#]]);
+    run(&sandbox, &["verify", "two.txt", "one.txt", "three.txt"])
+        .code(0)
+        .stdout_eq(str![[r#"
+valid two.txt, signed by a.pub (ecdsa-p256, key hint I/dsfvoVK5uzp8ssMnPabo6ENWjLWnIzBlcfKJybTSY=)
+valid one.txt, signed by a.pub (ecdsa-p256, key hint I/dsfvoVK5uzp8ssMnPabo6ENWjLWnIzBlcfKJybTSY=)
+valid three.txt, signed by a.pub (ecdsa-p256, key hint I/dsfvoVK5uzp8ssMnPabo6ENWjLWnIzBlcfKJybTSY=)
+
+"#]])
+        .stderr_eq(str![[r#"
+3 artifacts valid
+
+"#]]);
+}
+
+#[test]
+fn one_failure_does_not_lose_the_others_and_the_summary_names_each() {
+    let sandbox = sandbox();
+    run(
+        &sandbox,
+        &[
+            "sign",
+            "one.txt",
+            "gone",
+            "two.txt",
+            "/dev/null",
+            "--keep-going",
+        ],
+    )
+    .code(2)
+    .stdout_eq(str![[r#"
+signed one.txt → one.txt.sigstore.json
+signed two.txt → two.txt.sigstore.json
+
+"#]])
+    .stderr_eq(str![[r#"
+error: there is no file `gone`
+error: cannot sign `/dev/null`
+  caused by: `/dev/null` is a character device
+  caused by: only regular files can be signed
+  hint: write its content to a file first, or pipe it in and name the artifact `-`
+2 artifacts signed, 2 failed:
+  gone
+  /dev/null
+
+"#]]);
+    assert!(is_signed(&sandbox, "two.txt"));
+}
+
+#[test]
+fn fail_fast_begins_nothing_after_the_first_failure() {
+    let sandbox = sandbox();
+    run(
+        &sandbox,
+        &[
+            "sign",
+            "--fail-fast",
+            "--jobs",
+            "1",
+            "one.txt",
+            "/dev/null",
+            "two.txt",
+        ],
+    )
+    .code(2)
+    .stdout_eq(str![[r#"
+signed one.txt → one.txt.sigstore.json
+
+"#]])
+    .stderr_eq(str![[r#"
+error: cannot sign `/dev/null`
+  caused by: `/dev/null` is a character device
+  caused by: only regular files can be signed
+  hint: write its content to a file first, or pipe it in and name the artifact `-`
+1 artifact signed, 1 failed:
+  /dev/null
+1 artifact not tried
+
+"#]]);
+    assert!(!is_signed(&sandbox, "two.txt"));
+    run(
+        &sandbox,
+        &["verify", "--fail-fast", "--jobs", "1", "two.txt", "one.txt"],
+    )
+    .code(1)
+    .stdout_eq(str![])
+    .stderr_eq(str![[r#"
+error: refused `two.txt`
+  caused by: no signature found beside the artifact
+0 artifacts valid, 1 failed:
+  two.txt (refused)
+1 artifact not tried
+
+"#]]);
+}
+
+#[test]
+fn the_gravest_thing_that_can_be_said_of_any_artifact_is_the_exit_code() {
+    let sandbox = sandbox();
+    run(&sandbox, &["sign", "one.txt"]).code(0);
+    // Nobody can read a link to itself, root included.
+    let loops = "three.txt.sigstore.json";
+    symlink(loops, sandbox.work().join(loops)).unwrap();
+    let code = |artifacts: &[&str], code: i32| {
+        let arguments = [&["verify"], artifacts].concat();
+        run(&sandbox, &arguments).code(code)
+    };
+    let (good, refused, unsure, missing) = ("one.txt", "two.txt", "three.txt", "gone");
+    code(&[good, missing], 2);
+    code(&[good, missing, unsure], 3);
+    code(&[good, missing, unsure, refused], 1)
+        .stdout_eq(str![[r#"
+valid one.txt, signed by a.pub (ecdsa-p256, key hint I/dsfvoVK5uzp8ssMnPabo6ENWjLWnIzBlcfKJybTSY=)
+
+"#]])
+        .stderr_eq(str![[r#"
+error: there is no file `gone`
+error: could not tell whether `three.txt` is signed as the policy demands
+  caused by: could not look beside the artifact: `three.txt.sigstore.json` is a symbolic link in a circle
+error: refused `two.txt`
+  caused by: no signature found beside the artifact
+1 artifact valid, 3 failed:
+  gone (not checked)
+  three.txt (could not tell)
+  two.txt (refused)
+
+"#]]);
+    code(&[good], 0);
+}
+
+#[test]
+fn as_many_jobs_as_wanted_give_the_same_report() {
+    let sandbox = sandbox();
+    let names: Vec<String> = (0..40).map(|i| format!("many/{i}")).collect();
+    for name in &names {
+        sandbox.write(name, name);
+    }
+    let report = |jobs: &str| {
+        let arguments = ["verify", "--jobs", jobs];
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let output = run(&sandbox, &[&arguments[..], &names].concat()).code(0);
+        output.get_output().stdout.clone()
+    };
+    run(&sandbox, &["sign", "--jobs", "8", "--recursive", "many"]).code(0);
+    assert_eq!(report("1"), report("8"));
+}
+
+#[test]
+fn an_artifact_that_is_named_twice_is_signed_once() {
+    let sandbox = sandbox();
+    run(
+        &sandbox,
+        &[
+            "sign",
+            "one.txt",
+            "./one.txt",
+            "../work/one.txt",
+            "file:one.txt",
+        ],
+    )
+    .code(0)
+    .stdout_eq(str![[r#"
+signed one.txt → one.txt.sigstore.json
+
+"#]])
+    .stderr_eq(str![[r#"
+note: 3 artifacts are named more than once
+
+"#]]);
+    assert_eq!(sandbox.work().read_dir().unwrap().count(), 6 + 3 + 1);
+}
+
+#[test]
+fn the_signatures_that_a_shells_star_names_are_not_signed() {
+    let sandbox = sandbox();
+    sandbox.write("dist/a.bin", "a");
+    sandbox.write("dist/b.bin", "b");
+    let names = || {
+        let entries = sandbox.work().join("dist").read_dir().unwrap();
+        let name = |entry: std::fs::DirEntry| entry.file_name().into_string().unwrap();
+        let mut names: Vec<String> = entries
+            .map(|e| format!("dist/{}", name(e.unwrap())))
+            .collect();
+        names.sort();
+        names
+    };
+    let star = |command: &str| {
+        sandbox
+            .sigtool()
+            .arg(command)
+            .args(names())
+            .assert()
+            .code(0)
+    };
+    star("sign");
+    run(
+        &sandbox,
+        &[
+            "sign",
+            "--key",
+            "b.key",
+            "--signature-format",
+            "both",
+            "dist/a.bin",
+        ],
+    )
+    .code(0);
+    let before = names();
+    star("sign")
+        .stdout_eq(str![[r#"
+signed again dist/a.bin → dist/a.bin.sigstore.json
+signed again dist/b.bin → dist/b.bin.sigstore.json
+
+"#]])
+        .stderr_eq(str![[r#"
+note: 4 signatures are skipped: their artifacts are named too
+2 artifacts signed
+
+"#]]);
+    assert_eq!(names(), before);
+    star("verify").stdout_eq(str![[r#"
+valid dist/a.bin, signed by a.pub (ecdsa-p256, key hint I/dsfvoVK5uzp8ssMnPabo6ENWjLWnIzBlcfKJybTSY=)
+valid dist/b.bin, signed by a.pub (ecdsa-p256, key hint I/dsfvoVK5uzp8ssMnPabo6ENWjLWnIzBlcfKJybTSY=)
+
+"#]]);
+    // Named alone, a signature is a file as any other.
+    run(&sandbox, &["sign", "dist/b.bin.sigstore.json"])
+        .code(0)
+        .stdout_eq(str![[r#"
+signed dist/b.bin.sigstore.json → dist/b.bin.sigstore.json.sigstore.json
+
+"#]]);
+}
+
+#[test]
+fn a_folder_is_taken_only_if_that_is_said() {
+    let sandbox = sandbox();
+    sandbox.write("dist/a", "a");
+    run(&sandbox, &["sign", "dist", "one.txt"])
+        .code(2)
+        .stdout_eq(str![[r#"
+signed one.txt → one.txt.sigstore.json
+
+"#]])
+        .stderr_eq(str![[r#"
+error: cannot sign `dist`
+  caused by: `dist` is a folder
+  hint: add `--recursive` to take every file in it
+1 artifact signed, 1 failed:
+  dist
+
+"#]]);
+    run(&sandbox, &["verify", "dist"])
+        .code(2)
+        .stdout_eq("")
+        .stderr_eq(str![[r#"
+error: cannot verify `dist`
+  caused by: `dist` is a folder
+  hint: add `--recursive` to take every file in it
+
+"#]]);
+}
+
+#[test]
+fn of_a_folder_signatures_hidden_files_and_links_are_skipped() {
+    let sandbox = sandbox();
+    sandbox.write("dist/a", "a");
+    sandbox.write("dist/deep/er/b", "b");
+    sandbox.write("dist/.hidden", "h");
+    sandbox.write("dist/.git/config", "g");
+    symlink("a", sandbox.work().join("dist/link")).unwrap();
+    symlink("..", sandbox.work().join("dist/up")).unwrap();
+    let both = ["sign", "--recursive", "--signature-format", "both", "dist"];
+    run(&sandbox, &both)
+        .code(0)
+        .stdout_eq(str![[r#"
+signed dist/a → dist/a.sigstore.json, dist/a.sig
+signed dist/deep/er/b → dist/deep/er/b.sigstore.json, dist/deep/er/b.sig
+
+"#]])
+        .stderr_eq(str![[r#"
+note: skipped 2 hidden files and folders in `dist`
+note: skipped 2 symbolic links in `dist`
+2 artifacts signed
+
+"#]]);
+    // A second time there are signatures to skip.
+    run(&sandbox, &both).code(0).stdout_eq(str![[r#"
+signed again dist/a → dist/a.sigstore.json, dist/a.sig
+signed again dist/deep/er/b → dist/deep/er/b.sigstore.json, dist/deep/er/b.sig
+
+"#]]);
+    run(&sandbox, &["verify", "--recursive", "dist"]).code(0).stdout_eq(str![[r#"
+valid dist/a, signed by a.pub (ecdsa-p256, key hint I/dsfvoVK5uzp8ssMnPabo6ENWjLWnIzBlcfKJybTSY=)
+valid dist/deep/er/b, signed by a.pub (ecdsa-p256, key hint I/dsfvoVK5uzp8ssMnPabo6ENWjLWnIzBlcfKJybTSY=)
+
+"#]]).stderr_eq(str![[r#"
+note: skipped 2 hidden files and folders in `dist`
+note: skipped 2 symbolic links in `dist`
+2 artifacts valid
+
+"#]]);
+}
+
+#[test]
+fn a_folder_without_artifacts_is_told() {
+    let sandbox = sandbox();
+    std::fs::create_dir(sandbox.work().join("empty")).unwrap();
+    for command in ["sign", "verify"] {
+        run(&sandbox, &[command, "--recursive", "empty"])
+            .code(2)
+            .stdout_eq("");
+    }
+    run(&sandbox, &["sign", "--recursive", "empty"])
+        .code(2)
+        .stderr_eq(str![[r#"
+error: there is nothing to sign in `empty`
+  caused by: of a folder's files, signatures, hidden files and symbolic links are skipped
+
+"#]]);
+}
+
+#[test]
+fn a_pattern_that_the_shell_has_not_expanded_is_expanded() {
+    let sandbox = sandbox();
+    sandbox.write("sub/four.txt", "4");
+    sandbox.write(".five.txt", "5");
+    run(&sandbox, &["sign", "t*.txt", "s?b/*.txt", "one.t[xyz]t"])
+        .code(0)
+        .stdout_eq(str![[r#"
+signed three.txt → three.txt.sigstore.json
+signed two.txt → two.txt.sigstore.json
+signed sub/four.txt → sub/four.txt.sigstore.json
+signed one.txt → one.txt.sigstore.json
+
+"#]]);
+    run(&sandbox, &["verify", "t*", "*.none"])
+        .code(2)
+        .stdout_eq(str![[r#"
+valid three.txt, signed by a.pub (ecdsa-p256, key hint I/dsfvoVK5uzp8ssMnPabo6ENWjLWnIzBlcfKJybTSY=)
+valid two.txt, signed by a.pub (ecdsa-p256, key hint I/dsfvoVK5uzp8ssMnPabo6ENWjLWnIzBlcfKJybTSY=)
+
+"#]])
+        .stderr_eq(str![[r#"
+error: no artifact matches `*.none`
+2 artifacts valid, 1 failed:
+  *.none (not checked)
+
+"#]]);
+    run(&sandbox, &["sign", "[", "one.txt"])
+        .code(2)
+        .stdout_eq(str![[r#"
+signed again one.txt → one.txt.sigstore.json
+
+"#]])
+        .stderr_eq(str![[r#"
+error: there is no file `[`, and it is no pattern: invalid range pattern
+1 artifact signed, 1 failed:
+  [
+
+"#]]);
+}
+
+#[test]
+fn a_list_names_artifacts_a_line_each() {
+    let sandbox = sandbox();
+    sandbox.write("with space.txt", "s");
+    sandbox.write("list", "one.txt\r\n\nwith space.txt\ntwo.txt");
+    run(&sandbox, &["sign", "--from-file", "list", "three.txt"])
+        .code(0)
+        .stdout_eq(str![[r#"
+signed three.txt → three.txt.sigstore.json
+signed one.txt → one.txt.sigstore.json
+signed with space.txt → with space.txt.sigstore.json
+signed two.txt → two.txt.sigstore.json
+
+"#]]);
+    sandbox
+        .sigtool()
+        .args(["verify", "--from-file", "-"])
+        .stdin("two.txt\nthree.txt\n")
+        .assert()
+        .code(0)
+        .stdout_eq(str![[r#"
+valid two.txt, signed by a.pub (ecdsa-p256, key hint I/dsfvoVK5uzp8ssMnPabo6ENWjLWnIzBlcfKJybTSY=)
+valid three.txt, signed by a.pub (ecdsa-p256, key hint I/dsfvoVK5uzp8ssMnPabo6ENWjLWnIzBlcfKJybTSY=)
+
+"#]]);
+}
+
+#[test]
+fn a_list_that_is_none_is_told() {
+    let sandbox = sandbox();
+    sandbox.write("empty", "\n\n");
+    sandbox.write("binary", b"one.txt\n\xff\xfe\n");
+    std::fs::create_dir(sandbox.work().join("folder")).unwrap();
+    let says = |list: &str| {
+        run(&sandbox, &["sign", "--from-file", list])
+            .code(2)
+            .stdout_eq("")
+    };
+    says("empty").stderr_eq(str![[r#"
+error: the list `empty` names no artifact
+
+"#]]);
+    says("binary").stderr_eq(str![[r#"
+error: cannot read the list `binary`
+  caused by: line 2 is not UTF-8
+
+"#]]);
+    says("folder").stderr_eq(str![[r#"
+error: cannot read the list `folder`
+  caused by: it is a folder
+
+"#]]);
+    says("gone").stderr_eq(str![[r#"
+error: cannot read the list `gone`
+  caused by: there is no such file or folder
+
+"#]]);
+    assert!(!is_signed(&sandbox, "one.txt"));
+}
+
+#[test]
+fn standard_input_can_be_only_one_thing() {
+    let sandbox = sandbox();
+    for arguments in [
+        ["sign", "--bundle", "x.json", "-", "-"],
+        ["sign", "--bundle", "x/", "--from-file=-", "-"],
+    ] {
+        let command = sandbox.sigtool().args(arguments).stdin("one.txt\n");
+        command.assert().code(2).stdout_eq("").stderr_eq(str![[r#"
+error: standard input can be given only once
+
+"#]]);
+    }
+}
+
+#[test]
+fn without_artifacts_it_is_told_how_to_name_them() {
+    let sandbox = sandbox();
+    run(&sandbox, &["sign"])
+        .code(2)
+        .stdout_eq("")
+        .stderr_eq(str![[r#"
+error: no artifact is given
+  hint: name files: sigtool sign app-1.2.0.tgz
+
+"#]]);
+    run(&sandbox, &["verify"])
+        .code(2)
+        .stdout_eq("")
+        .stderr_eq(str![[r#"
+error: no artifact is given
+  hint: name files: sigtool verify app-1.2.0.tgz
+
+"#]]);
+    run(&sandbox, &["sign", ""])
+        .code(2)
+        .stdout_eq("")
+        .stderr_eq(str![[r#"
+error: an artifact has an empty name
+
+"#]]);
+}
+
+#[test]
+fn a_failure_before_the_first_artifact_is_a_row_in_json() {
+    let sandbox = sandbox();
+    for command in ["sign", "verify"] {
+        let output = run(
+            &sandbox,
+            &[command, "--format", "json", "--from-file", "gone"],
+        )
+        .code(2);
+        let rows: Value = serde_json::from_slice(&output.get_output().stdout).unwrap();
+        assert_eq!(rows[0]["status"], "failed");
+        assert_eq!(rows[0]["error"]["kind"], "input");
+        assert_eq!(rows.as_array().unwrap().len(), 1);
+    }
+}

@@ -1,0 +1,200 @@
+//! Installed sigtool: what `install.sh` puts where, and what it says when a part is missing.
+//!
+//! The build itself is left out here, since it takes minutes: `tests/install` goes all the way from a clean copy of the files.
+
+use sigtool_tests::{Sandbox, libraries_folder, tests_folder};
+use snapbox::cmd::Command;
+use snapbox::str;
+use std::path::{Path, PathBuf};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_sigtool");
+
+/// A folder with all that `cargo build` makes, as `--from` wants it.
+fn built(sandbox: &Sandbox) -> PathBuf {
+    let folder = sandbox.root().join("built");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::copy(PROGRAM, folder.join("sigtool")).unwrap();
+    for entry in libraries_folder().read_dir().unwrap() {
+        let file = entry.unwrap().path();
+        let name = file.file_name().unwrap().to_str().unwrap();
+        if name.starts_with("libsigtool_backend_") && name.ends_with(".so") {
+            std::fs::copy(&file, folder.join(name)).unwrap();
+        }
+    }
+    folder
+}
+
+/// `install.sh`, which finds neither Cargo nor a sigtool on PATH.
+fn install(sandbox: &Sandbox) -> Command {
+    let script = tests_folder().join("../install.sh").canonicalize().unwrap();
+    Command::new(script)
+        .env_clear()
+        .env("PATH", "/usr/bin:/bin")
+        .env("HOME", sandbox.home())
+        .current_dir(sandbox.work())
+}
+
+/// The installed program, without a PATH.
+fn installed(sandbox: &Sandbox, program: &Path) -> Command {
+    Command::new(program)
+        .env_clear()
+        .env("HOME", sandbox.home())
+        .current_dir(sandbox.work())
+}
+
+#[test]
+fn an_installed_sigtool_signs_and_verifies_with_nothing_else() {
+    let sandbox = Sandbox::new(PROGRAM);
+    let from = built(&sandbox);
+    install(&sandbox)
+        .args(["--prefix", "prefix", "--from"])
+        .arg(&from)
+        .assert()
+        .code(0)
+        .stdout_eq(str![[r#"
+installed: [..]/work/prefix/bin/sigtool
+add [..]/work/prefix/bin to your PATH
+
+"#]])
+        .stderr_eq("");
+    // What it was installed from is not needed any more.
+    std::fs::remove_dir_all(&from).unwrap();
+
+    let program = sandbox.work().join("prefix/bin/sigtool");
+    sandbox.write("app.txt", "an app\n");
+    installed(&sandbox, &program)
+        .args(["backend", "list"])
+        .assert()
+        .code(0)
+        .stdout_eq(str![[r#"
+cosign-key   0.1.0     signer           [..]
+local-stage  0.1.0     source           [..]
+
+"#]]);
+    installed(&sandbox, &program)
+        .args(["init", "--yes"])
+        .assert()
+        .code(0);
+    installed(&sandbox, &program)
+        .args(["sign", "app.txt"])
+        .assert()
+        .code(0);
+    installed(&sandbox, &program)
+        .args(["verify", "app.txt"])
+        .assert()
+        .code(0);
+    sandbox.write("app.txt", "another app\n");
+    installed(&sandbox, &program)
+        .args(["verify", "app.txt"])
+        .assert()
+        .code(1);
+}
+
+#[test]
+fn installing_again_replaces_what_was_there() {
+    let sandbox = Sandbox::new(PROGRAM);
+    let from = built(&sandbox);
+    let prefix = sandbox.home().join(".local");
+    for folder in ["bin", "lib/sigtool/backends"] {
+        std::fs::create_dir_all(prefix.join(folder)).unwrap();
+    }
+    let old = "lib/sigtool/backends/libsigtool_backend_cosign_key.so";
+    for file in ["bin/sigtool", old] {
+        std::fs::write(prefix.join(file), "of an earlier version").unwrap();
+    }
+    // Without a prefix it is the user's own.
+    install(&sandbox).arg("--from").arg(&from).assert().code(0);
+    for file in ["bin/sigtool", old] {
+        let name = Path::new(file).file_name().unwrap();
+        let expected = std::fs::read(from.join(name)).unwrap();
+        assert!(
+            std::fs::read(prefix.join(file)).unwrap() == expected,
+            "{file} is the old one"
+        );
+    }
+    let program = prefix.join("bin/sigtool");
+    installed(&sandbox, &program)
+        .arg("--version")
+        .assert()
+        .code(0);
+}
+
+#[test]
+fn an_incomplete_build_is_not_installed() {
+    let sandbox = Sandbox::new(PROGRAM);
+    let from = built(&sandbox);
+    std::fs::remove_file(from.join("libsigtool_backend_local_stage.so")).unwrap();
+    install(&sandbox)
+        .args(["--prefix", "prefix", "--from"])
+        .arg(&from)
+        .assert()
+        .code(1)
+        .stderr_eq(str![[r#"
+there is no libsigtool_backend_local_stage.so in [..]/built: build it with `cargo build --release --locked`
+
+"#]]);
+    assert!(!sandbox.work().join("prefix").exists());
+}
+
+#[test]
+fn a_mistyped_flag_installs_nothing() {
+    let sandbox = Sandbox::new(PROGRAM);
+    for arguments in [
+        &["--perfix", "x"][..],
+        &["--prefix"],
+        &["--prefix", ""],
+        &["somewhere"],
+    ] {
+        install(&sandbox)
+            .args(arguments)
+            .assert()
+            .code(2)
+            .stdout_eq("")
+            .stderr_eq("usage: ./install.sh [--prefix DIR] [--from DIR]\n");
+    }
+    assert!(!sandbox.home().join(".local/bin").exists());
+}
+
+#[test]
+fn the_program_without_its_backends_says_how_to_install_them() {
+    let sandbox = Sandbox::new(PROGRAM);
+    let alone = sandbox.root().join("alone");
+    std::fs::create_dir(&alone).unwrap();
+    let program = alone.join("sigtool");
+    // By another process: a file that this one has open for writing may not run while another test starts its own.
+    Command::new("cp")
+        .arg(PROGRAM)
+        .arg(&program)
+        .assert()
+        .code(0);
+    sandbox.write("app.txt", "an app\n");
+    sandbox.write(
+        "app.pub",
+        include_bytes!("../../backends/cosign-key/tests-data/test-key-p256.pub.pem"),
+    );
+    for arguments in [
+        &["sign", "--key", "app.key", "app.txt"][..],
+        &["verify", "--key", "app.pub", "app.txt"],
+    ] {
+        installed(&sandbox, &program)
+            .args(arguments)
+            .assert()
+            .code(3)
+            .stdout_eq("")
+            .stderr_eq(str![[r#"
+error: there is no backend `local-stage`
+  caused by: `[..]/lib/sigtool/backends` holds none
+  hint: sigtool is installed without its backends (`cargo install` brings none): in its source folder type ./install.sh
+
+"#]]);
+    }
+    installed(&sandbox, &program)
+        .args(["init", "--yes"])
+        .assert()
+        .code(3);
+    installed(&sandbox, &program)
+        .args(["backend", "list"])
+        .assert()
+        .code(0)
+        .stdout_eq("");
+}

@@ -1,0 +1,79 @@
+//! A terminal with someone at it, for what is asked only there.
+
+use crate::Sandbox;
+use crate::peers::Said;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// What the program asks, and what is typed then.
+#[derive(Clone, Copy, Debug)]
+pub struct Answer<'a> {
+    question: &'a str,
+    typed: Option<&'a str>,
+    hidden: bool,
+}
+
+/// A password is typed: the terminal is not to show it.
+#[must_use]
+pub fn password<'a>(question: &'a str, typed: &'a str) -> Answer<'a> {
+    Answer {
+        question,
+        typed: Some(typed),
+        hidden: true,
+    }
+}
+
+/// A line is typed that everyone may see.
+#[must_use]
+pub fn line<'a>(question: &'a str, typed: &'a str) -> Answer<'a> {
+    Answer {
+        question,
+        typed: Some(typed),
+        hidden: false,
+    }
+}
+
+/// Nothing is typed, and the input is closed (Ctrl-D).
+#[must_use]
+pub fn nothing(question: &str) -> Answer<'_> {
+    Answer {
+        question,
+        typed: None,
+        hidden: true,
+    }
+}
+
+/// Runs sigtool on a terminal, and gives what the terminal showed: both streams, and what was typed where it was not hidden.
+///
+/// # Panics
+///
+/// A question was never asked.
+pub fn run(
+    sandbox: &Sandbox,
+    python: &Path,
+    answers: &[Answer<'_>],
+    environment: &[(&str, &str)],
+    arguments: &[&str],
+) -> Said {
+    let sigtool = sandbox.process();
+    let answers: Vec<_> = answers
+        .iter()
+        .map(|a| (a.question, a.typed, a.hidden))
+        .collect();
+    let variables = sigtool.get_envs().filter_map(|(k, v)| Some((k, v?)));
+    let said: Said = Command::new(python)
+        .arg(crate::tests_folder().join("support/terminal.py"))
+        .arg(serde_json::to_string(&answers).expect("texts"))
+        .arg(sigtool.get_program())
+        .args(arguments)
+        .env_clear()
+        .envs(variables)
+        .envs(environment.iter().copied())
+        .current_dir(sandbox.work())
+        .stdin(Stdio::null())
+        .output()
+        .expect("a program that is there")
+        .into();
+    assert!(!said.text.contains("never asked"), "{said}");
+    said
+}
