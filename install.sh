@@ -1,32 +1,52 @@
 #!/bin/sh
-# Builds sigtool and installs it under a prefix: the program, its backends, man pages and completions.
-# usage: ./install.sh [--prefix DIR]        (default: ~/.local)
+# Installs sigtool under a prefix: the program, its backends and its man pages.
+# usage: ./install.sh [--prefix DIR] [--from DIR]
+#   --prefix DIR   where to (default: ~/.local)
+#   --from DIR     take what was built into this folder, in place of building it now
 set -eu
-prefix=$HOME/.local
-case "${1-}" in
-  "") ;;
-  --prefix) prefix=${2:?--prefix needs a folder} ;;
-  *) echo "usage: ./install.sh [--prefix DIR]" >&2; exit 2 ;;
-esac
-cd "$(dirname "$0")"
-cargo build --release --locked
-target=${CARGO_TARGET_DIR:-target}/release
-mkdir -p "$prefix/bin" "$prefix/lib/sigtool/backends"
-# Put in place by renaming, so that a running sigtool keeps the files that it has open.
-put() { # FILE MODE DESTINATION
-  install -m "$2" "$1" "$3.new" && mv -f "$3.new" "$3"
+usage() {
+  echo "usage: ./install.sh [--prefix DIR] [--from DIR]" >&2
+  exit 2
 }
-put "$target/sigtool" 755 "$prefix/bin/sigtool"
-for library in "$target"/libsigtool_backend_*.so; do
-  put "$library" 644 "$prefix/lib/sigtool/backends/$(basename "$library")"
+absolute() { case $1 in /*) printf '%s' "$1" ;; *) printf '%s' "$PWD/$1" ;; esac; }
+prefix= built=
+while [ $# -gt 0 ]; do
+  [ $# -ge 2 ] && [ -n "$2" ] || usage
+  case $1 in
+    --prefix) prefix=$(absolute "$2") ;;
+    --from) built=$(absolute "$2") ;;
+    *) usage ;;
+  esac
+  shift 2
 done
-if [ -d man ]; then
-  for page in man/*.[1-9]; do
-    section=${page##*.}
-    mkdir -p "$prefix/share/man/man$section"
-    put "$page" 644 "$prefix/share/man/man$section/$(basename "$page")"
-  done
+[ -n "$prefix" ] || prefix=${HOME:?set HOME, or say --prefix DIR}/.local
+cd "$(dirname "$0")"
+if [ -z "$built" ]; then
+  cargo build --release --locked
+  built=$(absolute "${CARGO_TARGET_DIR:-target}")/release
 fi
+backends=
+for folder in backends/*/; do
+  name=$(basename "$folder" | tr - _)
+  backends="$backends libsigtool_backend_$name.so"
+done
+for file in sigtool $backends; do
+  [ -f "$built/$file" ] || { echo "there is no $file in $built: build it with \`cargo build --release --locked\`" >&2; exit 1; }
+done
+# Put in place by renaming, so that a running sigtool keeps the files that it has open.
+put() { # MODE FILE FOLDER
+  mkdir -p "$3"
+  target=$3/$(basename "$2")
+  install -m "$1" "$2" "$target.new"
+  mv -f "$target.new" "$target"
+}
+for backend in $backends; do
+  put 644 "$built/$backend" "$prefix/lib/sigtool/backends"
+done
+for page in man/*.[1-9]; do
+  if [ -f "$page" ]; then put 644 "$page" "$prefix/share/man/man${page##*.}"; fi
+done
+put 755 "$built/sigtool" "$prefix/bin"
 echo "installed: $prefix/bin/sigtool"
 case ":$PATH:" in
   *":$prefix/bin:"*) ;;
