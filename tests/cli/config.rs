@@ -1,829 +1,205 @@
-//! The configuration: which value wins and why, what is refused, profiles, and the policy above all of it.
+//! The configuration as its user sees it: where it is read, what wins, what is told of its mistakes, and how it is changed.
 
 use serde_json::{Value, json};
-use sigtool_tests::{Sandbox, keys};
-use snapbox::cmd::{Command, OutputAssert};
+use sigtool_tests::{Sandbox, keys, person};
+use snapbox::cmd::OutputAssert;
 use snapbox::str;
 use std::fs;
-use std::os::unix::fs::{PermissionsExt as _, symlink};
-use std::path::PathBuf;
 
+/// A sandbox with the keys, a file, and the profiles `base`, `dev` and `prod`.
 fn sandbox() -> Sandbox {
-    Sandbox::new(env!("CARGO_BIN_EXE_sigtool"))
+    let sandbox = Sandbox::new(env!("CARGO_BIN_EXE_sigtool"));
+    keys::put(&sandbox);
+    sandbox.write("app.txt", "an app\n");
+    let work = sandbox.work().display().to_string();
+    sandbox.write_config(&PROFILES.replace("WORK", &work));
+    sandbox
 }
 
-/// sigtool on a machine of its own: only a debug build can be told where `/etc/sigtool` is.
-fn sigtool(sandbox: &Sandbox) -> Command {
-    let command = sandbox.sigtool();
-    if cfg!(debug_assertions) {
-        command.env("SIGTOOL_TEST_ETC", sandbox.root().join("etc"))
-    } else {
-        command
-    }
-}
-
-fn run(sandbox: &Sandbox, arguments: &[&str]) -> OutputAssert {
-    sigtool(sandbox).args(arguments).assert()
-}
-
-/// A file below the sandbox's root that its owner alone may write to.
-fn put(sandbox: &Sandbox, name: &str, text: &str) -> PathBuf {
-    let path = sandbox.root().join(name);
-    fs::create_dir_all(path.parent().unwrap()).unwrap();
-    fs::write(&path, text).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
-    path
-}
-
-/// The project's file, in a folder below the home, where sigtool is to run.
-fn project(sandbox: &Sandbox, text: &str) -> PathBuf {
-    put(sandbox, "home/app/.sigtool.toml", text);
-    sandbox.home().join("app")
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).unwrap()
-}
-
-fn json_of(output: OutputAssert) -> Value {
-    serde_json::from_slice(&output.get_output().stdout).unwrap()
-}
-
-/// Two keys of the user's, and a profile for each; `base` is inherited.
-const PROFILES: &str = r#"default_profile = "dev"
+const PROFILES: &str = r#"# Mine.
+default_profile = "dev" # for now
 
 [profile.base]
-signature_format = "cosign"
-signer = { backend = "cosign-key", key = "base.key" }
+signature_format = "both" # what everyone reads
 
 [profile.dev]
 inherits = "base"
+signer = { backend = "cosign-key", key = "WORK/a.key" }
+[profile.dev.verify]
+keys = ["WORK/a.pub"]
 
 [profile.prod]
-inherits = "base"
-signature_format = "both"
-signer.password = { prompt = "Key password" }
+inherits = "dev"
+signature_format = "cosign"
+signer = { backend = "cosign-key", key = "WORK/ed.key" }
 "#;
 
-#[cfg(debug_assertions)]
-#[test]
-fn each_layer_covers_the_one_below_and_explain_shows_them_all() {
-    let sandbox = sandbox();
-    put(&sandbox, "etc/config.toml", "jobs = 1\n");
-    sandbox.write_config("# mine\njobs = 2\n");
-    let folder = project(&sandbox, "jobs = 3\n");
-    let explain = |arguments: &[&str]| {
-        sigtool(&sandbox)
-            .current_dir(&folder)
-            .env("SIGTOOL_JOBS", "4")
-            .args(["--config", "jobs=5", "config", "explain", "jobs"])
-            .args(arguments)
-            .assert()
-            .code(0)
-            .stderr_eq("")
-    };
-    explain(&["--jobs", "6"]).stdout_eq(str![[r#"
-jobs = 6  # --jobs
-       overrides 1  # [..]/etc/config.toml:1
-       overrides 2  # ~/.config/sigtool/config.toml:2
-       overrides 3  # ~/app/.sigtool.toml:1
-       overrides 4  # SIGTOOL_JOBS
-       overrides 5  # --config jobs
+fn run(sandbox: &Sandbox, arguments: &[&str]) -> OutputAssert {
+    sandbox.sigtool().args(arguments).assert()
+}
 
-"#]]);
-    let rows = json_of(explain(&["--format", "json"]));
-    assert_eq!(rows[0]["value"], 5);
-    assert_eq!(rows[0]["origin"], "--config jobs");
-    let overrode = rows[0]["overrode"].as_array().unwrap();
-    assert_eq!(overrode.len(), 4);
-    assert_eq!(
-        overrode[1],
-        json!({ "key": "jobs", "value": 2, "origin": "~/.config/sigtool/config.toml:2" })
-    );
+fn with(sandbox: &Sandbox, variable: &str, value: &str, arguments: &[&str]) -> OutputAssert {
+    let command = sandbox.sigtool().env(variable, value);
+    command.args(arguments).assert()
+}
+
+fn config(sandbox: &Sandbox) -> String {
+    let text = fs::read_to_string(sandbox.config()).unwrap();
+    text.replace(&sandbox.work().display().to_string(), "WORK")
+}
+
+/// The rows of a listing.
+fn rows(sandbox: &Sandbox, arguments: &[&str]) -> Value {
+    let output = run(sandbox, &[arguments, &["--format", "json"]].concat());
+    serde_json::from_slice(&output.get_output().stdout).unwrap()
 }
 
 #[test]
-fn without_any_file_explain_shows_what_is_built_in() {
+fn a_profile_inherits_and_covers() {
     let sandbox = sandbox();
-    run(&sandbox, &["config", "explain"])
-        .code(0)
-        .stdout_eq(str![[r#"
-color             = "auto"  # built in
-commands.external = true  # built in
-format            = "text"  # built in
-offline           = false  # built in
-
-"#]])
-        .stderr_eq("");
-    run(&sandbox, &["config", "explain", "profile.prod"])
-        .code(2)
-        .stdout_eq("")
-        .stderr_eq(str![[r#"
-error: nothing is set at `profile.prod`
-  hint: see what is set: sigtool config explain
-
-"#]]);
-}
-
-#[test]
-fn explain_shows_what_a_profile_inherits_and_overrides() {
-    let sandbox = sandbox();
-    sandbox.write_config(PROFILES);
-    run(&sandbox, &["config", "explain", "profile.prod"]).code(0).stdout_eq(str![[r#"
-profile.prod.attach                 = false  # built in
-profile.prod.inherits               = "base"  # ~/.config/sigtool/config.toml:11
-profile.prod.log                    = "off"  # built in
-profile.prod.signature_format       = "both"  # ~/.config/sigtool/config.toml:12
-                                      overrides "bundle"  # built in
-                                      overrides "cosign"  # ~/.config/sigtool/config.toml:4
-profile.prod.signer.backend         = "cosign-key"  # ~/.config/sigtool/config.toml:5, inherited from base
-profile.prod.signer.key             = "base.key"  # ~/.config/sigtool/config.toml:5, inherited from base
-profile.prod.signer.password.prompt = "Key password"  # ~/.config/sigtool/config.toml:13
-
-"#]]).stderr_eq("");
-    run(&sandbox, &["--format", "jsonl", "config", "explain", "profile.prod.signature_format"])
-        .code(0)
-        .stdout_eq(str![[r#"
-{"key":"profile.prod.signature_format","value":"both","origin":"~/.config/sigtool/config.toml:12","overrode":[{"key":"profile.prod.signature_format","value":"bundle","origin":"built in"},{"key":"profile.prod.signature_format","value":"cosign","origin":"~/.config/sigtool/config.toml:4"}]}
-
-"#]])
-        .stderr_eq("");
-}
-
-#[test]
-fn another_backend_leaves_no_setting_of_the_old_one_behind() {
-    let sandbox = sandbox();
-    sandbox.write_config(PROFILES);
-    let vault = r#"profile.base.signer={ backend = "vault", mount = "transit" }"#;
-    run(
-        &sandbox,
-        &[
-            "--config",
-            vault,
-            "config",
-            "explain",
-            "profile.base.signer",
-        ],
-    )
-    .code(0)
-    .stdout_eq(str![])
-    .stderr_eq("");
-}
-
-#[test]
-fn a_right_configuration_is_said_to_be_right() {
-    let sandbox = sandbox();
-    sandbox.write_config(PROFILES);
-    run(&sandbox, &["config", "check"])
-        .code(0)
-        .stdout_eq("")
-        .stderr_eq(str![[r#"
-the configuration is right
-
-"#]]);
-    run(&sandbox, &["--format", "json", "config", "check"])
-        .code(0)
-        .stdout_eq(str![[r#"
-[]
-
-"#]]);
-}
-
-#[test]
-fn check_tells_every_problem_with_its_line() {
-    let sandbox = sandbox();
-    sandbox.write_config(
-        "jobs = 0\nformt = \"json\"\n\n[profile.prod]\ninherits = \"bas\"\n\n[profile.base]\natach = true\n",
-    );
-    run(&sandbox, &["config", "check"])
-        .code(3)
-        .stdout_eq("")
-        .stderr_eq(str![]);
-    let problems = json_of(run(&sandbox, &["--format", "json", "config", "check"]).code(3));
-    let lines: Vec<_> = problems
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|p| &p["line"])
-        .collect();
-    assert_eq!(lines, [1, 2, 5, 8]);
-    assert_eq!(problems[1]["file"], "~/.config/sigtool/config.toml");
-}
-
-#[test]
-fn a_command_shows_the_first_problem_and_where_the_others_are() {
-    let sandbox = sandbox();
-    sandbox.write_config("jobs = 0\nformt = \"json\"\n");
     run(&sandbox, &["sign", "app.txt"])
-        .code(3)
-        .stdout_eq("")
-        .stderr_eq(str![]);
-}
-
-#[test]
-fn path_lists_the_files_and_what_became_of_them() {
-    let sandbox = sandbox();
-    sandbox.write_config("jobs = 2\n");
-    let folder = project(&sandbox, "nonsense = 1\n");
-    let path = |arguments: &[&str]| {
-        sigtool(&sandbox)
-            .current_dir(&folder)
-            .args(arguments)
-            .args(["config", "path"])
-            .assert()
-    };
-    path(&[])
         .code(0)
         .stdout_eq(str![[r#"
-system   missing  [..]/etc/config.toml
-user     read     [..]/home/.config/sigtool/config.toml
-project  wrong    [..]/home/app/.sigtool.toml
-policy   missing  [..]/etc/policy.toml
+signed app.txt → app.txt.sigstore.json, app.txt.sig
 
-"#]])
-        .stderr_eq("");
-    let rows = json_of(path(&["--format", "json"]).code(0));
-    let user = json!({ "layer": "user", "path": sandbox.config(), "state": "read" });
-    assert!(rows.as_array().unwrap().contains(&user), "{rows}");
-}
-
-#[test]
-fn set_changes_one_value_and_keeps_comments() {
-    let sandbox = sandbox();
-    sandbox.write_config(
-        "# mine\njobs = 2 # not too many\n\n# profiles\n[profile.prod]\nattach = false\n",
-    );
-    run(&sandbox, &["config", "set", "jobs", "8"])
+"#]]);
+    run(&sandbox, &["sign", "-p", "prod", "app.txt"])
         .code(0)
         .stdout_eq(str![[r#"
-set `jobs` in ~/.config/sigtool/config.toml
+signed app.txt → app.txt.792af42b.sig
 
-"#]])
-        .stderr_eq("");
-    run(&sandbox, &["config", "set", "jobs", "8"])
+"#]]);
+    let shown = run(&sandbox, &["profile", "show", "prod"])
         .code(0)
-        .stdout_eq(str![[r#"
-`jobs` was so already in ~/.config/sigtool/config.toml
-
-"#]])
         .stderr_eq("");
-    run(
-        &sandbox,
-        &["config", "set", "profile.prod.signature_format", "both"],
-    )
-    .code(0);
-    let set = ["--format", "json", "config", "set", "profile", "prod"];
-    assert_eq!(
-        json_of(run(&sandbox, &set).code(0)),
-        json!({ "key": "profile", "changed": true, "file": sandbox.config() })
-    );
+    let shown = String::from_utf8(shown.get_output().stdout.clone()).unwrap();
+    let shown = shown.replace(&sandbox.work().display().to_string(), "WORK");
     snapbox::assert_data_eq!(
-        fs::read_to_string(sandbox.config()).unwrap(),
-        str![[r##"
-# mine
-jobs = 8 # not too many
-default_profile = "prod"
+        shown,
+        str![[r#"
+profile.prod.attach           = false  # built in
+profile.prod.inherits         = "dev"  # ~/.config/sigtool/config.toml:14
+profile.prod.log              = "off"  # built in
+profile.prod.signature_format = "cosign"  # ~/.config/sigtool/config.toml:15
+                                overrides "bundle"  # built in
+                                overrides "both"  # ~/.config/sigtool/config.toml:5
+profile.prod.signer.backend   = "cosign-key"  # ~/.config/sigtool/config.toml:16
+                                overrides "cosign-key"  # ~/.config/sigtool/config.toml:9
+profile.prod.signer.key       = "WORK/ed.key"  # ~/.config/sigtool/config.toml:16
+                                overrides "WORK/a.key"  # ~/.config/sigtool/config.toml:9
+profile.prod.verify.keys      = ["WORK/a.pub"]  # ~/.config/sigtool/config.toml:11, inherited from dev
 
-# profiles
-[profile.prod]
-attach = false
-signature_format = "both"
-
-"##]]
+"#]]
     );
 }
 
 #[test]
-fn set_refuses_what_is_wrong_and_writes_nothing() {
+fn the_profile_is_chosen_by_flag_then_variable_then_file() {
     let sandbox = sandbox();
-    let before = "[profile.prod.signer]\nbackend = \"cosign-key\"\nkey = \"a.key\"\n";
-    sandbox.write_config(before);
-    let set = |key: &str, value: &str| {
-        run(&sandbox, &["config", "set", key, value])
-            .code(2)
-            .stdout_eq("")
-    };
-    set("profile.prod.signature_formt", "both").stderr_eq(str![[r#"
-error: there is no setting `profile.prod.signature_formt`
-  hint: did you mean `signature_format`?
-  hint: `signature_format` takes "bundle", "cosign" or "both": how signatures are written
-
-"#]]);
-    set("profile.prod.signature_format", "bundel").stderr_eq(str![[r#"
-error: `profile.prod.signature_format` cannot be `bundel`: it takes bundle, cosign or both
-  hint: did you mean `bundle`?
-
-"#]]);
-    set("profile.prod.signer.paswort", "x").stderr_eq(str![[r#"
-error: there is no setting `profile.prod.signer.paswort`
-  hint: did you mean `password`?
-
-"#]]);
-    set("jobs", "many").stderr_eq(str![[r#"
-error: `jobs` takes a whole number, this is a string
-
-"#]]);
-    set("a..b", "1").stderr_eq(str![[r#"
-error: `a..b` is no setting
-  hint: a key is written with dots, as in profile.prod.attach
-
-"#]]);
-    assert_eq!(fs::read_to_string(sandbox.config()).unwrap(), before);
-}
-
-#[test]
-fn a_password_is_neither_taken_nor_repeated() {
-    let sandbox = sandbox();
-    let before = "[profile.prod.signer]\nbackend = \"cosign-key\"\nkey = \"a.key\"\n";
-    sandbox.write_config(before);
-    let key = "profile.prod.signer.password";
-    run(&sandbox, &["config", "set", key, "canary-9f31"]).code(2).stdout_eq("").stderr_eq(str![[r#"
-error: `profile.prod.signer.password` is a secret: it takes a reference, this is a string
-  hint: say where it is kept: `password = { prompt = "TEXT" }`, or `{ env = "NAME" }`, `{ file = "PATH" }`, `{ keyring = "NAME" }`, `{ secret = "SCHEME://…" }`
-  hint: if a real secret stands there, remove it and change it
-
-"#]]);
-    assert_eq!(fs::read_to_string(sandbox.config()).unwrap(), before);
-
-    sandbox.append_config("password = \"canary-9f31\"\n");
-    run(&sandbox, &["--profile", "prod", "sign", "app.txt"]).code(3).stdout_eq("").stderr_eq(str![[r#"
-error: `profile.prod.signer.password` is a secret: it takes a reference, this is a string
- --> ~/.config/sigtool/config.toml:5:12
-  |
-5 | password = …
-  |            ^ a reference belongs here
-  hint: say where it is kept: `password = { prompt = "TEXT" }`, or `{ env = "NAME" }`, `{ file = "PATH" }`, `{ keyring = "NAME" }`, `{ secret = "SCHEME://…" }`
-  hint: if a real secret stands there, remove it and change it
-
-"#]]);
-    for command in [
-        &["config", "explain"][..],
-        &["config", "check"],
-        &["-v", "profile", "show", "prod"],
-    ] {
-        let output = run(&sandbox, command);
-        let output = output.get_output();
-        let all = [&output.stdout[..], &output.stderr].concat();
-        assert!(
-            !text(&all).contains("canary-9f31"),
-            "{command:?}: {}",
-            text(&all)
+    let used = |variable: &str, flags: &[&str]| {
+        let listing = with(
+            &sandbox,
+            "SIGTOOL_PROFILE",
+            variable,
+            &[&["profile", "list", "--format", "json"], flags].concat(),
         );
-    }
-}
-
-#[test]
-fn a_file_that_is_not_toml_is_shown_at_its_line() {
-    let sandbox = sandbox();
-    sandbox.write_config("jobs = 2\n[profile.prod\npassword = \"canary-77\"\n");
-    run(&sandbox, &["sign", "app.txt"])
-        .code(3)
-        .stdout_eq("")
-        .stderr_eq(str![[r#"
-error: ~/.config/sigtool/config.toml is not valid TOML
-  caused by: unclosed table, expected `]`
- --> ~/.config/sigtool/config.toml:2:14
-  |
-2 | [profile.prod
-  |              ^
-
-"#]]);
-    run(&sandbox, &["config", "check"])
-        .code(3)
-        .stdout_eq("")
-        .stderr_eq(str![[r#"
-error: ~/.config/sigtool/config.toml is not valid TOML
-  caused by: unclosed table, expected `]`
- --> ~/.config/sigtool/config.toml:2:14
-  |
-2 | [profile.prod
-  |              ^
-1 problem
-
-"#]]);
-    run(&sandbox, &["config", "set", "jobs", "3"])
-        .code(3)
-        .stdout_eq("")
-        .stderr_eq(str![[r#"
-error: ~/.config/sigtool/config.toml is not valid TOML
-  caused by: unclosed table, expected `]`
- --> ~/.config/sigtool/config.toml:2:14
-  |
-2 | [profile.prod
-  |              ^
-
-"#]]);
-    let path = run(&sandbox, &["config", "path"]).code(0).stderr_eq("");
-    assert!(text(&path.get_output().stdout).contains("user     wrong"));
-}
-
-#[test]
-fn a_mistake_does_not_hinder_its_own_repair() {
-    let sandbox = sandbox();
-    sandbox.write_config("jobs = 0\n[profile.prod]\nattach = \"yes\"\n");
-    run(&sandbox, &["profile", "list"]).code(3);
-    run(&sandbox, &["config", "set", "profile.prod.attach", "true"]).code(0);
-    run(&sandbox, &["config", "set", "jobs", "2"]).code(0);
-    run(&sandbox, &["profile", "list"]).code(0);
+        let rows: Value = serde_json::from_slice(&listing.get_output().stdout).unwrap();
+        let rows = rows.as_array().unwrap();
+        let used = rows.iter().find(|row| row["in_use"] == true).unwrap();
+        used["name"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(used("", &[]), "dev");
+    assert_eq!(used("", &["--config", "profile=base"]), "base");
+    assert_eq!(used("prod", &[]), "prod");
+    assert_eq!(used("prod", &["--config", "profile=base"]), "base");
     assert_eq!(
-        fs::read_to_string(sandbox.config()).unwrap(),
-        "jobs = 2\n[profile.prod]\nattach = true\n"
+        used("prod", &["--config", "profile=base", "--profile", "dev"]),
+        "dev"
     );
 }
 
 #[test]
-fn a_project_may_not_say_what_is_valid() {
+fn a_profile_that_does_not_exist_is_told_where_it_was_named() {
     let sandbox = sandbox();
-    sandbox.write_config(PROFILES);
-    let folder = project(&sandbox, "profile = \"prod\"\n");
-    fs::write(
-        folder.join(".sigtool.toml"),
-        "[profile.prod.verify]\nkeys = [\"evil.pub\"]\n",
-    )
-    .unwrap();
-    let verify = || {
-        sigtool(&sandbox)
-            .current_dir(&folder)
-            .args(["verify", "app.txt"])
-            .assert()
-    };
-    verify().code(3).stdout_eq("").stderr_eq(str![[r#"
-error: a project's file may not set `profile.prod.verify`
-  caused by: a clone must not define what is valid
- --> ~/app/.sigtool.toml:1:15
-  |
-1 | [profile.prod.verify]
-  |               ^^^^^^ not here
-  hint: put it in your own file, ~/.config/sigtool/config.toml, if you mean it
-
-"#]]);
-}
-
-#[test]
-fn a_project_brings_in_neither_code_nor_services_nor_secrets() {
-    let sandbox = sandbox();
-    sandbox.write_config(&format!("{PROFILES}\n[alias]\nship = \"sign\"\n"));
-    for (toml, key, why) in [
-        (
-            "[backend.\"dev.x\"]\npath = \"x.so\"",
-            "backend",
-            "bring in code",
-        ),
-        (
-            "[backend.\"dev.x\"]\nisolation = \"in-process\"",
-            "backend",
-            "bring in code",
-        ),
-        (
-            "[backend.\"dev.x\"]\ngrants = [\"identity-token\"]",
-            "backend",
-            "bring in code",
-        ),
-        (
-            "[commands]\nexternal = true",
-            "commands",
-            "let commands run",
-        ),
-        ("offline = false", "offline", "open the network"),
-        (
-            "[profile.prod]\ninherits = \"dev\"",
-            "profile.prod.inherits",
-            "is made of",
-        ),
-        (
-            "[profile.prod]\nlog = \"off\"",
-            "profile.prod.log",
-            "logged",
-        ),
-        (
-            "[profile.prod.signer]\nbackend = \"vault\"",
-            "profile.prod.signer.backend",
-            "who signs",
-        ),
-        (
-            "[profile.prod.signer]\npassword = { env = \"X\" }",
-            "profile.prod.signer.password",
-            "who signs",
-        ),
-        (
-            "[profile.prod.signer]\nkey = \"env:TOKEN\"",
-            "profile.prod.signer.key",
-            "a variable",
-        ),
-        (
-            "[profile.prod.signer]\nkey = \"vault://a/b\"",
-            "profile.prod.signer.key",
-            "a service",
-        ),
-        (
-            "[profile.prod.identity]\nbackend = \"ci\"",
-            "profile.prod.identity",
-            "tokens",
-        ),
-        (
-            "[profile.prod.secret]\nbackend = \"vault\"",
-            "profile.prod.secret",
-            "secrets",
-        ),
-        (
-            "[profile.prod.timestamp]\nbackend = \"sigstore\"",
-            "profile.prod.timestamp",
-            "sent to",
-        ),
-        (
-            "[profile.prod.trust]\nbackend = \"sigstore\"",
-            "profile.prod.trust",
-            "what is valid",
-        ),
-        (
-            "[alias]\nship = \"verify\"",
-            "alias.ship",
-            "an alias of yours",
-        ),
-        (
-            "[alias]\ngo = \"deploy now\"",
-            "alias.go",
-            "only begin with",
-        ),
-        (
-            "[alias]\ngo = \"verify --key evil.pub\"",
-            "alias.go",
-            "`--key`",
-        ),
-    ] {
-        let folder = project(&sandbox, &format!("# a clone\n{toml}\n"));
-        let sign = sigtool(&sandbox)
-            .current_dir(folder)
-            .args(["sign", "app.txt"]);
-        let output = sign.assert().code(3).stdout_eq("");
-        let said = text(&output.get_output().stderr);
-        // What stands in the header is told there, and what stands below it there.
-        let header = toml.lines().next().unwrap();
-        let last = key.rsplit('.').next().unwrap();
-        let line = if header.contains(last) { 2 } else { 3 };
-        assert!(
-            said.contains(&format!("a project's file may not set `{key}`")),
-            "{toml}: {said}"
-        );
-        assert!(said.contains(why), "{toml}: {said}");
-        assert!(
-            said.contains(&format!("~/app/.sigtool.toml:{line}:")),
-            "{toml}: {said}"
-        );
-        assert!(
-            said.contains("put it in your own file, ~/.config/sigtool/config.toml"),
-            "{toml}: {said}"
-        );
-    }
-}
-
-#[test]
-fn a_project_chooses_among_what_the_user_has() {
-    let sandbox = sandbox();
-    keys::put(&sandbox);
-    let work = sandbox.work().display().to_string();
-    sandbox.write_config(&format!(
-        "[profile.prod]\nsigner = {{ backend = \"cosign-key\", key = \"{work}/a.key\" }}\n"
-    ));
-    let folder = project(
-        &sandbox,
-        "default_profile = \"prod\"\n[profile.prod]\nsignature_format = \"cosign\"\n[alias]\nship = \"sign\"\n",
-    );
-    put(&sandbox, "home/app/app.txt", "an app\n");
-    let ship = sigtool(&sandbox)
-        .current_dir(folder)
-        .args(["ship", "app.txt"]);
-    ship.assert().code(0).stdout_eq(str![]).stderr_eq("");
-}
-
-#[test]
-fn a_project_file_that_others_can_write_is_ignored_and_said_so() {
-    let sandbox = sandbox();
-    let folder = project(&sandbox, "jobs = 3\n");
-    let file = folder.join(".sigtool.toml");
-    let explain = || {
-        let explain = sigtool(&sandbox)
-            .current_dir(&folder)
-            .args(["config", "explain", "jobs"]);
-        explain.assert()
-    };
-    explain().code(0).stderr_eq("");
-    fs::set_permissions(&file, fs::Permissions::from_mode(0o666)).unwrap();
-    explain().code(2).stdout_eq("").stderr_eq(str![[r#"
-warning: ~/app/.sigtool.toml is ignored: others can write it (mode 666)
-error: nothing is set at `jobs`
-  hint: see what is set: sigtool config explain
-
-"#]]);
-    fs::rename(&file, folder.join("elsewhere.toml")).unwrap();
-    symlink("elsewhere.toml", &file).unwrap();
-    explain().code(2).stdout_eq("").stderr_eq(str![[r#"
-warning: ~/app/.sigtool.toml is ignored: it is a symbolic link
-error: nothing is set at `jobs`
-  hint: see what is set: sigtool config explain
-
-"#]]);
-    let path = sigtool(&sandbox)
-        .current_dir(&folder)
-        .args(["config", "path"])
-        .assert()
-        .code(0);
-    let said = text(&path.get_output().stdout);
-    assert!(
-        said.contains(".sigtool.toml: it is a symbolic link"),
-        "{said}"
-    );
-}
-
-#[test]
-fn the_nearest_project_file_counts_but_none_above_the_repository_or_the_home() {
-    let sandbox = sandbox();
-    let deep = sandbox.home().join("app/src/deep");
-    fs::create_dir_all(&deep).unwrap();
-    let jobs = || {
-        let explain = ["--format", "json", "config", "explain", "jobs"];
-        let output = sigtool(&sandbox).current_dir(&deep).args(explain).assert();
-        json_of(output)[0]["origin"].clone()
-    };
-    put(&sandbox, ".sigtool.toml", "jobs = 1\n");
-    assert_eq!(jobs(), Value::Null);
-    put(&sandbox, "home/.sigtool.toml", "jobs = 2\n");
-    assert_eq!(jobs(), "~/.sigtool.toml:1");
-    put(&sandbox, "home/app/.git/HEAD", "");
-    assert_eq!(jobs(), Value::Null);
-    put(&sandbox, "home/app/.sigtool.toml", "jobs = 3\n");
-    assert_eq!(jobs(), "~/app/.sigtool.toml:1");
-    put(&sandbox, "home/app/src/.sigtool.toml", "jobs = 4\n");
-    assert_eq!(jobs(), "~/app/src/.sigtool.toml:1");
-}
-
-#[test]
-fn a_path_is_relative_to_the_file_that_holds_it() {
-    let sandbox = sandbox();
-    keys::put(&sandbox);
-    sandbox.write("app.txt", "an app\n");
-    let config = sandbox.home().join(".config/sigtool");
-    fs::create_dir_all(config.join("keys")).unwrap();
-    fs::rename(sandbox.work().join("a.key"), config.join("keys/a.key")).unwrap();
-    fs::rename(sandbox.work().join("ed.key"), sandbox.home().join("ed.key")).unwrap();
-    let profile = |key: &str| {
-        format!("[profile.default]\nsigner = {{ backend = \"cosign-key\", key = \"{key}\" }}\n")
-    };
-    let sign = ["sign", "--signature", "out.sig", "app.txt"];
-    sandbox.write_config(&profile("keys/a.key"));
-    run(&sandbox, &sign).code(0);
-    run(
-        &sandbox,
-        &[
-            "verify",
-            "--key",
-            "a.pub",
-            "--signature",
-            "out.sig",
-            "app.txt",
-        ],
-    )
-    .code(0);
-    fs::remove_file(sandbox.work().join("out.sig")).unwrap();
-    // Another file, with another folder.
-    put(&sandbox, "home/other.toml", &profile("ed.key"));
-    run(
-        &sandbox,
-        &[&["--config", "../home/other.toml"], &sign[..]].concat(),
-    )
-    .code(0);
-    run(
-        &sandbox,
-        &[
-            "verify",
-            "--key",
-            "ed.pub",
-            "--signature",
-            "out.sig",
-            "app.txt",
-        ],
-    )
-    .code(0);
-}
-
-#[test]
-fn profiles_that_inherit_in_a_circle_are_shown_as_a_chain() {
-    let sandbox = sandbox();
-    sandbox.write_config("[profile.a]\ninherits = \"b\"\n[profile.b]\ninherits = \"c\"\n[profile.c]\ninherits = \"b\"\n");
-    run(&sandbox, &["--profile", "a", "sign", "app.txt"])
-        .code(3)
-        .stdout_eq("")
-        .stderr_eq(str![[r#"
-error: the profile `b` inherits from itself
-  caused by: a → b → c → b
- --> ~/.config/sigtool/config.toml:6:12
-  |
-6 | inherits = "b"
-  |            ^^^ closes the circle
-  hint: remove one `inherits` of that chain
-
-"#]]);
-    run(&sandbox, &["profile", "list"])
-        .code(0)
-        .stdout_eq(str![[r#"
-  a  (~/.config/sigtool/config.toml:1, inherits b)
-  b  (~/.config/sigtool/config.toml:3, inherits c)
-  c  (~/.config/sigtool/config.toml:5, inherits b)
-
-"#]])
-        .stderr_eq("");
-}
-
-#[test]
-fn the_profile_is_chosen_by_the_flag_then_the_variable_then_the_nearest_file() {
-    let sandbox = sandbox();
-    let profiles = ["default", "flag", "mine", "theirs", "variable"];
-    let profiles: String = profiles
-        .iter()
-        .map(|name| format!("[profile.{name}]\n"))
-        .collect();
-    let chosen = |variable: &str, flag: &[&str]| {
-        let command = sigtool(&sandbox).current_dir(sandbox.home().join("app"));
-        let command = command
-            .env("SIGTOOL_PROFILE", variable)
-            .args(["--format", "json"]);
-        let rows = json_of(
-            command
-                .args(flag)
-                .args(["profile", "list"])
-                .assert()
-                .code(0),
-        );
-        let rows: Vec<_> = rows
-            .as_array()
-            .unwrap()
-            .iter()
-            .filter(|r| r["in_use"] == true)
-            .cloned()
-            .collect();
-        assert!(rows.len() <= 1, "{rows:?}");
-        rows.first().map_or(Value::Null, |row| row["name"].clone())
-    };
-    fs::create_dir(sandbox.home().join("app")).unwrap();
-    sandbox.write_config(&profiles.replace("[profile.default]\n", ""));
-    assert_eq!(chosen("", &[]), Value::Null);
-    sandbox.write_config(&profiles);
-    assert_eq!(chosen("", &[]), "default");
-    sandbox.write_config(&format!("default_profile = \"mine\"\n{profiles}"));
-    assert_eq!(chosen("", &[]), "mine");
-    project(&sandbox, "profile = \"theirs\"\n");
-    assert_eq!(chosen("", &[]), "theirs");
-    assert_eq!(chosen("variable", &[]), "variable");
-    assert_eq!(chosen("variable", &["--profile", "flag"]), "flag");
-}
-
-#[test]
-fn a_profile_that_is_not_there_is_answered_with_the_one_that_is() {
-    let sandbox = sandbox();
-    sandbox.write_config(PROFILES);
-    run(&sandbox, &["--profile", "prd", "sign", "app.txt"])
+    let sign = ["sign", "app.txt"];
+    run(&sandbox, &["sign", "app.txt", "-p", "pord"])
         .code(2)
         .stdout_eq("")
         .stderr_eq(str![[r#"
-error: there is no profile `prd`
+error: there is no profile `pord`
   hint: did you mean `prod`?
 
 "#]]);
-    let variable = sigtool(&sandbox)
-        .env("SIGTOOL_PROFILE", "elsewhere")
-        .args(["sign", "app.txt"]);
-    variable.assert().code(3).stdout_eq("").stderr_eq(str![[r#"
-error: SIGTOOL_PROFILE: there is no profile `elsewhere`
+    run(&sandbox, &["sign", "app.txt", "-p", "other"])
+        .code(2)
+        .stdout_eq("")
+        .stderr_eq(str![[r#"
+error: there is no profile `other`
   hint: the profiles: base, dev, prod
 
 "#]]);
-    sandbox
-        .write_config(&PROFILES.replace("default_profile = \"dev\"", "default_profile = \"dve\""));
-    run(&sandbox, &["sign", "app.txt"])
+    with(&sandbox, "SIGTOOL_PROFILE", "pord", &sign)
         .code(3)
         .stdout_eq("")
         .stderr_eq(str![[r#"
-error: there is no profile `dve`
- --> ~/.config/sigtool/config.toml:1:19
-  |
-1 | default_profile = "dve"
-  |                   ^^^^^ unknown
-  hint: did you mean `dev`?
+error: SIGTOOL_PROFILE: there is no profile `pord`
+  hint: did you mean `prod`?
 
 "#]]);
-    run(&sandbox, &["profile", "use", "prd"])
+    run(&sandbox, &["profile", "use", "pord"])
         .code(2)
         .stdout_eq("")
         .stderr_eq(str![[r#"
-error: there is no profile `prd`
+error: there is no profile `pord`
   hint: did you mean `prod`?
+
+"#]]);
+    run(&sandbox, &["profile", "show", "pord"])
+        .code(2)
+        .stdout_eq("")
+        .stderr_eq(str![[r#"
+error: there is no profile `pord`
+  hint: did you mean `prod`?
+
+"#]]);
+    sandbox.write_config("default_profile = \"gone\"\n");
+    run(&sandbox, &sign)
+        .code(3)
+        .stdout_eq("")
+        .stderr_eq(str![[r#"
+error: there is no profile `gone`
+ --> ~/.config/sigtool/config.toml:1:19
+  |
+1 | default_profile = "gone"
+  |                   ^^^^^^ unknown
+  hint: there are no profiles yet: make one with `sigtool init`
 
 "#]]);
 }
 
 #[test]
-fn profiles_are_listed_shown_and_used() {
+fn profiles_are_listed_with_where_they_stand() {
     let sandbox = sandbox();
+    run(&sandbox, &["profile", "list"])
+        .code(0)
+        .stdout_eq(str![[r#"
+  base  (~/.config/sigtool/config.toml:4)
+* dev  (~/.config/sigtool/config.toml:7, inherits base)
+  prod  (~/.config/sigtool/config.toml:13, inherits dev)
+
+"#]])
+        .stderr_eq("");
+    let rows = rows(&sandbox, &["profile", "list"]);
+    assert_eq!(
+        rows[1],
+        json!({
+            "name": "dev",
+            "in_use": true,
+            "inherits": "base",
+            "origin": "~/.config/sigtool/config.toml:7",
+        })
+    );
+    fs::remove_file(sandbox.config()).unwrap();
     run(&sandbox, &["profile", "list"])
         .code(0)
         .stdout_eq("")
@@ -831,6 +207,9 @@ fn profiles_are_listed_shown_and_used() {
 there is no profile; make one with `sigtool init`
 
 "#]]);
+    run(&sandbox, &["profile", "list", "--format", "json"])
+        .code(0)
+        .stdout_eq("[]\n");
     run(&sandbox, &["profile", "show"])
         .code(2)
         .stdout_eq("")
@@ -840,37 +219,11 @@ error: no profile is in use
   hint: or name one: sigtool profile show NAME
 
 "#]]);
-    sandbox.write_config(PROFILES);
-    run(&sandbox, &["profile", "list"])
-        .code(0)
-        .stdout_eq(str![[r#"
-  base  (~/.config/sigtool/config.toml:3)
-* dev  (~/.config/sigtool/config.toml:7, inherits base)
-  prod  (~/.config/sigtool/config.toml:10, inherits base)
+}
 
-"#]])
-        .stderr_eq("");
-    run(&sandbox, &["--format", "jsonl", "profile", "list"])
-        .code(0)
-        .stdout_eq(str![[r#"
-{"name":"base","in_use":false,"origin":"~/.config/sigtool/config.toml:3"}
-{"name":"dev","in_use":true,"inherits":"base","origin":"~/.config/sigtool/config.toml:7"}
-{"name":"prod","in_use":false,"inherits":"base","origin":"~/.config/sigtool/config.toml:10"}
-
-"#]]);
-    run(&sandbox, &["profile", "show"])
-        .code(0)
-        .stdout_eq(str![[r#"
-profile.dev.attach           = false  # built in
-profile.dev.inherits         = "base"  # ~/.config/sigtool/config.toml:8
-profile.dev.log              = "off"  # built in
-profile.dev.signature_format = "cosign"  # ~/.config/sigtool/config.toml:4, inherited from base
-                               overrides "bundle"  # built in
-profile.dev.signer.backend   = "cosign-key"  # ~/.config/sigtool/config.toml:5, inherited from base
-profile.dev.signer.key       = "base.key"  # ~/.config/sigtool/config.toml:5, inherited from base
-
-"#]])
-        .stderr_eq("");
+#[test]
+fn a_profile_is_used_from_now_on_and_comments_stay() {
+    let sandbox = sandbox();
     run(&sandbox, &["profile", "use", "prod"])
         .code(0)
         .stdout_eq(str![[r#"
@@ -878,406 +231,847 @@ using the profile `prod` from now on
 
 "#]])
         .stderr_eq("");
-    let list = run(&sandbox, &["profile", "list"]).code(0);
-    assert!(text(&list.get_output().stdout).contains("* prod"));
-    let config = fs::read_to_string(sandbox.config()).unwrap();
-    assert_eq!(config, PROFILES.replace("\"dev\"", "\"prod\""));
-    let other = sigtool(&sandbox)
-        .env("SIGTOOL_PROFILE", "prod")
-        .args(["profile", "use", "dev"]);
-    other
-        .assert()
-        .code(0)
-        .stdout_eq(str![[r#"
-using the profile `dev` from now on
-
-"#]])
-        .stderr_eq(str![[r#"
-warning: `prod` is still chosen by SIGTOOL_PROFILE
-
-"#]]);
-}
-
-#[cfg(debug_assertions)]
-#[test]
-fn the_policy_of_the_machine_allows_no_other_backend() {
-    let sandbox = sandbox();
-    keys::put_with_profile(&sandbox);
-    sandbox.write("app.txt", "an app\n");
-    run(&sandbox, &["sign", "app.txt"]).code(0);
-    put(
-        &sandbox,
-        "etc/policy.toml",
-        "backends = [\"local-stage\"]\n",
+    let text = config(&sandbox);
+    assert_eq!(
+        text,
+        PROFILES.replace("\"dev\" # for now", "\"prod\" # for now")
     );
-    run(&sandbox, &["sign", "app.txt"])
-        .code(3)
-        .stdout_eq("")
-        .stderr_eq(str![[r#"
-error: the policy of this machine does not allow the backend `cosign-key`
- --> [..]/etc/policy.toml:1:12
-  |
-1 | backends = ["local-stage"]
-  |            ^^^^^^^^^^^^^^^ the allowed backends
-  hint: ask the administrator of this machine, who keeps that file
-
-"#]]);
-    run(&sandbox, &["sign", "--key", "a.key", "app.txt"])
-        .code(3)
-        .stdout_eq("")
-        .stderr_eq(str![[r#"
-error: the policy of this machine does not allow the backend `cosign-key`
- --> [..]/etc/policy.toml:1:12
-  |
-1 | backends = ["local-stage"]
-  |            ^^^^^^^^^^^^^^^ the allowed backends
-  hint: ask the administrator of this machine, who keeps that file
-
-"#]]);
-    // Nothing that a user can write is above it.
-    run(&sandbox, &["--config", "backends=[]", "sign", "app.txt"]).code(2);
-}
-
-#[cfg(debug_assertions)]
-#[test]
-fn the_policy_of_the_machine_demands_a_signature_besides_the_users() {
-    let sandbox = sandbox();
-    keys::put_with_profile(&sandbox);
-    sandbox.write("app.txt", "an app\n");
-    run(&sandbox, &["sign", "app.txt"]).code(0);
-    run(&sandbox, &["verify", "app.txt"]).code(0);
-    fs::create_dir(sandbox.root().join("etc")).unwrap();
-    fs::copy(
-        sandbox.work().join("ed.pub"),
-        sandbox.root().join("etc/release.pub"),
+    with(
+        &sandbox,
+        "SIGTOOL_PROFILE",
+        "base",
+        &["profile", "use", "dev"],
     )
-    .unwrap();
-    put(
+    .code(0)
+    .stderr_eq(str![[r#"
+warning: `base` is still chosen by SIGTOOL_PROFILE
+
+"#]]);
+    assert_eq!(config(&sandbox), PROFILES);
+}
+
+#[test]
+fn every_value_says_where_it_comes_from() {
+    let sandbox = sandbox();
+    let arguments = ["--config", "jobs=3", "--config", "profile.dev.attach=true"];
+    let output = with(
         &sandbox,
-        "etc/policy.toml",
-        "[verify]\nkeys = [\"release.pub\"]\n",
+        "SIGTOOL_TIMEOUT",
+        "2m",
+        &[&["config", "explain"], &arguments[..]].concat(),
     );
-    run(&sandbox, &["verify", "app.txt"]).code(1).stderr_eq(str![[r#"
-error: refused `app.txt`
-  caused by: the policy of this machine demands more: [..]/etc/policy.toml:2
-  caused by: `app.txt.sigstore.json` is signed by another key (key hint I/dsfvoVK5uzp8ssMnPabo6ENWjLWnIzBlcfKJybTSY=); trusted: `release.pub` (key hint eSr0KzSDA3Z4butxlzguF1rD7mvRW3urA3osWYpkwpI=)
+    let text = String::from_utf8(output.code(0).get_output().stdout.clone()).unwrap();
+    let text = text.replace(&sandbox.work().display().to_string(), "WORK");
+    snapbox::assert_data_eq!(
+        text,
+        str![[r#"
+color                         = "auto"  # built in
+commands.external             = true  # built in
+default_profile               = "dev"  # ~/.config/sigtool/config.toml:2
+format                        = "text"  # built in
+jobs                          = 3  # --config jobs
+offline                       = false  # built in
+profile.base.signature_format = "both"  # ~/.config/sigtool/config.toml:5
+profile.dev.attach            = true  # --config profile.dev.attach
+profile.dev.inherits          = "base"  # ~/.config/sigtool/config.toml:8
+profile.dev.signer.backend    = "cosign-key"  # ~/.config/sigtool/config.toml:9
+profile.dev.signer.key        = "WORK/a.key"  # ~/.config/sigtool/config.toml:9
+profile.dev.verify.keys       = ["WORK/a.pub"]  # ~/.config/sigtool/config.toml:11
+profile.prod.inherits         = "dev"  # ~/.config/sigtool/config.toml:14
+profile.prod.signature_format = "cosign"  # ~/.config/sigtool/config.toml:15
+profile.prod.signer.backend   = "cosign-key"  # ~/.config/sigtool/config.toml:16
+profile.prod.signer.key       = "WORK/ed.key"  # ~/.config/sigtool/config.toml:16
+timeout                       = "2m"  # SIGTOOL_TIMEOUT
 
-"#]]);
-    run(&sandbox, &["verify", "--key", "a.pub", "app.txt"]).code(1);
-    run(&sandbox, &["sign", "--key", "ed.key", "app.txt"]).code(0);
-    run(&sandbox, &["verify", "app.txt"]).code(0);
-    run(&sandbox, &["verify", "--key", "b.pub", "app.txt"]).code(1);
+"#]]
+    );
 }
 
-#[cfg(debug_assertions)]
 #[test]
-fn nothing_runs_under_a_policy_that_cannot_be_read() {
+fn one_value_is_explained_with_what_it_took_the_place_of() {
     let sandbox = sandbox();
-    keys::put_with_profile(&sandbox);
-    sandbox.write("app.txt", "an app\n");
-    put(&sandbox, "etc/policy.toml", "external_comands = false\n");
-    run(&sandbox, &["sign", "app.txt"])
-        .code(3)
+    let explain = ["config", "explain", "profile.prod.signature_format"];
+    run(&sandbox, &explain).code(0).stdout_eq(str![[r#"
+profile.prod.signature_format = "cosign"  # ~/.config/sigtool/config.toml:15
+                                overrides "bundle"  # built in
+                                overrides "both"  # ~/.config/sigtool/config.toml:5
+
+"#]]);
+    assert_eq!(
+        rows(&sandbox, &explain),
+        json!([{
+            "key": "profile.prod.signature_format",
+            "value": "cosign",
+            "origin": "~/.config/sigtool/config.toml:15",
+            "overrode": [
+                {
+                    "key": "profile.prod.signature_format",
+                    "value": "bundle",
+                    "origin": "built in",
+                },
+                {
+                    "key": "profile.prod.signature_format",
+                    "value": "both",
+                    "origin": "~/.config/sigtool/config.toml:5",
+                },
+            ],
+        }])
+    );
+    let work = sandbox.work();
+    let keys = &rows(&sandbox, &["config", "explain", "profile.prod.verify"])[0];
+    assert_eq!(keys["value"], json!([work.join("a.pub")]));
+    assert_eq!(keys["inherited_from"], "dev");
+    run(&sandbox, &["config", "explain", "profile.prod.nothing"])
+        .code(2)
         .stdout_eq("")
         .stderr_eq(str![[r#"
-error: there is no setting `external_comands`
- --> [..]/etc/policy.toml:1:1
-  |
-1 | external_comands = false
-  | ^^^^^^^^^^^^^^^^ unknown
-  hint: did you mean `external_commands`?
-  hint: `external_commands` takes true or false: whether commands that are not built in may run
-
-"#]]);
-    put(&sandbox, "etc/policy.toml", "[verify]\nrequire = \"all\"\n");
-    run(&sandbox, &["verify", "--key", "a.pub", "app.txt"])
-        .code(3)
-        .stdout_eq("")
-        .stderr_eq(str![[r#"
-error: the policy's `verify` lists neither keys nor identities
- --> [..]/etc/policy.toml:1:1
-  |
-1 | [verify]
-  | ^^^^^^^^ nothing could satisfy this
-
-"#]]);
-}
-
-#[test]
-fn config_takes_a_setting_or_a_file() {
-    let sandbox = sandbox();
-    sandbox.write("ci.toml", "jobs = 3\nformat = \"text\"\n");
-    let explain = |arguments: &[&str]| {
-        run(
-            &sandbox,
-            &[arguments, &["config", "explain", "jobs"]].concat(),
-        )
-    };
-    explain(&["--config", "ci.toml"])
-        .code(0)
-        .stdout_eq(str![[r#"
-jobs = 3  # [..]/work/ci.toml:1
-
-"#]]);
-    explain(&["--config", "ci.toml", "--config", "jobs = 4"])
-        .code(0)
-        .stdout_eq(str![[r#"
-jobs = 4  # --config jobs
-       overrides 3  # [..]/work/ci.toml:1
-
-"#]]);
-    let sign = |config: &str| run(&sandbox, &["--config", config, "sign", "app.txt"]).stdout_eq("");
-    sign("missing.toml").code(2).stderr_eq(str![[r#"
-error: --config: there is no file missing.toml
-  hint: write --config FILE, or --config KEY=VALUE
-
-"#]]);
-    sign("=1").code(2).stderr_eq(str![[r#"
-error: --config: what stands before `=` is no setting
-  hint: write --config KEY=VALUE, as in --config format=json
-
-"#]]);
-    sign("jbs=1").code(2).stderr_eq(str![[r#"
-error: --config jbs: there is no setting `jbs`
-  hint: did you mean `jobs`?
-  hint: `jobs` takes a number: how many artifacts are worked on at once
-
-"#]]);
-    sign("jobs=x").code(2).stderr_eq(str![[r#"
-error: --config jobs: `jobs` takes a whole number, this is a string
-
-"#]]);
-    sandbox.write("ci.toml", "jbs = 3\n");
-    sign("ci.toml").code(2).stderr_eq(str![[r#"
-error: there is no setting `jbs`
- --> [..]/work/ci.toml:1:1
-  |
-1 | jbs = 3
-  | ^^^ unknown
-  hint: did you mean `jobs`?
-  hint: `jobs` takes a number: how many artifacts are worked on at once
-
-"#]]);
-}
-
-#[test]
-fn a_misspelt_variable_is_told_and_a_wrong_value_is_an_error() {
-    let sandbox = sandbox();
-    let explain = |name: &str, value: &str| {
-        let explain = sigtool(&sandbox)
-            .env(name, value)
-            .args(["config", "explain", "jobs"]);
-        explain.assert().stdout_eq("")
-    };
-    explain("SIGTOOL_PROFIL", "prod").code(2).stderr_eq(str![[r#"
-warning: the variable SIGTOOL_PROFIL is unknown and ignored: did you mean SIGTOOL_PROFILE (the profile to use when --profile is not given)?
-error: nothing is set at `jobs`
+error: nothing is set at `profile.prod.nothing`
   hint: see what is set: sigtool config explain
 
 "#]]);
-    explain("SIGTOOL_FRUIT", "x").code(2).stderr_eq(str![]);
-    let sign = |name: &str, value: &str| {
-        sigtool(&sandbox)
-            .env(name, value)
-            .args(["sign", "app.txt"])
-            .assert()
-            .stdout_eq("")
-    };
-    sign("SIGTOOL_JOBS", "many").code(3).stderr_eq(str![[r#"
-error: SIGTOOL_JOBS: expected a whole number, found `many`
-
-"#]]);
-    sign("SIGTOOL_OFFLINE", "maybe").code(3).stderr_eq(str![[r#"
-error: SIGTOOL_OFFLINE: expected 1, true, 0 or false, found `maybe`
-
-"#]]);
-    sign("SIGTOOL_CONFIG", "missing.toml")
-        .code(3)
-        .stderr_eq(str![[r#"
-error: SIGTOOL_CONFIG: there is no file [..]/work/missing.toml
-
-"#]]);
 }
 
 #[test]
-fn a_variable_names_a_file_in_place_of_the_users() {
+fn the_files_that_are_looked_at_are_listed() {
     let sandbox = sandbox();
-    sandbox.write_config("jobs = 2\n");
-    let with = |arguments: &[&str]| {
-        sigtool(&sandbox)
-            .env("SIGTOOL_CONFIG", "mine.toml")
-            .args(arguments)
-            .assert()
-    };
-    sandbox.write("mine.toml", "jobs = 7\n");
-    with(&["config", "set", "jobs", "8"]).code(0);
-    assert_eq!(
-        json_of(with(&["--format", "json", "config", "explain", "jobs"]))[0]["value"],
-        8
+    sandbox.write(".sigtool.toml", "");
+    let etc = sandbox.home().join("etc");
+    let listing = with(
+        &sandbox,
+        "SIGTOOL_TEST_ETC",
+        etc.to_str().unwrap(),
+        &["config", "path", "--config", "/dev/null"],
     );
-    assert_eq!(fs::read_to_string(sandbox.config()).unwrap(), "jobs = 2\n");
+    let text = String::from_utf8(listing.code(0).get_output().stdout.clone()).unwrap();
+    let text = text.replace(&sandbox.root().display().to_string(), "ROOT");
+    snapbox::assert_data_eq!(
+        text,
+        str![[r#"
+system   missing  ROOT/home/etc/config.toml
+user     read     ROOT/home/.config/sigtool/config.toml
+project  read     ROOT/work/.sigtool.toml
+--config read     /dev/null
+policy   missing  ROOT/home/etc/policy.toml
+
+"#]]
+    );
 }
 
 #[test]
-fn without_a_home_sigtool_signs_and_has_nowhere_to_write_its_configuration() {
+fn an_unknown_setting_is_shown_in_its_line_with_the_right_one() {
     let sandbox = sandbox();
-    keys::put(&sandbox);
-    sandbox.write("app.txt", "an app\n");
-    let homeless = |arguments: &[&str]| {
-        let mut command = sigtool(&sandbox);
-        for name in [
-            "HOME",
-            "XDG_CACHE_HOME",
-            "XDG_CONFIG_HOME",
-            "XDG_DATA_HOME",
-            "XDG_STATE_HOME",
-        ] {
-            command = command.env_remove(name);
-        }
-        command.args(arguments).assert()
-    };
-    homeless(&["sign", "--key", "a.key", "app.txt"])
-        .code(0)
-        .stderr_eq("");
-    homeless(&["verify", "--key", "a.pub", "app.txt"])
-        .code(0)
-        .stderr_eq("");
-    homeless(&["config", "set", "jobs", "2"])
+    sandbox.write_config("[profile.dev]\nsigature_format = \"both\"\n");
+    run(&sandbox, &["sign", "app.txt"])
         .code(3)
         .stdout_eq("")
         .stderr_eq(str![[r#"
-error: there is no place for your configuration
-  caused by: neither HOME nor XDG_CONFIG_HOME is set
-  hint: name a file by the variable SIGTOOL_CONFIG
+error: there is no setting `profile.dev.sigature_format`
+ --> ~/.config/sigtool/config.toml:2:1
+  |
+2 | sigature_format = "both"
+  | ^^^^^^^^^^^^^^^ unknown
+  hint: did you mean `signature_format`?
+  hint: `signature_format` takes "bundle", "cosign" or "both": how signatures are written
 
 "#]]);
-    let path = homeless(&["config", "path"]).code(0).stderr_eq("");
-    assert!(!text(&path.get_output().stdout).contains("user"));
+    sandbox.write_config("signer = { backend = \"cosign-key\" }\n");
+    run(&sandbox, &["sign", "app.txt"])
+        .code(3)
+        .stdout_eq("")
+        .stderr_eq(str![[r#"
+error: there is no setting `signer`
+ --> ~/.config/sigtool/config.toml:1:1
+  |
+1 | signer = { backend = "cosign-key" }
+  | ^^^^^^ unknown
+  hint: `signer` belongs in a profile: `[profile.NAME]`
+
+"#]]);
 }
 
 #[test]
-fn a_backends_settings_are_checked_before_it_runs() {
+fn every_mistake_is_found_at_once() {
     let sandbox = sandbox();
-    for (lines, expected) in [
-        (
-            "backend = \"cosign-key\"\nkey = 5",
-            str![[r#"
-error: `profile.default.signer.key` takes a string, this is a whole number
- --> ~/.config/sigtool/config.toml:3:7
-  |
-3 | key = 5
-  |       ^ expected a string
+    run(&sandbox, &["config", "check"])
+        .code(0)
+        .stdout_eq("")
+        .stderr_eq(str![[r#"
+the configuration is right
 
-"#]],
-        ),
-        (
-            "backend = \"cosign-key\"\nkey = \"a.key\"\ncolour = 1",
-            str![[r#"
-error: the backend `cosign-key` has no setting `colour`
- --> ~/.config/sigtool/config.toml:4:1
-  |
-4 | colour = …
-  | ^^^^^^ unknown
-  hint: it has: key, new_password, password
-
-"#]],
-        ),
-        (
-            "backend = \"cosign-key\"",
-            str![[r#"
-error: `profile.default.signer` lacks `key`, which the backend `cosign-key` needs
+"#]]);
+    sandbox.write_config(MISTAKES);
+    run(&sandbox, &["sign", "app.txt"])
+        .code(3)
+        .stdout_eq("")
+        .stderr_eq(str![[r#"
+error: there is no setting `tiemout`
  --> ~/.config/sigtool/config.toml:1:1
   |
-1 | [profile.default.signer]
-  | ^^^^^^^^^^^^^^^^^^^^^^^^ `key` is missing
-  hint: it takes a key reference: the private key: a path, or `env:VAR`
+1 | tiemout = "5s"
+  | ^^^^^^^ unknown
+  hint: did you mean `timeout`?
+  hint: `timeout` takes a time such as "30s": how long to wait for a backend
+  hint: see also the other problem: `sigtool config check`
 
-"#]],
-        ),
-        (
-            "backend = \"cosing-key\"",
-            str![[r#"
-error: there is no backend `cosing-key`
- --> ~/.config/sigtool/config.toml:2:11
+"#]]);
+    run(&sandbox, &["config", "check"])
+        .code(3)
+        .stdout_eq("")
+        .stderr_eq(str![[r#"
+error: there is no setting `tiemout`
+ --> ~/.config/sigtool/config.toml:1:1
   |
-2 | backend = "cosing-key"
-  |           ^^^^^^^^^^^^ not found
+1 | tiemout = "5s"
+  | ^^^^^^^ unknown
+  hint: did you mean `timeout`?
+  hint: `timeout` takes a time such as "30s": how long to wait for a backend
+error: the backend `cosign-key` has no setting `pasword`
+ --> ~/.config/sigtool/config.toml:3:51
+  |
+3 | signer = { backend = "cosign-key", key = "a.key", pasword = … }
+  |                                                   ^^^^^^^ unknown
+  hint: did you mean `password`?
+error: there is no profile `prd`, which `prod` inherits from
+ --> ~/.config/sigtool/config.toml:5:12
+  |
+5 | inherits = "prd"
+  |            ^^^^^ unknown
+  hint: did you mean `prod`?
+error: there is no backend `cosin-key`
+ --> ~/.config/sigtool/config.toml:7:22
+  |
+7 | signer = { backend = "cosin-key" }
+  |                      ^^^^^^^^^^^ not found
   hint: did you mean `cosign-key`?
+error: `alias.x` takes a string or a list of strings, this is a whole number
+ --> ~/.config/sigtool/config.toml:9:5
+  |
+9 | x = 1
+  |     ^ expected a string or a list of strings
+5 problems
+
+"#]]);
+    let rows = rows(&sandbox, &["config", "check"]);
+    assert_eq!(rows.as_array().unwrap().len(), 5, "{rows}");
+    assert_eq!(
+        rows[0],
+        json!({
+            "kind": "could-not-tell",
+            "message": "there is no setting `tiemout`",
+            "hints": [
+                "did you mean `timeout`?",
+                "`timeout` takes a time such as \"30s\": how long to wait for a backend",
+            ],
+            "file": "~/.config/sigtool/config.toml",
+            "line": 1,
+        })
+    );
+}
+
+const MISTAKES: &str = r#"tiemout = "5s"
+[profile.dev]
+signer = { backend = "cosign-key", key = "a.key", pasword = { env = "X" } }
+[profile.prod]
+inherits = "prd"
+[profile.hsm]
+signer = { backend = "cosin-key" }
+[alias]
+x = 1
+"#;
+
+#[test]
+fn what_is_no_toml_is_shown_in_its_line() {
+    let sandbox = sandbox();
+    sandbox.write_config("jobs = 2\nalias = [\n");
+    run(&sandbox, &["sign", "app.txt"])
+        .code(3)
+        .stdout_eq("")
+        .stderr_eq(str![[r#"
+error: ~/.config/sigtool/config.toml is not valid TOML
+  caused by: unclosed array, expected `]`
+ --> ~/.config/sigtool/config.toml:2:10
+  |
+2 | alias = [
+  |          ^
+
+"#]]);
+    run(&sandbox, &["config", "set", "jobs", "3"])
+        .code(3)
+        .stdout_eq("");
+    run(&sandbox, &["config", "path"]).code(0);
+    sandbox.write_config("profile = \"dev\"\n[profile.dev]\n");
+    run(&sandbox, &["sign", "app.txt"]).code(3).stdout_eq("").stderr_eq(str![[r#"
+error: ~/.config/sigtool/config.toml is not valid TOML
+  caused by: cannot extend value of type string with a dotted key
+ --> ~/.config/sigtool/config.toml:2:2
+  |
+2 | [profile.dev]
+  |  ^^^^^^^
+  hint: TOML cannot hold `profile = "NAME"` and `[profile.NAME]` in one file: write `default_profile = "NAME"`
+
+"#]]);
+}
+
+#[test]
+fn a_secret_that_is_written_out_is_refused_and_not_repeated() {
+    let sandbox = sandbox();
+    let canary = "canary-c01df00d";
+    for text in [
+        format!(
+            "[profile.dev]\nsigner = {{ backend = \"cosign-key\", key = \"a.key\", password = \"{canary}\" }}\n"
+        ),
+        format!(
+            "[profile.dev.signer]\nbackend = \"cosign-key\"\nkey = \"a.key\"\npassword = \"{canary}\"\n"
+        ),
+        format!(
+            "[profile.dev.signer]\nbackend = \"cosign-key\"\nkey = \"a.key\"\npasword = \"{canary}\"\n"
+        ),
+        format!(
+            "[profile.dev.signer]\nbackend = \"cosign-key\"\nkey = \"a.key\"\npassword = {{ env = \"X\", value = \"{canary}\" }}\n"
+        ),
+    ] {
+        sandbox.write_config(&text);
+        for command in [
+            &["sign", "-p", "dev", "app.txt"][..],
+            &["sign", "-p", "dev", "-v", "--format", "json", "app.txt"],
+            &["config", "check"],
+            &["config", "check", "--format", "json"],
+            &["config", "explain"],
+            &["profile", "show", "dev"],
+        ] {
+            let output = run(&sandbox, command);
+            let output = output.get_output();
+            for stream in [&output.stdout, &output.stderr] {
+                let said = String::from_utf8_lossy(stream);
+                assert!(!said.contains(canary), "{command:?} with\n{text}\n{said}");
+            }
+        }
+        run(&sandbox, &["sign", "-p", "dev", "app.txt"]).code(3);
+    }
+    let password = "profile.dev.signer.password";
+    for said in [
+        run(&sandbox, &["config", "set", password, canary])
+            .code(2)
+            .stdout_eq(""),
+        run(
+            &sandbox,
+            &[
+                "sign",
+                "--config",
+                &format!("{password}={canary}"),
+                "-p",
+                "dev",
+                "app.txt",
+            ],
+        ),
+    ] {
+        assert!(!String::from_utf8_lossy(&said.get_output().stderr).contains(canary));
+    }
+    sandbox.write_config(
+        "[profile.dev]\nsigner = { backend = \"cosign-key\", key = \"a.key\", password = \"hunter2\" }\n",
+    );
+    run(&sandbox, &["sign", "-p", "dev", "app.txt"]).code(3).stderr_eq(str![[r#"
+error: `profile.dev.signer.password` is a secret: it takes a reference, this is a string
+ --> ~/.config/sigtool/config.toml:2:62
+  |
+2 | signer = { backend = "cosign-key", key = "a.key", password = … }
+  |                                                              ^ a reference belongs here
+  hint: say where it is kept: `password = { prompt = "TEXT" }`, or `{ env = "NAME" }`, `{ file = "PATH" }`, `{ keyring = "NAME" }`, `{ secret = "SCHEME://…" }`
+  hint: if a real secret stands there, remove it and change it
+
+"#]]);
+}
+
+#[test]
+fn a_password_is_a_reference_to_where_it_is_kept() {
+    let sandbox = sandbox();
+    with(
+        &sandbox,
+        "SIGTOOL_PASSWORD",
+        "s3cret",
+        &["key", "generate", "--output-key-prefix", "c"],
+    )
+    .code(0);
+    sandbox.write("password", "s3cret\n");
+    let profile = |password: &str| {
+        let work = sandbox.work().display().to_string();
+        sandbox.write_config(&format!(
+            "[profile.default]\nsigner = {{ backend = \"cosign-key\", key = \"WORK/c.key\", password = {password} }}\n"
+        ).replace("WORK", &work));
+    };
+    profile("{ env = \"MINE\" }");
+    with(&sandbox, "MINE", "s3cret", &["sign", "app.txt"]).code(0);
+    run(&sandbox, &["sign", "app.txt"])
+        .code(2)
+        .stdout_eq("")
+        .stderr_eq(str![[r#"
+error: the environment variable `MINE` is not set
+
+"#]]);
+    profile("{ file = \"WORK/password\" }");
+    run(&sandbox, &["sign", "app.txt"]).code(0);
+}
+
+#[test]
+fn a_relative_path_is_relative_to_the_file_that_holds_it() {
+    let sandbox = sandbox();
+    let folder = sandbox.config().parent().unwrap().to_owned();
+    fs::copy(sandbox.work().join("a.key"), folder.join("mine.key")).unwrap();
+    sandbox.write_config(
+        "[profile.default]\nsigner = { backend = \"cosign-key\", key = \"mine.key\" }\n",
+    );
+    run(&sandbox, &["sign", "app.txt"]).code(0);
+    run(&sandbox, &["verify", "--key", "a.pub", "app.txt"]).code(0);
+    // On the command line it is the working directory.
+    let key = "profile.default.signer.key=ed.key";
+    run(&sandbox, &["sign", "--config", key, "app.txt"]).code(0);
+    run(&sandbox, &["verify", "--key", "ed.pub", "app.txt"]).code(0);
+}
+
+#[test]
+fn a_value_is_set_and_comments_stay() {
+    let sandbox = sandbox();
+    let set = |key: &str, value: &str| run(&sandbox, &["config", "set", key, value]);
+    set("profile.base.signature_format", "bundle")
+        .code(0)
+        .stdout_eq(str![[r#"
+set `profile.base.signature_format` in ~/.config/sigtool/config.toml
+
+"#]])
+        .stderr_eq("");
+    assert_eq!(
+        config(&sandbox),
+        PROFILES.replace("\"both\" # what", "\"bundle\" # what")
+    );
+    set("profile.base.signature_format", "bundle")
+        .code(0)
+        .stdout_eq(str![[r#"
+nothing changed: `profile.base.signature_format` is that already in ~/.config/sigtool/config.toml
+
+"#]]);
+    set("profile.base.signature_format", "both").code(0);
+    assert_eq!(config(&sandbox), PROFILES);
+    set("jobs", "4").code(0);
+    set("profile.ci.inherits", "prod").code(0);
+    set("profile.ci.verify.keys", "[\"a.pub\", \"b.pub\"]").code(0);
+    run(&sandbox, &["config", "check"]).code(0);
+    snapbox::assert_data_eq!(
+        config(&sandbox),
+        str![[r##"
+# Mine.
+default_profile = "dev" # for now
+jobs = 4
+
+[profile.base]
+signature_format = "both" # what everyone reads
+
+[profile.dev]
+inherits = "base"
+signer = { backend = "cosign-key", key = "WORK/a.key" }
+[profile.dev.verify]
+keys = ["WORK/a.pub"]
+
+[profile.prod]
+inherits = "dev"
+signature_format = "cosign"
+signer = { backend = "cosign-key", key = "WORK/ed.key" }
+
+[profile.ci]
+inherits = "prod"
+
+[profile.ci.verify]
+keys = ["a.pub", "b.pub"]
+
+"##]]
+    );
+}
+
+#[test]
+fn a_value_that_would_be_wrong_is_not_set() {
+    let sandbox = sandbox();
+    let set = |key: &str, value: &str| {
+        run(&sandbox, &["config", "set", key, value])
+            .code(2)
+            .stdout_eq("")
+    };
+    set("profile.base.signature_format", "bundel").stderr_eq(str![[r#"
+error: `profile.base.signature_format` cannot be `bundel`: it takes bundle, cosign or both
+  hint: did you mean `bundle`?
+
+"#]]);
+    set("profile.base.sigature_format", "both").stderr_eq(str![[r#"
+error: there is no setting `profile.base.sigature_format`
+  hint: did you mean `signature_format`?
+  hint: `signature_format` takes "bundle", "cosign" or "both": how signatures are written
+
+"#]]);
+    set("jobs", "many").stderr_eq(str![[r#"
+error: `jobs` takes a whole number, this is a string
+
+"#]]);
+    set("timeout", "5 years").stderr_eq(str![[r#"
+error: `timeout` takes a time such as "30s", "2m" or "500ms", this is `5 years`
+
+"#]]);
+    set("profile.dev.signer.kee", "x").stderr_eq(str![[r#"
+error: there is no setting `profile.dev.signer.kee`
+  hint: did you mean `key`?
+
+"#]]);
+    set("a..b", "1").stderr_eq(str![[r#"
+error: `a..b` is no setting
+  hint: a key is written with dots, as in profile.prod.attach
+
+"#]]);
+    assert_eq!(config(&sandbox), PROFILES);
+}
+
+#[test]
+fn a_configuration_that_cannot_be_written_is_told() {
+    let sandbox = sandbox();
+    let Some(person) = person::ordinary(&sandbox) else {
+        return;
+    };
+    let folder = sandbox.config().parent().unwrap().to_owned();
+    let mode = |mode: u32| {
+        use std::os::unix::fs::PermissionsExt as _;
+        fs::set_permissions(&folder, fs::Permissions::from_mode(mode)).unwrap();
+    };
+    mode(0o500);
+    for command in [
+        &["config", "set", "jobs", "2"][..],
+        &["profile", "use", "prod"],
+    ] {
+        let output = person().args(command).output().unwrap();
+        assert_eq!(output.status.code(), Some(3), "{output:?}");
+        snapbox::assert_data_eq!(
+            String::from_utf8(output.stderr).unwrap(),
+            str![[r#"
+error: cannot write ~/.config/sigtool/config.toml
+  caused by: permission denied
+
+"#]]
+        );
+    }
+    let output = person().args(["sign", "app.txt"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    mode(0o700);
+    assert_eq!(config(&sandbox), PROFILES);
+}
+
+#[test]
+fn a_flag_takes_a_setting_or_a_file() {
+    let sandbox = sandbox();
+    sandbox.write("ci.toml", "[profile.dev]\nsignature_format = \"bundle\"\n");
+    let sign = |config: &str| run(&sandbox, &["sign", "--config", config, "app.txt"]);
+    sign("ci.toml").code(0).stdout_eq(str![[r#"
+signed app.txt → app.txt.sigstore.json
+
+"#]]);
+    sign("profile.dev.signature_format=cosign")
+        .code(0)
+        .stdout_eq(str![[r#"
+signed app.txt → app.txt.sig
+
+"#]]);
+    sign("nope=1").code(2).stdout_eq("").stderr_eq(str![[r#"
+error: --config nope: there is no setting `nope`
+  hint: known here: alias, backend, color, commands, default_profile, format, jobs, offline, profile, timeout
+
+"#]]);
+    sign("profile.dev.signature_format=xml").code(2).stdout_eq("").stderr_eq(str![[r#"
+error: --config profile.dev.signature_format: `profile.dev.signature_format` cannot be `xml`: it takes bundle, cosign or both
+
+"#]]);
+    sign("gone.toml").code(2).stdout_eq("").stderr_eq(str![[r#"
+error: --config: there is no file gone.toml
+  hint: write --config FILE, or --config KEY=VALUE
+
+"#]]);
+    sandbox.write("wrong.toml", "jobs = 0\n");
+    sign("wrong.toml").code(2).stdout_eq("").stderr_eq(str![[r#"
+error: `jobs` takes a number from 1 to 1024, this is 0
+ --> [..]/work/wrong.toml:1:8
+  |
+1 | jobs = 0
+  |        ^ out of range
+
+"#]]);
+}
+
+#[test]
+fn a_variable_takes_a_file_in_place_of_the_users() {
+    let sandbox = sandbox();
+    sandbox.write("other.toml", "[profile.only]\n");
+    with(
+        &sandbox,
+        "SIGTOOL_CONFIG",
+        "other.toml",
+        &["profile", "list"],
+    )
+    .code(0)
+    .stdout_eq(str![[r#"
+  only  ([..]/work/other.toml:1)
+
+"#]]);
+    with(
+        &sandbox,
+        "SIGTOOL_CONFIG",
+        "gone.toml",
+        &["profile", "list"],
+    )
+    .code(3)
+    .stdout_eq("")
+    .stderr_eq(str![[r#"
+error: SIGTOOL_CONFIG: there is no file [..]/work/gone.toml
+
+"#]]);
+}
+
+#[test]
+fn a_misspelt_variable_is_a_warning_and_a_wrong_one_an_error() {
+    let sandbox = sandbox();
+    with(&sandbox, "SIGTOOL_PROFIL", "prod", &["sign", "app.txt"]).code(0).stderr_eq(str![[r#"
+warning: the variable SIGTOOL_PROFIL is unknown and ignored: did you mean SIGTOOL_PROFILE (the profile to use when --profile is not given)?
+
+"#]]);
+    with(&sandbox, "SIGTOOL_JOBS", "many", &["sign", "app.txt"])
+        .code(3)
+        .stdout_eq("")
+        .stderr_eq(str![[r#"
+error: SIGTOOL_JOBS: expected a whole number, found `many`
+
+"#]]);
+    let output = with(&sandbox, "SIGTOOL_FORMAT", "jsonl", &["sign", "app.txt"]).code(0);
+    assert!(output.get_output().stdout.starts_with(b"{"));
+}
+
+#[test]
+fn a_project_may_choose() {
+    let sandbox = sandbox();
+    sandbox.write(".sigtool.toml", "profile = \"prod\"\n");
+    run(&sandbox, &["sign", "app.txt"])
+        .code(0)
+        .stdout_eq(str![[r#"
+signed app.txt → app.txt.sig
+
+"#]])
+        .stderr_eq("");
+    sandbox.write(
+        "sub/.sigtool.toml",
+        "default_profile = \"dev\"\n[profile.dev]\nsignature_format = \"bundle\"\n",
+    );
+    let command = sandbox.sigtool().current_dir(sandbox.work().join("sub"));
+    command
+        .args(["sign", "../app.txt"])
+        .assert()
+        .code(0)
+        .stdout_eq(str![[r#"
+signed ../app.txt → ../app.txt.sigstore.json
+
+"#]])
+        .stderr_eq("");
+    // What the user says is above it.
+    run(&sandbox, &["sign", "-p", "dev", "app.txt"])
+        .code(0)
+        .stdout_eq(str![[r#"
+signed again app.txt → app.txt.sigstore.json, app.txt.23f76c7e.sig
+
+"#]]);
+    with(&sandbox, "SIGTOOL_PROFILE", "dev", &["sign", "app.txt"])
+        .code(0)
+        .stdout_eq(str![[r#"
+signed again app.txt → app.txt.sigstore.json, app.txt.23f76c7e.sig
+
+"#]]);
+}
+
+#[test]
+fn a_project_may_not_bring_code_or_trust() {
+    let sandbox = sandbox();
+    for (project, says) in [
+        (
+            "[profile.dev.verify]\nkeys = [\"evil.pub\"]\n",
+            str![[r#"
+error: a project's file may not set `profile.dev.verify`
+  caused by: a clone must not define what is valid
+ --> [..]/work/.sigtool.toml:1:14
+  |
+1 | [profile.dev.verify]
+  |              ^^^^^^ not here
+  hint: put it in your own file, ~/.config/sigtool/config.toml, if you mean it
 
 "#]],
         ),
         (
-            "backend = \"local-stage\"",
+            "[backend.\"dev.evil\"]\npath = \"evil.so\"\n",
             str![[r#"
-error: the backend `local-stage` cannot be a signer
- --> ~/.config/sigtool/config.toml:2:11
+error: a project's file may not set `backend`
+  caused by: a clone must not bring in code
+ --> [..]/work/.sigtool.toml:1:2
   |
-2 | backend = "local-stage"
-  |           ^^^^^^^^^^^^^ serves source
-  hint: backends for it: cosign-key
+1 | [backend."dev.evil"]
+  |  ^^^^^^^ not here
+  hint: put it in your own file, ~/.config/sigtool/config.toml, if you mean it
 
 "#]],
         ),
         (
-            "key = \"a.key\"",
+            "[profile.x]\nsigner = { backend = \"cosign-key\", key = \"env:X\" }\n",
             str![[r#"
-error: `profile.default.signer` names no backend
- --> ~/.config/sigtool/config.toml:1:1
+error: a project's file may not set `profile.x.signer.backend`
+  caused by: a clone must not choose who signs, only the name of the key
+ --> [..]/work/.sigtool.toml:2:12
   |
-1 | [profile.default.signer]
-  | ^^^^^^^^^^^^^^^^^^^^^^^^ `backend` is missing
-  hint: backends for it: cosign-key
+2 | signer = { backend = "cosign-key", key = "env:X" }
+  |            ^^^^^^^ not here
+  hint: put it in your own file, ~/.config/sigtool/config.toml, if you mean it
+  hint: see also the other problem: `sigtool config check`
 
 "#]],
         ),
         (
-            "backend = \"dev.acme.hsm\"",
+            "[profile.dev.signer]\npassword = { file = \"/home/ann/.netrc\" }\n",
             str![[r#"
-error: there is no backend `dev.acme.hsm`
- --> ~/.config/sigtool/config.toml:2:11
+error: a project's file may not set `profile.dev.signer.password`
+  caused by: a clone must not choose who signs, only the name of the key
+ --> [..]/work/.sigtool.toml:2:1
   |
-2 | backend = "dev.acme.hsm"
-  |           ^^^^^^^^^^^^^^ not found
-  hint: record a third-party backend with `sigtool backend pin PATH`
-  hint: backends for signer: cosign-key
+2 | password = { file = "/home/ann/.netrc" }
+  | ^^^^^^^^ not here
+  hint: put it in your own file, ~/.config/sigtool/config.toml, if you mean it
 
 "#]],
         ),
         (
-            "backend = \"vault\"",
+            "[alias]\nship = \"curl\"\n",
             str![[r#"
-error: there is no backend `vault`
- --> ~/.config/sigtool/config.toml:2:11
+error: a project's file may not set `alias.ship`
+  caused by: a clone's alias may only begin with inspect, sign or verify
+ --> [..]/work/.sigtool.toml:2:1
   |
-2 | backend = "vault"
-  |           ^^^^^^^ not found
-  hint: it belongs to sigtool and is not installed beside this one
-  hint: backends for signer: cosign-key
+2 | ship = "curl"
+  | ^^^^ not here
+  hint: put it in your own file, ~/.config/sigtool/config.toml, if you mean it
+
+"#]],
+        ),
+        (
+            "[commands]\nexternal = true\n",
+            str![[r#"
+error: a project's file may not set `commands`
+  caused by: a clone must not let commands run
+ --> [..]/work/.sigtool.toml:1:2
+  |
+1 | [commands]
+  |  ^^^^^^^^ not here
+  hint: put it in your own file, ~/.config/sigtool/config.toml, if you mean it
+
+"#]],
+        ),
+        (
+            "offline = false\n",
+            str![[r#"
+error: a project's file may not set `offline`
+  caused by: a clone must not open the network
+ --> [..]/work/.sigtool.toml:1:1
+  |
+1 | offline = false
+  | ^^^^^^^ not here
+  hint: put it in your own file, ~/.config/sigtool/config.toml, if you mean it
 
 "#]],
         ),
     ] {
-        sandbox.write_config(&format!("[profile.default.signer]\n{lines}\n"));
+        sandbox.write(".sigtool.toml", project);
         run(&sandbox, &["sign", "app.txt"])
             .code(3)
             .stdout_eq("")
-            .stderr_eq(expected);
+            .stderr_eq(says);
+        run(&sandbox, &["verify", "app.txt"]).code(3).stdout_eq("");
     }
 }
 
 #[test]
-fn a_key_that_is_not_there_is_told_with_the_line_that_names_it() {
+fn a_project_file_that_others_can_write_is_ignored_with_a_warning() {
+    use std::os::unix::fs::PermissionsExt as _;
     let sandbox = sandbox();
-    sandbox.write("app.txt", "an app\n");
-    sandbox
-        .write_config("[profile.default.signer]\nbackend = \"cosign-key\"\nkey = \"gone.key\"\n");
+    let project = sandbox.write(".sigtool.toml", "profile = \"prod\"\n");
+    fs::set_permissions(project, fs::Permissions::from_mode(0o666)).unwrap();
     run(&sandbox, &["sign", "app.txt"])
-        .code(2)
+        .code(0)
+        .stdout_eq(str![[r#"
+signed app.txt → app.txt.sigstore.json, app.txt.sig
+
+"#]])
+        .stderr_eq(str![[r#"
+warning: [..]/work/.sigtool.toml is ignored: others can write it (mode 666)
+
+"#]]);
+}
+
+#[test]
+fn a_backend_that_the_policy_of_the_machine_does_not_allow_is_not_loaded() {
+    let sandbox = sandbox();
+    let etc = sandbox.home().join("etc");
+    fs::create_dir(&etc).unwrap();
+    let policy = |text: &str| fs::write(etc.join("policy.toml"), text).unwrap();
+    let sign = |arguments: &[&str]| {
+        let command = sandbox.sigtool().env("SIGTOOL_TEST_ETC", &etc);
+        command.arg("sign").args(arguments).arg("app.txt").assert()
+    };
+    policy("backends = [\"local-stage\"]\n");
+    sign(&[]).code(3).stdout_eq("").stderr_eq(str![[r#"
+error: the policy of this machine does not allow the backend `cosign-key`
+ --> ~/etc/policy.toml:1:12
+  |
+1 | backends = ["local-stage"]
+  |            ^^^^^^^^^^^^^^^ the allowed backends
+  hint: ask the administrator of this machine, who keeps that file
+
+"#]]);
+    sign(&["--key", "b.key"])
+        .code(3)
         .stdout_eq("")
-        .stderr_eq(str![]);
-    sandbox.write_config("[profile.default.verify]\nkeys = [\"gone.pub\"]\n");
-    run(&sandbox, &["verify", "app.txt"])
-        .code(2)
+        .stderr_eq(str![[r#"
+error: the policy of this machine does not allow the backend `cosign-key`
+ --> ~/etc/policy.toml:1:12
+  |
+1 | backends = ["local-stage"]
+  |            ^^^^^^^^^^^^^^^ the allowed backends
+  hint: ask the administrator of this machine, who keeps that file
+
+"#]]);
+    policy("backends = [\"local-stage\", \"cosign-key\"]\n");
+    sign(&[]).code(0);
+    // Nothing runs under a policy that cannot be read.
+    policy("backends = \n");
+    sign(&[]).code(3).stdout_eq("").stderr_eq(str![[r#"
+error: ~/etc/policy.toml is not valid TOML
+  caused by: string values must be quoted, expected literal string
+ --> ~/etc/policy.toml:1:12
+  |
+1 | backends = 
+  |            ^
+
+"#]]);
+}
+
+#[test]
+fn a_profile_that_asks_for_more_than_this_version_does_is_not_taken_for_less() {
+    let sandbox = sandbox();
+    sandbox.append_config("[profile.ci]\ninherits = \"dev\"\nlog = { backend = \"sigstore\" }\n");
+    run(&sandbox, &["sign", "-p", "ci", "app.txt"])
+        .code(3)
         .stdout_eq("")
-        .stderr_eq(str![]);
+        .stderr_eq(str![[r#"
+error: there is no backend `sigstore`
+  --> ~/.config/sigtool/config.toml:20:19
+   |
+20 | log = { backend = "sigstore" }
+   |                   ^^^^^^^^^^ not found
+  hint: it belongs to sigtool and is not installed beside this one
+  hint: backends for log: none is installed
+
+"#]]);
 }

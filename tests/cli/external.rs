@@ -1,42 +1,29 @@
-//! What can be typed after `sigtool`: commands of others, aliases, slips of the finger, help.
+//! Commands that are not built in: aliases, `sigtool-NAME` on the PATH, and what is told of those that do not exist.
 
 use serde_json::Value;
 use sigtool_tests::{Sandbox, keys};
 use snapbox::cmd::{Command, OutputAssert};
 use snapbox::str;
-use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::PermissionsExt as _;
 
+/// A sandbox with a folder `bin` for the PATH, and in it `sigtool-hello`, which says how it was called.
 fn sandbox() -> Sandbox {
-    Sandbox::new(env!("CARGO_BIN_EXE_sigtool"))
+    let sandbox = Sandbox::new(env!("CARGO_BIN_EXE_sigtool"));
+    executable(&sandbox, "bin/sigtool-hello", HELLO);
+    sandbox
 }
 
-/// Puts a shell script into a folder of the sandbox.
-///
-/// Another process writes it: while this one has it open for writing, a test in parallel may inherit that, and the kernel
-/// then runs it for nobody.
-fn script(sandbox: &Sandbox, path: &str, body: &str) -> PathBuf {
-    let source = sandbox.root().join("tmp/script");
-    std::fs::write(&source, format!("#!/bin/sh\n{body}\n")).unwrap();
-    let path = sandbox.root().join(path);
-    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-    let mut install = std::process::Command::new("install");
-    let status = install.args(["-m", "755"]).args([&source, &path]).status();
-    assert!(status.unwrap().success());
-    std::fs::remove_file(source).unwrap();
-    path
+const HELLO: &str = "#!/bin/sh\necho \"hello: $*\"\nenv | grep ^SIGTOOL_ | sort\nexit 7\n";
+
+fn executable(sandbox: &Sandbox, name: &str, content: &str) {
+    let path = sandbox.write(name, content);
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
 }
 
-/// sigtool with the sandbox's `bin` first on PATH.
+/// sigtool with only `bin` and the system's own folders on the PATH.
 fn sigtool(sandbox: &Sandbox) -> Command {
-    with_path(sandbox, &[&sandbox.root().join("bin")])
-}
-
-/// sigtool with these entries first on PATH.
-fn with_path(sandbox: &Sandbox, entries: &[&Path]) -> Command {
-    let system = std::env::var_os("PATH").unwrap_or_default();
-    let entries = entries.iter().map(|entry| entry.to_path_buf());
-    let path = std::env::join_paths(entries.chain(std::env::split_paths(&system))).unwrap();
+    let bin = sandbox.work().join("bin");
+    let path = format!("{}:/usr/bin:/bin", bin.display());
     sandbox.sigtool().env("PATH", path)
 }
 
@@ -44,198 +31,264 @@ fn run(sandbox: &Sandbox, arguments: &[&str]) -> OutputAssert {
     sigtool(sandbox).args(arguments).assert()
 }
 
-fn stdout(output: &OutputAssert) -> String {
-    String::from_utf8(output.get_output().stdout.clone()).unwrap()
-}
-
-/// The names in `sigtool --list` that are of this kind.
-fn listed(command: Command, kind: &str) -> Vec<String> {
-    let output = command
-        .args(["--list", "--format", "json"])
-        .assert()
-        .code(0);
-    let rows: Vec<Value> = serde_json::from_str(&stdout(&output)).unwrap();
-    let rows = rows.iter().filter(|row| row["kind"] == kind);
-    rows.map(|row| row["name"].as_str().unwrap().to_owned())
-        .collect()
-}
-
 #[test]
-fn an_external_command_gets_its_arguments_and_gives_its_exit_code() {
+fn a_command_on_the_path_runs_with_all_its_arguments_and_its_own_exit_code() {
     let sandbox = sandbox();
-    script(
-        &sandbox,
-        "bin/sigtool-deploy",
-        r#"for word; do echo "<$word>"; done; echo "trouble" >&2; exit 42"#,
-    );
-    run(
-        &sandbox,
-        &["deploy", "--to", "a b", "--help", "", "-v", "--", "--x"],
-    )
-    .code(42)
-    .stdout_eq(str![[r#"
-<--to>
-<a b>
-<--help>
-<>
-<-v>
-<-->
-<--x>
-
-"#]])
-    .stderr_eq(str![[r#"
-trouble
-
-"#]]);
-}
-
-#[test]
-fn an_external_command_reads_standard_input() {
-    let sandbox = sandbox();
-    script(&sandbox, "bin/sigtool-upper", "tr a-z A-Z");
-    let command = sigtool(&sandbox).arg("upper").stdin("hello\n");
-    command.assert().code(0).stdout_eq("HELLO\n").stderr_eq("");
-}
-
-#[test]
-fn an_external_command_learns_which_sigtool_and_which_profile() {
-    let sandbox = sandbox();
-    script(
-        &sandbox,
-        "bin/sigtool-ask",
-        r#""$SIGTOOL" --version; echo "$SIGTOOL_PROFILE $SIGTOOL_FORMAT $SIGTOOL_OFFLINE $SIGTOOL_JOBS""#,
-    );
-    let flags = [
-        "--profile",
-        "prod",
-        "--format",
-        "json",
-        "--offline",
-        "--jobs",
-        "3",
-        "ask",
-    ];
-    run(&sandbox, &flags)
-        .code(0)
+    run(&sandbox, &["hello", "a b", "--flag", "-v", "--help"])
+        .code(7)
         .stdout_eq(str![[r#"
-sigtool 0.1.0
-prod json true 3
+hello: a b --flag -v --help
 
 "#]])
         .stderr_eq("");
 }
 
 #[test]
-fn an_external_command_gets_no_secret_that_it_would_not_have_anyway() {
+fn flags_before_the_command_reach_it_by_their_variables() {
     let sandbox = sandbox();
-    keys::put(&sandbox);
-    sandbox.write("password.txt", "canary-4711\n");
-    let work = sandbox.work().display().to_string();
-    sandbox.write_config(&format!(
-        "[profile.default.signer]\nbackend = \"cosign-key\"\nkey = \"{work}/a.key\"\n\
-         password = {{ file = \"{work}/password.txt\" }}\n"
-    ));
-    script(&sandbox, "bin/sigtool-see", "env; echo \"$@\"");
-    let names = |output: &OutputAssert| -> BTreeSet<String> {
-        let text = stdout(output);
-        assert!(!text.contains("canary-4711"), "{text}");
-        text.lines()
-            .filter_map(|line| Some(line.split_once('=')?.0.to_owned()))
-            .collect()
-    };
-    let seen = names(&run(&sandbox, &["see"]).code(0));
-    let direct = std::process::Command::new(sandbox.root().join("bin/sigtool-see"))
-        .env_clear()
-        .output()
-        .unwrap();
-    let shells: BTreeSet<String> = String::from_utf8(direct.stdout)
-        .unwrap()
-        .lines()
-        .filter_map(|line| Some(line.split_once('=')?.0.to_owned()))
-        .collect();
-    let added: Vec<_> = seen
-        .iter()
-        .filter(|name| !shells.contains(*name) && !name.starts_with("XDG_"))
-        .filter(|name| !["HOME", "LC_ALL", "PATH", "TMPDIR"].contains(&name.as_str()))
-        .collect();
-    assert_eq!(added, ["SIGTOOL"]);
+    let flags = [
+        "-p",
+        "prod",
+        "--offline",
+        "--format",
+        "jsonl",
+        "--jobs",
+        "3",
+        "--timeout",
+        "2m",
+    ];
+    run(
+        &sandbox,
+        &[&flags[..], &["--color", "never", "hello"]].concat(),
+    )
+    .code(7)
+    .stdout_eq(str![[r#"
+hello: 
+SIGTOOL_COLOR=never
+SIGTOOL_FORMAT=jsonl
+SIGTOOL_JOBS=3
+SIGTOOL_OFFLINE=true
+SIGTOOL_PROFILE=prod
+SIGTOOL_TIMEOUT=120000ms
+
+"#]]);
 }
 
 #[test]
-fn nothing_on_the_path_takes_the_place_of_a_command_of_sigtools_or_of_an_alias() {
+fn a_command_finds_the_sigtool_that_runs_it() {
     let sandbox = sandbox();
-    keys::put_with_profile(&sandbox);
-    sandbox.write("app.txt", "an app\n");
-    for name in ["sign", "help", "ship"] {
-        script(
-            &sandbox,
-            &format!("bin/sigtool-{name}"),
-            "echo stolen; exit 9",
-        );
-    }
-    sandbox.append_config("[alias]\nship = \"sign\"\n");
-    for command in [
-        &["sign", "app.txt"][..],
-        &["ship", "app.txt"],
-        &["help", "sign"],
-    ] {
-        let output = run(&sandbox, command).code(0);
-        assert!(!stdout(&output).contains("stolen"), "{command:?}");
-    }
-    assert!(listed(sigtool(&sandbox), "external").is_empty());
+    executable(
+        &sandbox,
+        "bin/sigtool-which",
+        "#!/bin/sh\nexec \"$SIGTOOL\" --version\n",
+    );
+    run(&sandbox, &["which"])
+        .code(0)
+        .stdout_eq("sigtool [..]\n");
 }
 
 #[test]
-fn the_working_folder_supplies_no_commands() {
+fn the_working_directory_supplies_no_commands() {
     let sandbox = sandbox();
-    script(&sandbox, "work/sigtool-evil", "echo evil");
-    script(&sandbox, "work/sub/sigtool-evil", "echo evil");
-    let entries = ["", ".", "sub"].map(Path::new);
-    with_path(&sandbox, &entries)
-        .arg("evil")
-        .assert()
-        .code(2)
-        .stdout_eq("")
-        .stderr_eq(str![[r#"
-error: no such command: `evil`
+    executable(&sandbox, "sigtool-here", HELLO);
+    for path in ["", ":/usr/bin", ".:/usr/bin", "bin/..:/usr/bin"] {
+        let command = sandbox.sigtool().env("PATH", path).arg("here");
+        command.assert().code(2).stdout_eq("").stderr_eq(str![[r#"
+error: no such command: `here`
   hint: see all commands: sigtool --list
 
 "#]]);
-    assert!(listed(with_path(&sandbox, &entries), "external").is_empty());
-}
-
-#[test]
-fn what_is_no_command_is_not_run_as_one() {
-    let sandbox = sandbox();
-    script(&sandbox, "bin/sigtool-backend-x", "echo run");
-    script(&sandbox, "elsewhere/sigtool-far", "echo run");
-    let plain = script(&sandbox, "bin/sigtool-plain", "echo run");
-    std::fs::set_permissions(plain, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
-    std::fs::create_dir(sandbox.root().join("bin/sigtool-folder")).unwrap();
-    for name in [
-        "backend-x",
-        "plain",
-        "folder",
-        "../elsewhere/sigtool-far",
-        "",
-    ] {
-        run(&sandbox, &[name]).code(2).stdout_eq("");
     }
-    assert!(listed(sigtool(&sandbox), "external").is_empty());
 }
 
 #[test]
-fn what_is_listed_is_what_runs() {
+fn a_backend_on_the_path_is_no_command() {
+    let sandbox = sandbox();
+    executable(&sandbox, "bin/sigtool-backend-x", HELLO);
+    run(&sandbox, &["backend-x"]).code(2).stdout_eq("");
+    run(&sandbox, &["--list"]).code(0).stdout_eq(str![[r#"
+sign         Sign files
+verify       Check who signed files, against a policy
+inspect      Say what a bundle, signature, key or certificate contains, without judging it
+key          Make and manage keys
+init         Set up a profile that signs and verifies
+profile      Show and choose profiles
+config       Explain, check and change the configuration
+backend      Show, check and record backends
+hello        [..]/work/bin/sigtool-hello
+
+"#]]);
+}
+
+#[test]
+fn what_is_built_in_cannot_be_taken_over() {
+    let sandbox = sandbox();
+    for name in ["sign", "help"] {
+        executable(&sandbox, &format!("bin/sigtool-{name}"), HELLO);
+    }
+    sandbox.write_config("[alias]\nverify = \"hello\"\nhello = \"config path\"\n");
+    run(&sandbox, &["sign"]).code(2).stdout_eq("");
+    run(&sandbox, &["help"]).code(0);
+    run(&sandbox, &["verify", "--key", "x", "y"]).code(2).stdout_eq("").stderr_eq(str![[r#"
+warning: the alias `verify` is never used, since sigtool has a command of that name: ~/.config/sigtool/config.toml:2
+error: cannot use the key `x`
+  caused by: there is no such file or folder
+
+"#]]);
+    // Neither is an alias.
+    run(&sandbox, &["hello", "-q"]).code(0).stdout_eq("");
+    run(&sandbox, &["--list"]).code(0).stdout_eq(str![[r#"
+sign         Sign files
+verify       Check who signed files, against a policy
+inspect      Say what a bundle, signature, key or certificate contains, without judging it
+key          Make and manage keys
+init         Set up a profile that signs and verifies
+profile      Show and choose profiles
+config       Explain, check and change the configuration
+backend      Show, check and record backends
+hello        alias: config path (~/.config/sigtool/config.toml:3)
+
+"#]]);
+    run(&sandbox, &["config", "check"]).code(0).stderr_eq(str![[r#"
+warning: the alias `verify` is never used, since sigtool has a command of that name: ~/.config/sigtool/config.toml:2
+the configuration is right
+
+"#]]);
+}
+
+#[test]
+fn an_alias_stands_for_its_words_and_takes_more() {
+    let sandbox = sandbox();
+    keys::put_with_profile(&sandbox);
+    sandbox.write("app.txt", "an app\n");
+    sandbox.append_config(
+        "[alias]\nboth = [\"sign\", \"--signature-format\", \"both\"]\ntwice = \"both --verbose\"\n",
+    );
+    run(&sandbox, &["both", "app.txt"])
+        .code(0)
+        .stdout_eq(str![[r#"
+signed app.txt → app.txt.sigstore.json, app.txt.sig
+
+"#]]);
+    run(&sandbox, &["--format", "jsonl", "both", "app.txt", "-q"])
+        .code(0)
+        .stdout_eq("{[..]\n");
+    // An alias may stand for another.
+    let said = run(&sandbox, &["twice", "app.txt"]).code(0);
+    let said = String::from_utf8_lossy(&said.get_output().stderr).into_owned();
+    assert!(said.starts_with("debug: "), "{said}");
+}
+
+#[test]
+fn an_alias_may_stand_for_an_external_command() {
+    let sandbox = sandbox();
+    sandbox.write_config("[alias]\nhi = \"hello there\"\n");
+    run(&sandbox, &["hi", "you"]).code(7).stdout_eq(str![[r#"
+hello: there you
+
+"#]]);
+}
+
+#[test]
+fn an_alias_that_stands_for_itself_is_told_with_its_way_round() {
+    let sandbox = sandbox();
+    sandbox.write_config("[alias]\na = \"b\"\nb = [\"c\", \"-v\"]\nc = \"a\"\nself = \"self\"\n");
+    run(&sandbox, &["a"])
+        .code(3)
+        .stdout_eq("")
+        .stderr_eq(str![[r#"
+error: the alias `a` goes round in circles: a → b → c → a
+ --> ~/.config/sigtool/config.toml:2:5
+  |
+2 | a = "b"
+  |     ^^^
+  hint: change one of these aliases, so that it stands for a command
+
+"#]]);
+    run(&sandbox, &["self"])
+        .code(3)
+        .stdout_eq("")
+        .stderr_eq(str![[r#"
+error: the alias `self` goes round in circles: self → self
+ --> ~/.config/sigtool/config.toml:5:8
+  |
+5 | self = "self"
+  |        ^^^^^^
+  hint: change one of these aliases, so that it stands for a command
+
+"#]]);
+}
+
+#[test]
+fn an_alias_that_makes_no_sense_is_told_as_what_it_stands_for() {
+    let sandbox = sandbox();
+    sandbox.write_config("[alias]\na = \"sign --no-such-flag\"\nb = \"nowhere\"\n");
+    run(&sandbox, &["a", "x"])
+        .code(2)
+        .stdout_eq("")
+        .stderr_eq(str![[r#"
+error: unexpected argument '--no-such-flag' found
+
+  tip: to pass '--no-such-flag' as a value, use '-- --no-such-flag'
+
+Usage: sigtool sign [OPTIONS] [ARTIFACT]...
+
+For more information, try '--help'.
+
+"#]]);
+    run(&sandbox, &["b"])
+        .code(2)
+        .stdout_eq("")
+        .stderr_eq(str![[r#"
+error: no such command: `nowhere`
+  hint: see all commands: sigtool --list
+
+"#]]);
+}
+
+#[test]
+fn external_commands_can_be_switched_off() {
+    let sandbox = sandbox();
+    sandbox.write_config("[commands]\nexternal = false\n");
+    run(&sandbox, &["hello"])
+        .code(3)
+        .stdout_eq("")
+        .stderr_eq(str![[r#"
+error: the external command `[..]/work/bin/sigtool-hello` is not run
+  caused by: external commands are off: ~/.config/sigtool/config.toml:2
+  hint: if you mean it: sigtool config set commands.external true
+
+"#]]);
+    assert!(!listed(&sandbox).contains(&"hello".to_owned()));
+    run(&sandbox, &["helo"]).code(2).stderr_eq(str![[r#"
+error: no such command: `helo`
+  hint: see all commands: sigtool --list
+
+"#]]);
+}
+
+#[test]
+fn the_policy_of_the_machine_can_switch_them_off_for_all() {
+    let sandbox = sandbox();
+    let etc = sandbox.home().join("etc");
+    std::fs::create_dir(&etc).unwrap();
+    std::fs::write(etc.join("policy.toml"), "external_commands = false\n").unwrap();
+    sandbox.write_config("[commands]\nexternal = true\n");
+    let on = ["--config", "commands.external=true", "hello"];
+    let command = sigtool(&sandbox).env("SIGTOOL_TEST_ETC", &etc).args(on);
+    command.assert().code(3).stdout_eq("").stderr_eq(str![[r#"
+error: the external command `[..]/work/bin/sigtool-hello` is not run
+  caused by: external commands are off: ~/etc/policy.toml:1
+  hint: ask the administrator of this machine, who keeps that file
+
+"#]]);
+}
+
+#[test]
+fn all_commands_are_listed() {
     let sandbox = sandbox();
     sandbox.write_config("[alias]\nship = [\"sign\", \"--profile\", \"prod\"]\n");
-    let first = script(&sandbox, "bin/sigtool-deploy", "echo first");
-    script(&sandbox, "bin2/sigtool-deploy", "echo second");
-    script(&sandbox, "bin2/sigtool-clean-up", "echo clean");
-    let entries = ["bin", "bin2"].map(|name| sandbox.root().join(name));
-    let sigtool = || with_path(&sandbox, &[&entries[0], &entries[1]]);
-    sigtool()
-        .arg("--list")
-        .assert()
+    run(&sandbox, &["--list"])
         .code(0)
         .stdout_eq(str![[r#"
 sign         Sign files
@@ -247,211 +300,57 @@ profile      Show and choose profiles
 config       Explain, check and change the configuration
 backend      Show, check and record backends
 ship         alias: sign --profile prod (~/.config/sigtool/config.toml:2)
-clean-up     [..]/bin2/sigtool-clean-up
-deploy       [..]/bin/sigtool-deploy
+hello        [..]/work/bin/sigtool-hello
 
 "#]])
         .stderr_eq("");
-    assert_eq!(listed(sigtool(), "external"), ["clean-up", "deploy"]);
-    sigtool()
-        .arg("deploy")
-        .assert()
-        .code(0)
-        .stdout_eq("first\n");
-    sigtool()
-        .arg("clean-up")
-        .assert()
-        .code(0)
-        .stdout_eq("clean\n");
-    let output = sigtool()
-        .args(["--list", "--format", "jsonl"])
-        .assert()
-        .code(0);
-    let rows: Vec<Value> = stdout(&output)
-        .lines()
-        .map(|l| serde_json::from_str(l).unwrap())
+    let names = listed(&sandbox);
+    assert!(names.contains(&"sign".to_owned()) && names.contains(&"hello".to_owned()));
+    let output = run(&sandbox, &["--list", "--format", "json"]).code(0);
+    let rows: Value = serde_json::from_slice(&output.get_output().stdout).unwrap();
+    let kinds: Vec<&str> = rows
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|r| r["kind"].as_str().unwrap())
         .collect();
-    let row = |name: &str| rows.iter().find(|row| row["name"] == name).unwrap();
-    assert_eq!(row("sign")["summary"], "Sign files");
-    assert_eq!(row("deploy")["path"], first.to_str().unwrap());
+    assert_eq!(kinds[8..], ["alias", "external"]);
     assert_eq!(
-        row("ship")["stands_for"],
-        serde_json::json!(["sign", "--profile", "prod"])
+        rows[9]["path"],
+        serde_json::json!(sandbox.work().join("bin/sigtool-hello"))
     );
-    assert_eq!(row("ship")["origin"], "~/.config/sigtool/config.toml:2");
+}
+
+fn listed(sandbox: &Sandbox) -> Vec<String> {
+    let output = run(sandbox, &["--list"]).code(0);
+    let text = String::from_utf8(output.get_output().stdout.clone()).unwrap();
+    let first = |line: &str| line.split_whitespace().next().unwrap().to_owned();
+    text.lines().map(first).collect()
 }
 
 #[test]
-fn external_commands_can_be_switched_off() {
+fn a_slip_of_the_finger_is_told_what_was_meant() {
     let sandbox = sandbox();
-    script(&sandbox, "bin/sigtool-deploy", "echo run");
-    sandbox.write_config("[commands]\nexternal = false\n");
-    run(&sandbox, &["deploy"])
-        .code(3)
-        .stdout_eq("")
-        .stderr_eq(str![]);
-    assert!(listed(sigtool(&sandbox), "external").is_empty());
-    run(&sandbox, &["deplyo"])
-        .code(2)
-        .stdout_eq("")
-        .stderr_eq(str![[r#"
-error: no such command: `deplyo`
-  hint: see all commands: sigtool --list
-
-"#]]);
-}
-
-#[cfg(debug_assertions)]
-#[test]
-fn the_policy_of_the_machine_switches_external_commands_off_for_everybody() {
-    let sandbox = sandbox();
-    script(&sandbox, "bin/sigtool-deploy", "echo run");
-    std::fs::create_dir(sandbox.root().join("etc")).unwrap();
-    std::fs::write(
-        sandbox.root().join("etc/policy.toml"),
-        "external_commands = false\n",
-    )
-    .unwrap();
-    let deploy = sigtool(&sandbox).env("SIGTOOL_TEST_ETC", sandbox.root().join("etc"));
-    let deploy = deploy.args(["--config", "commands.external=true", "deploy"]);
-    deploy.assert().code(3).stdout_eq("").stderr_eq(str![]);
-}
-
-#[test]
-fn an_alias_stands_for_words_and_takes_more() {
-    let sandbox = sandbox();
-    keys::put_with_profile(&sandbox);
-    sandbox.write("app.txt", "an app\n");
-    sandbox.append_config(
-        "[alias]\nboth = \"sign --signature-format both\"\nquick = [\"sign\", \"--bundle\", \"a b.json\"]\n\
-         again = [\"both\", \"--fail-fast\"]\n",
-    );
-    run(&sandbox, &["both", "app.txt"])
-        .code(0)
-        .stdout_eq(str![[r#"
-signed app.txt → app.txt.sigstore.json, app.txt.sig
-
-"#]])
-        .stderr_eq("");
-    run(&sandbox, &["quick", "app.txt"])
-        .code(0)
-        .stdout_eq(str![[r#"
-signed app.txt → a b.json
-
-"#]])
-        .stderr_eq("");
-    let output = run(&sandbox, &["--format", "jsonl", "again", "app.txt"])
-        .code(0)
-        .stderr_eq("");
-    let row: Value = serde_json::from_str(stdout(&output).lines().next().unwrap()).unwrap();
-    assert_eq!(row["status"], "signed", "{row}");
-}
-
-#[test]
-fn an_alias_may_stand_for_an_external_command() {
-    let sandbox = sandbox();
-    script(
-        &sandbox,
-        "bin/sigtool-deploy",
-        r#"echo "$SIGTOOL_PROFILE: $*""#,
-    );
-    sandbox.write_config("[alias]\ngo = \"deploy --to prod\"\n");
-    run(&sandbox, &["--profile", "p", "go", "now"])
-        .code(0)
-        .stdout_eq("p: --to prod now\n");
-}
-
-#[test]
-fn an_alias_that_comes_back_to_itself_is_an_error() {
-    let sandbox = sandbox();
-    sandbox.write_config("[alias]\na = \"b --x\"\nb = [\"c\"]\nc = \"a\"\nme = \"me\"\n");
-    run(&sandbox, &["a"])
-        .code(3)
-        .stdout_eq("")
-        .stderr_eq(str![]);
-    run(&sandbox, &["me"])
-        .code(3)
-        .stdout_eq("")
-        .stderr_eq(str![]);
-    run(&sandbox, &["config", "path"]).code(0);
-}
-
-#[test]
-fn an_alias_of_a_name_that_sigtool_has_is_told_to_be_useless() {
-    let sandbox = sandbox();
-    keys::put_with_profile(&sandbox);
-    sandbox.write("app.txt", "an app\n");
-    sandbox.append_config("[alias]\nsign = \"verify\"\nempty = []\n");
-    run(&sandbox, &["config", "check"]).code(3).stdout_eq("").stderr_eq(str![[r#"
-error: `alias.empty` is empty
- --> ~/.config/sigtool/config.toml:9:9
-  |
-9 | empty = []
-  |         ^^ a command belongs here
-warning: the alias `sign` is never used, since sigtool has a command of that name: ~/.config/sigtool/config.toml:8
-1 problem
-
-"#]]);
-    let config = std::fs::read_to_string(sandbox.config()).unwrap();
-    sandbox.write_config(&config.replace("empty = []", ""));
-    run(&sandbox, &["sign", "app.txt"])
-        .code(0)
-        .stdout_eq(str![])
-        .stderr_eq(str![]);
-    assert!(listed(sigtool(&sandbox), "alias").is_empty());
-}
-
-#[test]
-fn a_slip_of_the_finger_is_answered_with_what_was_meant() {
-    let sandbox = sandbox();
-    script(&sandbox, "bin/sigtool-deploy", "");
     sandbox.write_config("[alias]\nship = \"sign\"\n");
-    run(&sandbox, &["sing", "app.txt"])
+    for (typed, meant) in [
+        ("sing", "sign"),
+        ("verfy", "verify"),
+        ("shipp", "ship"),
+        ("helo", "hello"),
+    ] {
+        run(&sandbox, &[typed])
+            .code(2)
+            .stdout_eq("")
+            .stderr_eq(format!(
+                "error: no such command: `{typed}`\n  hint: did you mean `{meant}`?\n  hint: see all commands: sigtool --list\n"
+            ));
+    }
+    run(&sandbox, &["deploy"])
         .code(2)
         .stdout_eq("")
         .stderr_eq(str![[r#"
-error: no such command: `sing`
-  hint: did you mean `sign`?
+error: no such command: `deploy`
   hint: see all commands: sigtool --list
-
-"#]]);
-    run(&sandbox, &["shp"])
-        .code(2)
-        .stdout_eq("")
-        .stderr_eq(str![[r#"
-error: no such command: `shp`
-  hint: did you mean `ship`?
-  hint: see all commands: sigtool --list
-
-"#]]);
-    run(&sandbox, &["deplyo"])
-        .code(2)
-        .stdout_eq("")
-        .stderr_eq(str![[r#"
-error: no such command: `deplyo`
-  hint: did you mean `deploy`?
-  hint: see all commands: sigtool --list
-
-"#]]);
-    run(&sandbox, &["photosynthesis"])
-        .code(2)
-        .stdout_eq("")
-        .stderr_eq(str![[r#"
-error: no such command: `photosynthesis`
-  hint: see all commands: sigtool --list
-
-"#]]);
-    run(&sandbox, &["sign", "--profle", "x"])
-        .code(2)
-        .stdout_eq("")
-        .stderr_eq(str![[r#"
-error: unexpected argument '--profle' found
-
-  tip: a similar argument exists: '--profile'
-
-Usage: sigtool sign --profile <NAME> [ARTIFACT]...
-
-For more information, try '--help'.
 
 "#]]);
     run(&sandbox, &["key", "genrate"])
@@ -467,14 +366,15 @@ Usage: sigtool key [OPTIONS] <COMMAND>
 For more information, try '--help'.
 
 "#]]);
-    run(&sandbox, &["--format", "jsn", "profile", "list"])
+    run(&sandbox, &["sign", "--bundel", "x"])
         .code(2)
         .stdout_eq("")
         .stderr_eq(str![[r#"
-error: invalid value 'jsn' for '--format <FORMAT>'
-  [possible values: text, json, jsonl]
+error: unexpected argument '--bundel' found
 
-  tip: a similar value exists: 'json'
+  tip: a similar argument exists: '--bundle'
+
+Usage: sigtool sign --bundle <PATH> [ARTIFACT]...
 
 For more information, try '--help'.
 
@@ -482,166 +382,340 @@ For more information, try '--help'.
 }
 
 #[test]
-fn what_cosign_calls_its_commands_is_answered_with_ours() {
+fn a_user_of_cosign_is_told_our_spelling() {
     let sandbox = sandbox();
-    run(&sandbox, &["sign-blob", "--key", "a.key", "app.txt"])
-        .code(2)
-        .stdout_eq("")
-        .stderr_eq(str![[r#"
+    let says = |arguments: &[&str]| run(&sandbox, arguments).code(2).stdout_eq("");
+    says(&["sign-blob", "app.txt"]).stderr_eq(str![[r#"
 error: no such command: `sign-blob`
   hint: cosign's `sign-blob` is here: sigtool sign FILE
 
 "#]]);
-    for (theirs, ours) in [
-        ("verify-blob", "sigtool verify --key KEY FILE"),
-        ("generate-key-pair", "sigtool key generate"),
-        ("import-key-pair", "sigtool key import --key FILE"),
-        ("public-key", "sigtool key export-public KEY"),
-        ("version", "sigtool --version"),
-        ("env", "sigtool config explain"),
-    ] {
-        let expected = format!(
-            "error: no such command: `{theirs}`\n  hint: cosign's `{theirs}` is here: {ours}\n"
-        );
-        run(&sandbox, &[theirs])
-            .code(2)
-            .stdout_eq("")
-            .stderr_eq(expected);
-    }
-}
+    says(&["verify-blob", "app.txt"]).stderr_eq(str![[r#"
+error: no such command: `verify-blob`
+  hint: cosign's `verify-blob` is here: sigtool verify --key KEY FILE
 
-#[test]
-fn what_cosign_calls_its_flags_is_answered_with_ours() {
-    let sandbox = sandbox();
-    let sign = |flag: &str| {
-        run(&sandbox, &["sign", flag, "app.txt"])
-            .code(2)
-            .stdout_eq("")
-    };
-    sign("--output-signature=app.sig").stderr_eq(str![[r#"
+"#]]);
+    says(&["generate-key-pair"]).stderr_eq(str![[r#"
+error: no such command: `generate-key-pair`
+  hint: cosign's `generate-key-pair` is here: sigtool key generate
+
+"#]]);
+    says(&["import-key-pair"]).stderr_eq(str![[r#"
+error: no such command: `import-key-pair`
+  hint: cosign's `import-key-pair` is here: sigtool key import --key FILE
+
+"#]]);
+    says(&["public-key"]).stderr_eq(str![[r#"
+error: no such command: `public-key`
+  hint: cosign's `public-key` is here: sigtool key export-public KEY
+
+"#]]);
+    says(&["version"]).stderr_eq(str![[r#"
+error: no such command: `version`
+  hint: cosign's `version` is here: sigtool --version
+
+"#]]);
+    says(&["sign", "--output-signature", "app.sig", "app.txt"]).stderr_eq(str![[r#"
 error: `--output-signature` is a flag of cosign's
   hint: write `--signature FILE`
 
 "#]]);
-    sign("--tlog-upload=false").stderr_eq(str![[r#"
+    says(&["sign", "--tlog-upload=false", "app.txt"]).stderr_eq(str![[r#"
 error: `--tlog-upload` is a flag of cosign's
   hint: leave it out: this version uses no transparency log
 
 "#]]);
-    sign("--new-bundle-format").stderr_eq(str![[r#"
+    says(&["sign", "--new-bundle-format", "app.txt"]).stderr_eq(str![[r#"
 error: `--new-bundle-format` is a flag of cosign's
   hint: write `--signature-format bundle`, or `cosign`, or `both`
 
 "#]]);
-    sign("--fulcio-url=https://fulcio.example").stderr_eq(str![[r#"
-error: `--fulcio-url` is a flag of cosign's
-  hint: this version signs and verifies with keys only: name one with `--key`
-
-"#]]);
-    let verify = |flag: &str| {
-        run(&sandbox, &["verify", flag, "app.txt"])
-            .code(2)
-            .stdout_eq("")
-    };
-    verify("--insecure-ignore-tlog=true").stderr_eq(str![[r#"
+    says(&["verify", "--insecure-ignore-tlog=true", "app.txt"]).stderr_eq(str![[r#"
 error: `--insecure-ignore-tlog` is a flag of cosign's
   hint: leave it out: a key's signature needs no transparency log
 
 "#]]);
-    verify("--certificate-identity=a@b.example").stderr_eq(str![[r#"
+    says(&[
+        "verify",
+        "--certificate-identity",
+        "a@example.com",
+        "app.txt",
+    ])
+    .stderr_eq(str![[r#"
 error: `--certificate-identity` is a flag of cosign's
   hint: this version signs and verifies with keys only: name one with `--key`
+
+"#]]);
+    says(&["sign", "-a", "k=v", "app.txt"]).stderr_eq(str![[r#"
+error: `-a` is a flag of cosign's
+  hint: this version serves files only, and images have this flag
+
+"#]]);
+    says(&["key", "generate", "--kms", "awskms:///alias/x"]).stderr_eq(str![[r#"
+error: `--kms` is a flag of cosign's
+  hint: name the key with `--key SCHEME:REST`
 
 "#]]);
 }
 
 #[test]
-fn without_arguments_the_help_is_shown_as_an_error_and_on_request_as_a_result() {
+fn without_a_command_the_help_is_on_stderr_and_when_asked_for_on_stdout() {
     let sandbox = sandbox();
-    let nothing = run(&sandbox, &[]).code(2).stdout_eq("");
-    let said = String::from_utf8(nothing.get_output().stderr.clone()).unwrap();
-    let help = stdout(&run(&sandbox, &["-h"]).code(0).stderr_eq(""));
-    assert_eq!(said, help);
-    let version = format!("sigtool {}\n", env!("CARGO_PKG_VERSION"));
+    let output = run(&sandbox, &[]).code(2).stdout_eq("");
+    let help = output.get_output().stderr.clone();
+    run(&sandbox, &["-h"])
+        .code(0)
+        .stdout_eq(String::from_utf8(help).unwrap())
+        .stderr_eq("");
+    run(&sandbox, &["help"]).code(0).stderr_eq("");
     run(&sandbox, &["--version"])
         .code(0)
-        .stdout_eq(version)
+        .stdout_eq("sigtool [..]\n")
         .stderr_eq("");
-    let one = stdout(&run(&sandbox, &["help", "sign"]).code(0).stderr_eq(""));
-    assert_eq!(one, stdout(&run(&sandbox, &["sign", "--help"]).code(0)));
-    assert!(one.starts_with("Sign files\n"), "{one}");
 }
 
 #[test]
-fn help_and_version_need_no_configuration_that_works() {
+fn the_help_is_what_it_is() {
     let sandbox = sandbox();
-    sandbox.write_config("this is not TOML");
-    for command in [
-        &["--help"][..],
-        &["--version"],
-        &["help", "sign"],
-        &["sign", "-h"],
-        &["key", "--help"],
-    ] {
-        run(&sandbox, command).code(0).stderr_eq("");
-    }
+    run(&sandbox, &["help"]).stdout_eq(str![[r#"
+Signs software artifacts, and proves later who signed them
+
+Usage: sigtool [OPTIONS] [COMMAND]
+
+Commands:
+  sign     Sign files
+  verify   Check who signed files, against a policy
+  inspect  Say what a bundle, signature, key or certificate contains, without judging it
+  key      Make and manage keys
+  init     Set up a profile that signs and verifies
+  profile  Show and choose profiles
+  config   Explain, check and change the configuration
+  backend  Show, check and record backends
+  help     Print this message or the help of the given subcommand(s)
+
+Options:
+      --list     List all commands: sigtool's own, aliases, and external ones
+  -h, --help     Print help
+  -V, --version  Print version
+
+Global options:
+  -p, --profile <NAME>           Use this profile
+      --config <KEY=VALUE|FILE>  Set a configuration value, or read another configuration file
+      --format <FORMAT>          How results are written: text, json or jsonl (an object a line)
+  -q, --quiet                    Write errors and warnings only; JSON is written all the same
+  -v, --verbose...               Say what is being done
+      --color <WHEN>             Colour the output: auto, always or never
+      --offline                  Open no network connection
+      --timeout <DURATION>       How long to wait for a backend that gives no sign of life: 90s, 5m,
+                                 1h
+  -j, --jobs <N>                 How many artifacts are worked on at once
+  -y, --yes                      Answer every question with yes
+
+Exit codes: 0 done or valid, 1 refused, 2 wrong command line or input, 3 could not tell, 70 a bug in
+sigtool.
+First steps: `sigtool init`, then `sigtool sign FILE` and `sigtool verify FILE`.
+
+"#]]);
+    run(&sandbox, &["help", "sign"]).stdout_eq(str![[r#"
+Sign files
+
+Usage: sigtool sign [OPTIONS] [ARTIFACT]...
+
+Arguments:
+  [ARTIFACT]...  Files; globs are expanded; `-` is standard input
+
+Options:
+      --from-file <LIST>            Also take the artifacts listed in this file, one a line; `-` is
+                                    standard input
+  -r, --recursive                   Take the files in folders, and in the folders below them
+      --keep-going                  Go on after a failure (the default)
+      --fail-fast                   Stop at the first failure
+      --key <KEY>                   The key to sign with: a path, or SCHEME:REST such as
+                                    env:VARIABLE
+      --signature-format <FORMAT>   What to write: bundle (FILE.sigstore.json, the default), cosign
+                                    (FILE.sig), or both
+      --bundle <PATH>               Write the bundle here; with several artifacts a folder ending in
+                                    `/`
+      --signature <PATH>            Write the detached signature here; with several artifacts a
+                                    folder ending in `/`
+      --name <NAME>                 The artifact's name, in place of the detected one
+      --artifact-version <VERSION>  The artifact's version, in place of the detected one
+  -h, --help                        Print help
+
+Global options:
+  -p, --profile <NAME>           Use this profile
+      --config <KEY=VALUE|FILE>  Set a configuration value, or read another configuration file
+      --format <FORMAT>          How results are written: text, json or jsonl (an object a line)
+  -q, --quiet                    Write errors and warnings only; JSON is written all the same
+  -v, --verbose...               Say what is being done
+      --color <WHEN>             Colour the output: auto, always or never
+      --offline                  Open no network connection
+      --timeout <DURATION>       How long to wait for a backend that gives no sign of life: 90s, 5m,
+                                 1h
+  -j, --jobs <N>                 How many artifacts are worked on at once
+  -y, --yes                      Answer every question with yes
+
+Examples:
+  sigtool sign app-1.2.0.tgz                      with the default profile
+  sigtool sign --profile prod dist/*.jar          with another one
+  sigtool sign --recursive dist                   every file in a folder
+  sigtool sign --key release.key app.tgz          with a key in a file
+  sigtool sign --key env:SIGNING_KEY app.tgz      with a key in a variable
+  make-app | sigtool sign --bundle app.json -     what a pipe brings
+
+"#]]);
+    run(&sandbox, &["verify", "--help"]).stdout_eq(str![[r#"
+Check who signed files, against a policy
+
+Usage: sigtool verify [OPTIONS] [ARTIFACT]...
+
+Arguments:
+  [ARTIFACT]...  Files; globs are expanded; `-` is standard input
+
+Options:
+      --from-file <LIST>    Also take the artifacts listed in this file, one a line; `-` is standard
+                            input
+  -r, --recursive           Take the files in folders, and in the folders below them
+      --keep-going          Go on after a failure (the default)
+      --fail-fast           Stop at the first failure
+      --key <KEY>           A public key to trust; repeat for several
+      --require <HOW-MANY>  How many of the trusted signers must have signed: any (the default),
+                            all, or a number
+      --bundle <PATH>       The bundle to check, in place of those beside the artifact; with several
+                            artifacts a folder ending in `/`
+      --signature <PATH>    The detached signature to check, in place of those beside the artifact;
+                            with several artifacts a folder ending in `/`
+  -h, --help                Print help
+
+Global options:
+  -p, --profile <NAME>           Use this profile
+      --config <KEY=VALUE|FILE>  Set a configuration value, or read another configuration file
+      --format <FORMAT>          How results are written: text, json or jsonl (an object a line)
+  -q, --quiet                    Write errors and warnings only; JSON is written all the same
+  -v, --verbose...               Say what is being done
+      --color <WHEN>             Colour the output: auto, always or never
+      --offline                  Open no network connection
+      --timeout <DURATION>       How long to wait for a backend that gives no sign of life: 90s, 5m,
+                                 1h
+  -j, --jobs <N>                 How many artifacts are worked on at once
+  -y, --yes                      Answer every question with yes
+
+Examples:
+  sigtool verify app-1.2.0.tgz                        signed by whom the default profile trusts?
+  sigtool verify --profile prod dist/*.jar            by whom another one trusts?
+  sigtool verify --key release.pub app-1.2.0.tgz      by this key?
+  sigtool verify --key a.pub --key b.pub --require all app.tgz
+
+"#]]);
+    run(&sandbox, &["key", "--help"]).stdout_eq(str![[r#"
+Make and manage keys
+
+Usage: sigtool key [OPTIONS] <COMMAND>
+
+Commands:
+  generate         Make a key pair: NAME.key and NAME.pub
+  import           Take over a private key: cosign's, or PEM as OpenSSL writes it
+  list             List the keys that the profiles name, and those of `sigtool init`
+  show             Show a key's algorithm and public half
+  export-public    Print the public key
+  change-password  Change the password of a key
+  help             Print this message or the help of the given subcommand(s)
+
+Options:
+  -h, --help  Print help
+
+Global options:
+  -p, --profile <NAME>           Use this profile
+      --config <KEY=VALUE|FILE>  Set a configuration value, or read another configuration file
+      --format <FORMAT>          How results are written: text, json or jsonl (an object a line)
+  -q, --quiet                    Write errors and warnings only; JSON is written all the same
+  -v, --verbose...               Say what is being done
+      --color <WHEN>             Colour the output: auto, always or never
+      --offline                  Open no network connection
+      --timeout <DURATION>       How long to wait for a backend that gives no sign of life: 90s, 5m,
+                                 1h
+  -j, --jobs <N>                 How many artifacts are worked on at once
+  -y, --yes                      Answer every question with yes
+
+"#]]);
 }
 
 #[test]
-fn every_command_that_the_help_names_exists() {
+fn every_command_that_the_help_names_has_a_help_of_its_own() {
     let sandbox = sandbox();
-    let mut waiting = vec![Vec::new()];
-    let mut seen = 0;
-    while let Some(words) = waiting.pop() {
-        let help: Vec<&str> = words.iter().map(String::as_str).chain(["--help"]).collect();
-        let text = stdout(&run(&sandbox, &help).code(0).stderr_eq(""));
-        seen += 1;
-        for named in named_commands(&text) {
-            let named: Vec<&str> = named.iter().map(String::as_str).chain(["--help"]).collect();
-            run(&sandbox, &named).code(0).stderr_eq("");
-        }
-        let below = text.lines().skip_while(|line| *line != "Commands:").skip(1);
-        for line in below.take_while(|line| !line.is_empty()) {
-            let Some(name) = line.strip_prefix("  ").and_then(|l| l.split(' ').next()) else {
-                continue;
-            };
-            if !name.is_empty() && name != "help" {
-                waiting.push(words.iter().cloned().chain([name.to_owned()]).collect());
-            }
-        }
-    }
-    assert!(seen > 20, "{seen}");
-}
-
-/// What stands after `sigtool` in a text, as far as it is lowercase words: commands and not their arguments.
-fn named_commands(text: &str) -> Vec<Vec<String>> {
-    let is_command = |word: &&str| {
-        !word.is_empty()
-            && word.chars().all(|c| c.is_ascii_lowercase() || c == '-')
-            && !word.starts_with('-')
+    let commands = |help: &[&str]| -> Vec<String> {
+        let output = run(&sandbox, help).code(0);
+        let text = String::from_utf8(output.get_output().stdout.clone()).unwrap();
+        let list = text.split("Commands:\n").nth(1).unwrap_or("");
+        let list = list.split("\n\n").next().unwrap_or("");
+        let first = |line: &str| line.split_whitespace().next().unwrap().to_owned();
+        list.lines()
+            .map(first)
+            .filter(|name| name != "help")
+            .collect()
     };
-    let after = text
-        .split("`sigtool ")
-        .skip(1)
-        .filter_map(|rest| rest.split('`').next());
-    let examples = text
-        .lines()
-        .filter_map(|line| line.trim().strip_prefix("sigtool "));
-    after
-        .chain(examples)
-        .map(|rest| {
-            rest.split(' ')
-                .take_while(is_command)
-                .take(2)
-                .map(str::to_owned)
-                .collect()
-        })
-        .map(
-            |words: Vec<String>| match words.first().map(String::as_str) {
-                // These have commands below them; of all others the second word is an argument.
-                Some("key" | "profile" | "config" | "backend") => words,
-                _ => words.into_iter().take(1).collect(),
-            },
-        )
-        .collect()
+    let mut count = 0;
+    for command in commands(&["help"]) {
+        for below in commands(&[&command, "--help"]) {
+            run(&sandbox, &[&command, &below, "--help"])
+                .code(0)
+                .stderr_eq("");
+            count += 1;
+        }
+    }
+    assert!(count > 15, "{count}");
+}
+
+#[test]
+fn colours_are_for_terminals_or_when_asked_for() {
+    let sandbox = sandbox();
+    let is_coloured = |command: Command| {
+        let output = command
+            .args(["sign", "gone.txt", "--key", "gone.key"])
+            .assert()
+            .code(2);
+        output.get_output().stderr.contains(&0x1b)
+    };
+    assert!(!is_coloured(sigtool(&sandbox)));
+    assert!(is_coloured(sigtool(&sandbox).args(["--color", "always"])));
+    assert!(is_coloured(
+        sigtool(&sandbox)
+            .env("NO_COLOR", "1")
+            .args(["--color", "always"])
+    ));
+    assert!(!is_coloured(
+        sigtool(&sandbox)
+            .env("CLICOLOR_FORCE", "1")
+            .env("NO_COLOR", "1")
+    ));
+    assert!(!is_coloured(
+        sigtool(&sandbox)
+            .env("CLICOLOR_FORCE", "1")
+            .args(["--color", "never"])
+    ));
+    assert!(is_coloured(
+        sigtool(&sandbox).env("SIGTOOL_COLOR", "always")
+    ));
+}
+
+#[test]
+fn a_name_that_is_no_text_is_told() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let sandbox = sandbox();
+    let name = std::ffi::OsStr::from_bytes(b"\xff\xfe");
+    sigtool(&sandbox).arg(name).assert().code(2).stdout_eq("");
+    sigtool(&sandbox)
+        .arg("sign")
+        .arg(name)
+        .assert()
+        .code(2)
+        .stdout_eq("")
+        .stderr_eq(str![[r#"
+error: invalid UTF-8 was detected in one or more arguments
+
+Usage: sigtool sign [OPTIONS] [ARTIFACT]...
+
+For more information, try '--help'.
+
+"#]]);
 }

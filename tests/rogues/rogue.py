@@ -91,6 +91,16 @@ def sign(call):
     elif MODE == "floods-stderr":
         while True:
             os.write(2, DULL + b"\n")
+    elif MODE == "floods-requests":
+        while True:
+            write({"hid": 1, "call": call, "op": "host.now", "args": {}})
+    elif MODE == "closes-stdout":
+        os.close(1)
+        forever()
+    elif MODE == "leaves-a-child":
+        if os.fork() == 0:
+            forever()
+        os._exit(0)
     elif MODE == "sends-garbage":
         os.write(1, b"\xff\xfe not JSON\0 at all\n")
     elif MODE == "sends-half":
@@ -148,6 +158,9 @@ def serve(request):
 
 def main():
     if MODE == "says-nothing":
+        forever()
+    elif MODE == "closes-stdout-at-once":
+        os.close(1)
         forever()
     elif MODE == "dies-at-once":
         sys.exit("the last words of a rogue")

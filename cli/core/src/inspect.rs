@@ -13,7 +13,7 @@ pub use words::Section;
 use crate::bundle::Bundle;
 use crate::key::pem_blocks;
 use crate::limits::{MAX_BUNDLE, MAX_CERTIFICATES, MAX_KEY_FILE};
-use crate::signature::{Malformed, decode_detached};
+use crate::signature::{Malformed, decode_detached, is_raw};
 use crate::text::{printable, printable_label};
 use serde::Serialize;
 use x509_cert::der::asn1::{AnyRef, UintRef};
@@ -104,7 +104,21 @@ fn read(content: &[u8]) -> Result<Inspected, String> {
     let signature = decode_detached(content).map_err(|_| {
         "it is no bundle, no signature, no key and no certificate that is known here".to_owned()
     })?;
+    if !is_raw(&signature) {
+        // Many a text is valid Base64.
+        return Err(format!(
+            "it is the Base64 of {}, and no signature looks like that",
+            bytes(signature.len())
+        ));
+    }
     Ok(Inspected::DetachedSignature(SignatureFacts::of(&signature)))
+}
+
+fn bytes(count: usize) -> String {
+    match count {
+        1 => "1 byte".to_owned(),
+        count => format!("{count} bytes"),
+    }
 }
 
 fn pem(content: &[u8]) -> Result<Inspected, String> {

@@ -137,6 +137,9 @@ fn describe(found: &Found) -> String {
             manifest.environment.join(", ")
         };
         line("environment", variables);
+        if let Some(sha256) = &found.sha256 {
+            line("sha256", sha256.clone());
+        }
     }
     for (kind, settings) in &manifest.config {
         for (name, setting) in settings {

@@ -194,7 +194,11 @@ fn set(app: &App, key: &str, value: &str) -> Outcome {
     let text = if changed {
         format!("set `{}` in {}", clean(key), clean(&shown))
     } else {
-        format!("`{}` was so already in {}", clean(key), clean(&shown))
+        format!(
+            "nothing changed: `{}` is that already in {}",
+            clean(key),
+            clean(&shown)
+        )
     };
     app.ui.result(&text, &Set { key, changed, file });
     Ok(0)

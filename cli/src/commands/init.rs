@@ -65,7 +65,7 @@ pub(super) fn run(app: &App) -> Outcome {
         // A run that was cut short between the key and the profile.
         None
     } else {
-        make_folder(&folder)?;
+        make_folder(app, &folder)?;
         super::key::generate(app, password(app), &prefix, KeyAlgorithm::EcdsaP256, false)?
             .protection
     };
@@ -88,11 +88,15 @@ pub(super) fn run(app: &App) -> Outcome {
         public_key,
         protection: protected,
     };
-    let verb = if kept { "found" } else { "made" };
+    let key = app.short(&made.key);
+    let key = if kept {
+        format!("found the key pair {key}, made before")
+    } else {
+        let protection = protection(made.protection.as_deref());
+        format!("made  the key pair {key} ({protection})")
+    };
     let text = format!(
-        "{verb}  the key pair {} ({})\nmade  the profile `{NAME}` in {}",
-        app.short(&made.key),
-        protection(made.protection.as_deref()),
+        "{key}\nmade  the profile `{NAME}` in {}",
         app.short(&made.config_file)
     );
     app.ui.result(&text, &made);
@@ -153,14 +157,14 @@ fn already(app: &App, profile: &str, config_file: PathBuf) -> Outcome {
 }
 
 /// A folder for private keys: nobody else looks into it.
-fn make_folder(folder: &Path) -> Result<(), CommandError> {
+fn make_folder(app: &App, folder: &Path) -> Result<(), CommandError> {
     use std::os::unix::fs::DirBuilderExt as _;
     std::fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
         .create(folder)
         .map_err(|e| {
-            CommandError::could_not_tell(format!("cannot make the folder `{}`", folder.display()))
+            CommandError::could_not_tell(format!("cannot make the folder {}", app.short(folder)))
                 .because(why(&e))
         })
 }

@@ -12,6 +12,7 @@ use serde::Serialize;
 use sigtool_core::key::key_hint;
 use sigtool_core::sign::{Destination, SignError, SignedArtifact, SigningRequest};
 use sigtool_core::sign_artifact;
+use sigtool_sdk::ErrorCode;
 use sigtool_sdk::types::{Artifact, ArtifactKind, KeyAlgorithm, SignatureFormat as Format};
 use std::path::{Path, PathBuf};
 
@@ -161,8 +162,15 @@ fn failed(
             by_backend(message, &signer.backend, operation, *error)
         }
         SignError::Source { operation, error } => {
+            let keeps_none = error.code == ErrorCode::Unsupported;
             let mut shown = by_backend(message, &source.backend, operation, *error);
             shown.failure = Failure::CouldNotTell;
+            if keeps_none {
+                shown.hints.push(
+                    "this source keeps no signatures: say where they go with `--bundle FILE` or `--signature FILE`"
+                        .to_owned(),
+                );
+            }
             shown
         }
         SignError::SignerMisbehaved { operation, what } => CommandError::could_not_tell(message)

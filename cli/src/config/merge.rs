@@ -8,7 +8,48 @@ use super::value::{Data, Node, Overrode, dotted};
 
 /// Lays `high` over `low`.
 pub(crate) fn merge(low: &mut Node, high: Node) {
+    write_out_inherited_backends(low, &high);
     merge_at(low, high, &mut Vec::new());
+}
+
+/// A lower profile may set only a setting of a backend that it inherits. Where the higher layer names another backend for that
+/// profile, the inherited one is written out, so that the settings are seen to belong to it and go with it.
+fn write_out_inherited_backends(low: &mut Node, high: &Node) {
+    let profiles = high.child("profile").into_iter().flat_map(Node::entries);
+    for (profile, tables) in profiles {
+        for (kind, _) in tables
+            .entries()
+            .filter(|(_, t)| t.child("backend").is_some())
+        {
+            let here = ["profile", profile.as_str(), kind.as_str()];
+            let unnamed = low
+                .find(&here)
+                .is_some_and(|t| t.as_table().is_some() && t.child("backend").is_none());
+            if let Some(backend) = inherited_backend(low, profile, kind).filter(|_| unnamed)
+                && let Some(table) = low.find_mut(&here)
+            {
+                table.insert("backend", backend);
+            }
+        }
+    }
+}
+
+/// The `backend` that a profile inherits for a kind.
+fn inherited_backend(tree: &Node, profile: &str, kind: &str) -> Option<Node> {
+    let mut seen = vec![profile.to_owned()];
+    loop {
+        let last = seen.last()?;
+        let parent = tree.find(&["profile", last.as_str(), "inherits"])?;
+        let parent = parent.string("inherits").ok()?.to_owned();
+        if let Some(backend) = tree.find(&["profile", parent.as_str(), kind, "backend"]) {
+            return Some(backend.clone());
+        }
+        // A circle is told when the profile is used.
+        if seen.contains(&parent) {
+            return None;
+        }
+        seen.push(parent);
+    }
 }
 
 /// The same for two trees that stand at `path`, a dotted key.
@@ -102,6 +143,21 @@ mod tests {
 
     fn shown(node: &Node) -> String {
         node.shown(&[])
+    }
+
+    #[test]
+    fn a_setting_of_an_inherited_backend_goes_with_it() {
+        let low = "[profile.base.signer]\nbackend = \"a\"\nkey = \"k\"\n[profile.prod]\ninherits = \"base\"\n[profile.prod.signer]\ncolour = \"red\"\n";
+        let merged = |high: &str| {
+            let mut merged = tree("low", low);
+            merge(&mut merged, tree("high", high));
+            merged
+                .find(&["profile", "prod", "signer", "colour"])
+                .is_some()
+        };
+        assert!(merged("[profile.prod.signer]\nbackend = \"a\"\n"));
+        assert!(!merged("[profile.prod.signer]\nbackend = \"b\"\n"));
+        assert!(merged("[profile.prod.signer]\nkey = \"other\"\n"));
     }
 
     #[test]

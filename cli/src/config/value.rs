@@ -137,6 +137,15 @@ impl Node {
             .try_fold(self, |node, key| node.child(key.as_ref()))
     }
 
+    /// The node at a path, to be changed.
+    pub(crate) fn find_mut(&mut self, path: &[&str]) -> Option<&mut Self> {
+        path.iter()
+            .try_fold(self, |node, key| match &mut node.data {
+                Data::Table(table) => table.get_mut(*key),
+                _ => None,
+            })
+    }
+
     pub(crate) fn insert(&mut self, key: &str, node: Self) {
         if let Data::Table(table) = &mut self.data {
             table.insert(key.to_owned(), node);

@@ -333,7 +333,7 @@ impl Shared {
                 self.calls.trace(trace.level, &message);
             } else if let (Some(hid), Some(op)) = (frame.hid, frame.op) {
                 if self.asked.fetch_add(1, Ordering::Relaxed) == MAX_ASKED {
-                    return garbage(&format!("it made over {MAX_ASKED} requests at once"), b"");
+                    return asks_too_much();
                 }
                 let request = OutgoingRequest {
                     id: hid,
@@ -391,12 +391,16 @@ impl Shared {
                 err: Some(err),
             },
         };
-        let _ = self.write(&frame);
+        if self.write(&frame).is_err() && self.input().is_some() {
+            self.process().end();
+            self.fail(asks_too_much());
+        }
     }
 
     /// Gives every caller, present and future, the reason why there will be no answers.
     fn fail(&self, error: Error) {
-        *self.broken() = Some(error.clone());
+        // The first reason is the one that the others follow from.
+        let error = self.broken().get_or_insert(error).clone();
         for (_, sender) in self.waiting().drain() {
             let _ = sender.send(Err(error.clone()));
         }
@@ -494,6 +498,13 @@ fn read_hello(line: &[u8]) -> Result<Hello> {
         }
         _ => Err(garbage("what it sent is no hello", line)),
     }
+}
+
+fn asks_too_much() -> Error {
+    garbage(
+        &format!("it asked over {MAX_ASKED} things without waiting for an answer"),
+        b"",
+    )
 }
 
 fn garbage(what: &str, line: &[u8]) -> Error {

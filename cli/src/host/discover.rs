@@ -142,16 +142,18 @@ pub(super) fn find(
     ));
     let is_own_name = sigtool_sdk::manifest::is_id(id) && !id.contains('.');
     if is_own_name && own.exists() {
-        let mut found = read(&own, Owner::FirstParty, folders.owner)?;
+        let mended = |error: CommandError| error.hint("if in doubt, install sigtool again");
+        let mut found = read(&own, Owner::FirstParty, folders.owner)
+            .map_err(|error| mended(unusable(id, &own, error)))?;
         found.isolation = Isolation::InProcess;
-        return matching(found, id);
+        return matching(found, id).map_err(mended);
     }
     let Some(declared) = declared.get(id) else {
         return Err(unknown(id, folders, declared));
     };
     let path = declared_path(id, declared, folders)?;
     let mut found = read(&path, Owner::ThirdParty, None)
-        .map_err(|error| unusable(id, &path, declared, error))?;
+        .map_err(|error| declared_at(unusable(id, &path, error), declared))?;
     // An executable has a process of its own, whatever is said.
     if !found.executable {
         found.isolation = declared.isolation.unwrap_or(Isolation::Process);
@@ -168,12 +170,10 @@ pub(super) fn find(
         )));
     }
     matching(found, id).map_err(|error| {
-        error
-            .because(format!("declared at {}", declared.origin))
-            .hint(format!(
-                "record it under its own id: sigtool backend pin {}",
-                path.display()
-            ))
+        declared_at(error, declared).hint(format!(
+            "record it under its own id: sigtool backend pin {}",
+            path.display()
+        ))
     })
 }
 
@@ -192,14 +192,18 @@ fn matching(found: Found, id: &str) -> Result<Found, CommandError> {
     )
 }
 
-/// What is wrong with a file, under the id that it is declared as.
-fn unusable(id: &str, path: &Path, declared: &Declared, mut error: CommandError) -> CommandError {
+/// What is wrong with a file, under the id that it should have.
+fn unusable(id: &str, path: &Path, mut error: CommandError) -> CommandError {
     let message = format!("the backend `{id}` cannot be used");
     let which = std::mem::replace(&mut error.message, message);
     let is_named = |cause: &String| cause.contains(&path.display().to_string());
     if !error.causes.first().is_some_and(is_named) {
         error.causes.insert(0, which);
     }
+    error
+}
+
+fn declared_at(error: CommandError, declared: &Declared) -> CommandError {
     error.because(format!("declared at {}", declared.origin))
 }
 

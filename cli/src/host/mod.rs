@@ -312,7 +312,7 @@ impl Backends {
             && !allowed.contains(id)
         {
             return Err(CommandError::could_not_tell(format!(
-                "the policy of this system does not allow the backend `{id}`"
+                "the policy of this machine does not allow the backend `{id}`"
             ))
             .because(format!("it allows {}", allowed.join(", ")))
             .hint("ask the administrator of this machine, who keeps /etc/sigtool/policy.toml"));
@@ -322,7 +322,7 @@ impl Backends {
             && self.ceiling.isolate
         {
             return Err(CommandError::could_not_tell(format!(
-                "the policy of this system does not allow `{id}` in sigtool's own process"
+                "the policy of this machine does not allow `{id}` in sigtool's own process"
             )));
         }
         if self.settings.offline

@@ -218,7 +218,6 @@ fn a_wrong_key_in_the_configuration_is_shown_where_it_stands() {
         .code(3)
         .stderr_eq(str![[r#"
 error: `[..]/work/release.pub` is a public key, expected the private one
-  caused by: set at [..]config.toml:4
 ...
 4 | signer = { backend = "cosign-key", key = "[..]/work/release.pub" }
 ...

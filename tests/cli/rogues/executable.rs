@@ -372,6 +372,74 @@ error: the backend `dev.example.rogue` failed in `start`
 }
 
 #[test]
+fn an_executable_that_closes_stdout() {
+    fails(
+        python("closes-stdout"),
+        &[],
+        str![[r#"
+error: cannot sign `artifact.txt`
+  caused by: the backend `dev.example.rogue` failed in `signer.sign`
+  caused by: the backend closed its output before it answered
+  hint: this is for the backend's author to mend
+
+"#]],
+    );
+}
+
+#[test]
+fn an_executable_that_closes_stdout_at_once() {
+    fails(
+        python("closes-stdout-at-once"),
+        &[],
+        str![[r#"
+error: the backend `dev.example.rogue` failed in `start`
+  caused by: the backend closed its output before it said hello
+  hint: this is for the backend's author to mend
+
+"#]],
+    );
+}
+
+#[test]
+fn an_executable_that_floods_requests() {
+    fails(
+        python("floods-requests"),
+        &[],
+        str![[r#"
+error: cannot sign `artifact.txt`
+  caused by: the backend `dev.example.rogue` failed in `signer.sign`
+  caused by: the backend broke the protocol: it asked over 64 things without waiting for an answer
+  hint: this is for the backend's author to mend
+
+"#]],
+    );
+}
+
+#[test]
+fn an_executable_that_leaves_a_child() {
+    fails(
+        python("leaves-a-child"),
+        SOON,
+        str![[r#"
+error: cannot sign `artifact.txt`
+  caused by: the backend `dev.example.rogue` failed in `signer.sign`
+  caused by: no answer and no sign of life for 2 s
+  hint: if it needs longer, say so with `--timeout 10m`
+
+"#]],
+    );
+}
+
+#[test]
+fn what_an_executable_has_started_ends_with_it() {
+    let sandbox = prepare(python("leaves-a-child"), Place::Isolated);
+    sign(&sandbox, SOON).code(3);
+    wait_for("the end of all", || {
+        sandbox.processes().is_empty().then_some(())
+    });
+}
+
+#[test]
 fn an_honest_executable_signs() {
     let sandbox = prepare(python("honest"), Place::Isolated);
     sign(&sandbox, &[]).success().stdout_eq(str![[r#"

@@ -4,10 +4,12 @@
 use super::{Place, add_profile, nothing_signed, prepare, sign};
 use sigtool_core::digest::Sha256;
 use sigtool_tests::processes::wait_for;
-use sigtool_tests::rogues::{self, ALL, Built, ID, Rogue, find};
-use sigtool_tests::{Sandbox, foreign, tests_folder};
+use sigtool_tests::rogues::{self, ALL, ARTIFACT, Built, ID, Rogue, find};
+use sigtool_tests::{Sandbox, foreign, library, tests_folder};
+use snapbox::cmd::OutputAssert;
 use snapbox::{IntoData, str};
 use std::fs;
+use std::io::Write as _;
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
 use std::path::{Path, PathBuf};
@@ -178,7 +180,9 @@ fn give_away(path: &Path) -> bool {
     match chown(path, Some(4711), None) {
         Ok(()) => true,
         Err(e) => {
-            eprintln!("SKIPPED: only root can give a file away: {e}");
+            // Written directly, since the test harness keeps what `eprintln!` says of a test that passes.
+            let why = "only root can give a file away";
+            let _ = writeln!(std::io::stderr(), "SKIPPED: {why}: {e}");
             false
         }
     }
@@ -531,6 +535,102 @@ error: a project's file may not set `backend`
 1 | [backend."dev.example.rogue"]
   |  ^^^^^^^ not here
   hint: put it in your own file, ~/.config/sigtool/config.toml, if you mean it
+
+"#]]);
+}
+
+/// sigtool as it is installed under a prefix, with its backends beside it.
+fn installed() -> (tempfile::TempDir, Sandbox, PathBuf) {
+    let prefix = tempfile::tempdir().unwrap();
+    let (bin, backends) = (
+        prefix.path().join("bin"),
+        prefix.path().join("lib/sigtool/backends"),
+    );
+    fs::create_dir_all(&bin).unwrap();
+    fs::create_dir_all(&backends).unwrap();
+    fs::copy(env!("CARGO_BIN_EXE_sigtool"), bin.join("sigtool")).unwrap();
+    for krate in ["sigtool-backend-cosign-key", "sigtool-backend-local-stage"] {
+        let library = library(krate);
+        fs::copy(&library, backends.join(library.file_name().unwrap())).unwrap();
+    }
+    let local_stage = backends.join("libsigtool_backend_local_stage.so");
+    let sandbox = Sandbox::new(bin.join("sigtool"));
+    sandbox.write("artifact.txt", ARTIFACT);
+    foreign::p256_key(&sandbox.root().join("own.key"), None);
+    (prefix, sandbox, local_stage)
+}
+
+fn sign_with_own(sandbox: &Sandbox) -> OutputAssert {
+    let key = sandbox.root().join("own.key");
+    let sign = sandbox.sigtool().args(["sign", "artifact.txt", "--key"]);
+    sandbox.seen(sign.arg(key))
+}
+
+#[test]
+fn sigtools_own_library_that_is_cut_off() {
+    let (prefix, sandbox, local_stage) = installed();
+    sign_with_own(&sandbox).success();
+    fs::remove_file(sandbox.work().join("artifact.txt.sigstore.json")).unwrap();
+    rogues::truncate(&local_stage);
+    sign_with_own(&sandbox)
+        .code(3)
+        .stdout_eq("")
+        .stderr_eq(str![[r#"
+error: the backend `local-stage` cannot be used
+  caused by: `[..]/lib/sigtool/backends/libsigtool_backend_local_stage.so` cannot be a backend
+  caused by: it is damaged, or no shared library: Invalid ELF section header offset/size/alignment
+  hint: if in doubt, install sigtool again
+
+"#]]);
+    nothing_signed(&sandbox);
+    drop(prefix);
+}
+
+#[test]
+fn sigtools_own_library_that_others_can_write() {
+    let (_prefix, sandbox, local_stage) = installed();
+    rogues::writable_by_others(&local_stage);
+    sign_with_own(&sandbox)
+        .code(3)
+        .stdout_eq("")
+        .stderr_eq(str![[r#"
+error: the backend `local-stage` cannot be used
+  caused by: `[..]/lib/sigtool/backends/libsigtool_backend_local_stage.so` can be written by others (mode 0777)
+  hint: if it should be yours alone: chmod go-w [..]/lib/sigtool/backends/libsigtool_backend_local_stage.so
+  hint: if in doubt, install sigtool again
+
+"#]]);
+    nothing_signed(&sandbox);
+}
+
+#[test]
+fn a_library_put_in_the_place_of_sigtools_own() {
+    let (_prefix, sandbox, local_stage) = installed();
+    let other = fresh();
+    rogues::swap(&local_stage, &c("aborts-at-load").place(&other));
+    sign_with_own(&sandbox)
+        .code(3)
+        .stdout_eq("")
+        .stderr_eq(str![[r#"
+error: the backend `local-stage` cannot be used
+  caused by: `[..]/lib/sigtool/backends/libsigtool_backend_local_stage.so` is the backend `dev.example.rogue`
+  hint: if in doubt, install sigtool again
+
+"#]]);
+    nothing_signed(&sandbox);
+}
+
+#[test]
+fn sigtool_without_its_backends_says_how_to_install_them() {
+    let (_prefix, sandbox, local_stage) = installed();
+    fs::remove_dir_all(local_stage.parent().unwrap()).unwrap();
+    sign_with_own(&sandbox)
+        .code(3)
+        .stdout_eq("")
+        .stderr_eq(str![[r#"
+error: there is no backend `local-stage`
+  caused by: `[..]/bin/../lib/sigtool/backends` holds none
+  hint: sigtool is installed without its backends (`cargo install` brings none): in its source folder type ./install.sh
 
 "#]]);
 }
