@@ -624,7 +624,7 @@ error: could not tell whether `app.txt` is signed as the policy demands
 
 "#]]);
     let row = row(&sandbox, &["--key", "b.pub", "app.txt"]);
-    assert_eq!(row["status"], "could-not-tell");
+    assert_eq!(row["status"], "inconclusive");
     assert_eq!(codes(&row)[0], "place-failed");
 }
 

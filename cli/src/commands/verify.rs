@@ -387,7 +387,7 @@ fn report(app: &App, shown: &str, result: Result<Judged, CommandError>) -> Optio
         Verification::Valid { .. } => ("valid", None, &[][..]),
         Verification::Refused { reasons } => ("refused", Some(Failure::Refused), &reasons[..]),
         Verification::Inconclusive { reasons } => {
-            ("could-not-tell", Some(Failure::CouldNotTell), &reasons[..])
+            ("inconclusive", Some(Failure::CouldNotTell), &reasons[..])
         }
     };
     let row = Row {

@@ -41,7 +41,7 @@ const GRACE: Duration = Duration::from_secs(2);
 const LAST_WORDS: Duration = Duration::from_millis(200);
 
 /// How many messages may wait for a child to read them: many times what calls and answers need.
-const MAX_UNREAD: usize = 256;
+const MAX_UNREAD: usize = 4096;
 
 /// How many requests of a child may be answered at once; each takes a thread.
 const MAX_ASKED: usize = 64;
