@@ -197,7 +197,7 @@ fn an_artifact_that_is_named_twice_is_signed_once() {
             "sign",
             "one.txt",
             "./one.txt",
-            "../work/one.txt",
+            "../here/one.txt",
             "file:one.txt",
         ],
     )

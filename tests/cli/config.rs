@@ -349,7 +349,7 @@ fn the_files_that_are_looked_at_are_listed() {
         str![[r#"
 system   missing  ROOT/home/etc/config.toml
 user     read     ROOT/home/.config/sigtool/config.toml
-project  read     ROOT/work/.sigtool.toml
+project  read     ROOT/here/.sigtool.toml
 --config read     /dev/null
 policy   missing  ROOT/home/etc/policy.toml
 
@@ -791,7 +791,7 @@ error: --config: there is no file gone.toml
     sandbox.write("wrong.toml", "jobs = 0\n");
     sign("wrong.toml").code(2).stdout_eq("").stderr_eq(str![[r#"
 error: `jobs` takes a number from 1 to 1024, this is 0
- --> [..]/work/wrong.toml:1:8
+ --> [..]/here/wrong.toml:1:8
   |
 1 | jobs = 0
   |        ^ out of range
@@ -811,7 +811,7 @@ fn a_variable_takes_a_file_in_place_of_the_users() {
     )
     .code(0)
     .stdout_eq(str![[r#"
-  only  ([..]/work/other.toml:1)
+  only  ([..]/here/other.toml:1)
 
 "#]]);
     with(
@@ -823,7 +823,7 @@ fn a_variable_takes_a_file_in_place_of_the_users() {
     .code(3)
     .stdout_eq("")
     .stderr_eq(str![[r#"
-error: SIGTOOL_CONFIG: there is no file [..]/work/gone.toml
+error: SIGTOOL_CONFIG: there is no file [..]/here/gone.toml
 
 "#]]);
 }
@@ -895,7 +895,7 @@ fn a_project_may_not_bring_code_or_trust() {
             str![[r#"
 error: a project's file may not set `profile.dev.verify`
   caused by: a clone must not define what is valid
- --> [..]/work/.sigtool.toml:1:14
+ --> [..]/here/.sigtool.toml:1:14
   |
 1 | [profile.dev.verify]
   |              ^^^^^^ not here
@@ -908,7 +908,7 @@ error: a project's file may not set `profile.dev.verify`
             str![[r#"
 error: a project's file may not set `backend`
   caused by: a clone must not bring in code
- --> [..]/work/.sigtool.toml:1:2
+ --> [..]/here/.sigtool.toml:1:2
   |
 1 | [backend."dev.evil"]
   |  ^^^^^^^ not here
@@ -921,7 +921,7 @@ error: a project's file may not set `backend`
             str![[r#"
 error: a project's file may not set `profile.x.signer.backend`
   caused by: a clone must not choose who signs, only the name of the key
- --> [..]/work/.sigtool.toml:2:12
+ --> [..]/here/.sigtool.toml:2:12
   |
 2 | signer = { backend = "cosign-key", key = "env:X" }
   |            ^^^^^^^ not here
@@ -935,7 +935,7 @@ error: a project's file may not set `profile.x.signer.backend`
             str![[r#"
 error: a project's file may not set `profile.dev.signer.password`
   caused by: a clone must not choose who signs, only the name of the key
- --> [..]/work/.sigtool.toml:2:1
+ --> [..]/here/.sigtool.toml:2:1
   |
 2 | password = { file = "/home/ann/.netrc" }
   | ^^^^^^^^ not here
@@ -948,7 +948,7 @@ error: a project's file may not set `profile.dev.signer.password`
             str![[r#"
 error: a project's file may not set `alias.ship`
   caused by: a clone's alias may only begin with inspect, sign or verify
- --> [..]/work/.sigtool.toml:2:1
+ --> [..]/here/.sigtool.toml:2:1
   |
 2 | ship = "curl"
   | ^^^^ not here
@@ -961,7 +961,7 @@ error: a project's file may not set `alias.ship`
             str![[r#"
 error: a project's file may not set `commands`
   caused by: a clone must not let commands run
- --> [..]/work/.sigtool.toml:1:2
+ --> [..]/here/.sigtool.toml:1:2
   |
 1 | [commands]
   |  ^^^^^^^^ not here
@@ -974,7 +974,7 @@ error: a project's file may not set `commands`
             str![[r#"
 error: a project's file may not set `offline`
   caused by: a clone must not open the network
- --> [..]/work/.sigtool.toml:1:1
+ --> [..]/here/.sigtool.toml:1:1
   |
 1 | offline = false
   | ^^^^^^^ not here
@@ -1005,7 +1005,7 @@ signed app.txt → app.txt.sigstore.json, app.txt.sig
 
 "#]])
         .stderr_eq(str![[r#"
-warning: [..]/work/.sigtool.toml is ignored: others can write it (mode 666)
+warning: [..]/here/.sigtool.toml is ignored: others can write it (mode 666)
 
 "#]]);
 }

@@ -115,7 +115,7 @@ init         Set up a profile that signs and verifies
 profile      Show and choose profiles
 config       Explain, check and change the configuration
 backend      Show, check and record backends
-hello        [..]/work/bin/sigtool-hello
+hello        [..]/here/bin/sigtool-hello
 
 "#]]);
 }
@@ -254,7 +254,7 @@ fn external_commands_can_be_switched_off() {
         .code(3)
         .stdout_eq("")
         .stderr_eq(str![[r#"
-error: the external command `[..]/work/bin/sigtool-hello` is not run
+error: the external command `[..]/here/bin/sigtool-hello` is not run
   caused by: external commands are off: ~/.config/sigtool/config.toml:2
   hint: if you mean it: sigtool config set commands.external true
 
@@ -277,7 +277,7 @@ fn the_policy_of_the_machine_can_switch_them_off_for_all() {
     let on = ["--config", "commands.external=true", "hello"];
     let command = sigtool(&sandbox).env("SIGTOOL_TEST_ETC", &etc).args(on);
     command.assert().code(3).stdout_eq("").stderr_eq(str![[r#"
-error: the external command `[..]/work/bin/sigtool-hello` is not run
+error: the external command `[..]/here/bin/sigtool-hello` is not run
   caused by: external commands are off: ~/etc/policy.toml:1
   hint: ask the administrator of this machine, who keeps that file
 
@@ -300,7 +300,7 @@ profile      Show and choose profiles
 config       Explain, check and change the configuration
 backend      Show, check and record backends
 ship         alias: sign --profile prod (~/.config/sigtool/config.toml:2)
-hello        [..]/work/bin/sigtool-hello
+hello        [..]/here/bin/sigtool-hello
 
 "#]])
         .stderr_eq("");

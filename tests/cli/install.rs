@@ -52,8 +52,8 @@ fn an_installed_sigtool_signs_and_verifies_with_nothing_else() {
         .assert()
         .code(0)
         .stdout_eq(str![[r#"
-installed: [..]/work/prefix/bin/sigtool
-add [..]/work/prefix/bin to your PATH
+installed: [..]/here/prefix/bin/sigtool
+add [..]/here/prefix/bin to your PATH
 
 "#]])
         .stderr_eq("");

@@ -37,10 +37,10 @@ impl Sandbox {
         for (_, folder) in FOLDERS {
             fs::create_dir_all(root.path().join(folder)).expect("a fresh folder");
         }
-        for folder in ["work", "backends"] {
+        for folder in ["here", "backends"] {
             fs::create_dir(root.path().join(folder)).expect("a fresh folder");
         }
-        for folder in ["", "backends", "home", "run", "work"] {
+        for folder in ["", "backends", "home", "run", "here"] {
             set_mode(&root.path().join(folder), 0o700);
         }
         Self {
@@ -66,7 +66,17 @@ impl Sandbox {
     /// The same for tests that need the process itself: to give it a terminal, to kill it, to look at its memory.
     #[must_use]
     pub fn process(&self) -> std::process::Command {
-        let mut command = std::process::Command::new(&self.program);
+        self.process_of(&self.program)
+    }
+
+    /// The program that is tested.
+    pub(crate) fn program(&self) -> &Path {
+        &self.program
+    }
+
+    /// The same for a copy of the program.
+    pub(crate) fn process_of(&self, program: &Path) -> std::process::Command {
+        let mut command = std::process::Command::new(program);
         command
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
@@ -105,7 +115,7 @@ impl Sandbox {
     /// The working directory.
     #[must_use]
     pub fn work(&self) -> PathBuf {
-        self.root.path().join("work")
+        self.root.path().join("here")
     }
 
     /// The home.

@@ -251,7 +251,7 @@ mod tests {
         Node::new(
             Data::String(text.into()),
             Origin::Flag("--config x".into()),
-            &Path::new("/home/ann/work").into(),
+            &Path::new("/home/ann/here").into(),
         )
     }
 
@@ -291,11 +291,11 @@ mod tests {
                 .unwrap()
                 .path()
         };
-        assert_eq!(path("a.pub"), Some("/home/ann/work/a.pub".into()));
-        assert_eq!(path("./a:b"), Some("/home/ann/work/a:b".into()));
+        assert_eq!(path("a.pub"), Some("/home/ann/here/a.pub".into()));
+        assert_eq!(path("./a:b"), Some("/home/ann/here/a:b".into()));
         assert_eq!(path("/a"), Some("/a".into()));
         assert_eq!(path("~/a"), Some("/home/ann/a".into()));
-        assert_eq!(path("C:/a"), Some("/home/ann/work/C:/a".into()));
+        assert_eq!(path("C:/a"), Some("/home/ann/here/C:/a".into()));
         assert_eq!(path("env:KEY"), None);
         assert_eq!(path("awskms:///alias/x"), None);
     }

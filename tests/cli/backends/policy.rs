@@ -128,7 +128,7 @@ fn a_projects_file_may_not_choose_where_a_backend_runs() {
         .stderr_eq(str![[r#"
 error: a project's file may not set `backend`
   caused by: a clone must not bring in code
- --> [ROOT]/work/.sigtool.toml:1:2
+ --> [ROOT]/here/.sigtool.toml:1:2
   |
 1 | [backend."dev.example.c-signer"]
   |  ^^^^^^^ not here

@@ -201,7 +201,7 @@ error: cannot sign `app.txt`
         .stderr_eq(str![[r#"
 error: cannot sign `gone.txt`
   caused by: the backend `dev.example.sh-source` failed in `source.resolve`
-  caused by: there is no file [ROOT]/work/gone.txt
+  caused by: there is no file [ROOT]/here/gone.txt
 
 "#]]);
 }

@@ -42,7 +42,7 @@ fn a_public_key_in_place_of_the_private_one_is_told_with_the_private_one_beside_
         .code(2)
         .stderr_eq(str![[r#"
 error: `release.pub` is a public key, expected the private one
-  hint: the private key is probably [..]/work/release.key
+  hint: the private key is probably [..]/here/release.key
 
 "#]]);
     fs::remove_file(sandbox.work().join("release.key")).unwrap();
@@ -165,7 +165,7 @@ error: `text.key` is no PEM file: it has no line `-----BEGIN …-----`
 "#]]);
     said("binary.key").stderr_eq(str![[r#"
 error: `binary.key` is a binary (DER) file, expected PEM text
-  hint: convert it: openssl pkey -inform DER -in [..]/work/binary.key -out [..]/work/binary.key.pem
+  hint: convert it: openssl pkey -inform DER -in [..]/here/binary.key -out [..]/here/binary.key.pem
 
 "#]]);
     said("ssh.key").stderr_eq(str![[r#"
@@ -217,11 +217,11 @@ fn a_wrong_key_in_the_configuration_is_shown_where_it_stands() {
         .assert()
         .code(3)
         .stderr_eq(str![[r#"
-error: `[..]/work/release.pub` is a public key, expected the private one
+error: `[..]/here/release.pub` is a public key, expected the private one
 ...
-4 | signer = { backend = "cosign-key", key = "[..]/work/release.pub" }
+4 | signer = { backend = "cosign-key", key = "[..]/here/release.pub" }
 ...
-  hint: the private key is probably [..]/work/release.key
+  hint: the private key is probably [..]/here/release.key
 
 "#]]);
 }

@@ -85,7 +85,7 @@ fn a_key_is_not_replaced_unless_one_says_so() {
     };
     again().assert().code(2).stdout_eq("").stderr_eq(str![[r#"
 error: cannot generate the key `release`
-  caused by: `[..]/work/release.key` exists, and a key is not replaced unless you say so
+  caused by: `[..]/here/release.key` exists, and a key is not replaced unless you say so
   hint: choose another name, or move the old key away
   hint: to replace it, and lose the old key for ever, say `--overwrite`
 
@@ -111,7 +111,7 @@ fn a_public_key_that_is_there_alone_is_not_replaced_either() {
         .code(2)
         .stderr_eq(str![[r#"
 error: cannot generate the key `release`
-  caused by: `[..]/work/release.pub` exists, and a key is not replaced unless you say so
+  caused by: `[..]/here/release.pub` exists, and a key is not replaced unless you say so
   hint: choose another name, or move the old key away
   hint: to replace it, and lose the old key for ever, say `--overwrite`
 
@@ -128,8 +128,8 @@ fn a_folder_that_is_not_there_is_told_before_anyone_types_a_password() {
         .code(2)
         .stderr_eq(str![[r#"
 error: cannot generate the key `keys/release`
-  caused by: there is no folder `[..]/work/keys`
-  hint: mkdir -p [..]/work/keys
+  caused by: there is no folder `[..]/here/keys`
+  hint: mkdir -p [..]/here/keys
 
 "#]]);
 }
@@ -154,7 +154,7 @@ fn without_a_password_and_anyone_to_ask_no_key_is_made() {
         .code(3)
         .stderr_eq(str![[r#"
 error: cannot generate the key `sigtool`
-  caused by: no new password of [..]/work/sigtool.key is given, and there is no terminal to ask on
+  caused by: no new password of [..]/here/sigtool.key is given, and there is no terminal to ask on
   hint: set SIGTOOL_PASSWORD, or run it on a terminal; an empty password protects nothing
 
 "#]]);

@@ -100,12 +100,12 @@ error: cannot import the key `ours`
 
 "#]]);
     import("gone.key").stderr_eq(str![[r#"
-error: cannot read the key `[..]/work/gone.key`
+error: cannot read the key `[..]/here/gone.key`
   caused by: No such file or directory (os error 2)
 
 "#]]);
     import(".").stderr_eq(str![[r#"
-error: cannot read the key `[..]/work/.`
+error: cannot read the key `[..]/here/.`
   caused by: not a regular file
 
 "#]]);
@@ -124,7 +124,7 @@ error: keys of the form `hsm:` cannot be taken over into files
     .code(2)
     .stderr_eq(str![[r#"
 error: cannot import the key `there`
-  caused by: `[..]/work/there.key` exists, and a key is not replaced unless you say so
+  caused by: `[..]/here/there.key` exists, and a key is not replaced unless you say so
 ...
 "#]]);
 }

@@ -79,7 +79,7 @@ fn a_place_with_a_wrong_password_is_not_passed_over() {
             .assert()
             .code(3);
         said.stderr_eq(format!(
-            "error: wrong password for `[..]/work/release.key`\n  \
+            "error: wrong password for `[..]/here/release.key`\n  \
              caused by: tried: {tried}\n  hint: give the right one by {tried}\n"
         ));
     }

@@ -13,7 +13,7 @@ fn a_key_in_a_file_is_named_by_its_path_or_as_a_file() {
     for reference in [
         "release.key",
         "./release.key",
-        "../work/release.key",
+        "../here/release.key",
         "file:release.key",
         absolute,
         &format!("file:{absolute}"),

@@ -530,7 +530,7 @@ error: there is no backend `dev.example.rogue`
     sign().code(3).stdout_eq("").stderr_eq(str![[r#"
 error: a project's file may not set `backend`
   caused by: a clone must not bring in code
- --> [ROOT]/work/.sigtool.toml:1:2
+ --> [ROOT]/here/.sigtool.toml:1:2
   |
 1 | [backend."dev.example.rogue"]
   |  ^^^^^^^ not here
