@@ -448,7 +448,7 @@ pub(crate) fn no_common_protocol(ours: &Hello, theirs: &Hello) -> Error {
 /// Exports a backend from its crate: the function `sigtool_backend_v1`, and the manifest `sigtool-backend.toml`, which lies
 /// beside the crate's `Cargo.toml`, in a section of the library.
 ///
-/// ```ignore
+/// ```text
 /// sigtool_sdk::export_backend!(CosignKey);
 /// ```
 #[macro_export]

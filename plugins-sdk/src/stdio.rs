@@ -115,7 +115,7 @@ pub fn read_line(from: &mut impl BufRead) -> io::Result<Option<Zeroizing<Vec<u8>
 
 /// Serves a backend on stdin and stdout until stdin ends. For an executable's `main`:
 ///
-/// ```ignore
+/// ```text
 /// fn main() -> std::process::ExitCode {
 ///     sigtool_sdk::stdio::serve(MyBackend, include_str!("../sigtool-backend.toml"))
 /// }
