@@ -11,6 +11,7 @@ pub use key::{ContainerFacts, PrivateKeyFacts, PublicKeyFacts};
 pub use words::Section;
 
 use crate::bundle::Bundle;
+use crate::json::is_object;
 use crate::key::pem_blocks;
 use crate::limits::{MAX_BUNDLE, MAX_CERTIFICATES, MAX_KEY_FILE};
 use crate::signature::{Malformed, decode_detached, is_raw};
@@ -89,8 +90,7 @@ fn read(content: &[u8]) -> Result<Inspected, String> {
             content.len()
         ));
     }
-    let first = content.iter().find(|b| !b.is_ascii_whitespace());
-    if first == Some(&b'{') {
+    if is_object(content) {
         let bundle = Bundle::decode(content).map_err(|e: Malformed| e.to_string())?;
         return Ok(Inspected::Bundle(Box::new(BundleFacts::of(&bundle))));
     }
@@ -98,8 +98,12 @@ fn read(content: &[u8]) -> Result<Inspected, String> {
     if head.windows(11).any(|w| w == b"-----BEGIN ") {
         return pem(content);
     }
-    if first == Some(&0x30) && !is_ecdsa(content) {
-        return der(content);
+    if content.first() == Some(&0x30) && !is_ecdsa(content) {
+        match der(content) {
+            // The bytes of a raw signature may begin like DER, and be none.
+            Err(_) if is_raw(content) && AnyRef::from_der(content).is_err() => {}
+            read => return read,
+        }
     }
     let signature = decode_detached(content).map_err(|_| {
         "it is no bundle, no signature, no key and no certificate that is known here".to_owned()

@@ -8,6 +8,11 @@ use serde::de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 use std::fmt;
 
+/// Whether a file is meant to be a JSON object. The bytes of a raw signature may begin like one, but are no UTF-8 then.
+pub(crate) fn is_object(content: &[u8]) -> bool {
+    content.trim_ascii_start().first() == Some(&b'{') && std::str::from_utf8(content).is_ok()
+}
+
 /// Reads one JSON value.
 ///
 /// # Errors

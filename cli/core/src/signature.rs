@@ -1,6 +1,7 @@
 //! Files that hold signatures: bundles, and cosign's detached `.sig` (the Base64 of the raw signature).
 
 use crate::bundle::Bundle;
+use crate::json::is_object;
 use crate::limits::MAX_DETACHED;
 use crate::text::printable;
 use base64::Engine as _;
@@ -59,8 +60,7 @@ impl SignatureFile {
     ///
     /// What is wrong, and where in the file.
     pub fn decode(content: &[u8]) -> Result<Self, Malformed> {
-        let first = content.iter().find(|b| !b.is_ascii_whitespace());
-        if first == Some(&b'{') {
+        if is_object(content) {
             Bundle::decode(content).map(|bundle| Self::Bundle(Box::new(bundle)))
         } else {
             decode_detached(content).map(Self::Detached)

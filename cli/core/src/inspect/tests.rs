@@ -70,6 +70,22 @@ fn every_signature_is_known_by_its_shape() {
 }
 
 #[test]
+fn a_raw_signature_may_begin_like_json_or_der() {
+    for first in [b'{', b' ', 0x30] {
+        for length in [64, 256] {
+            let mut signature = vec![0xff; length];
+            signature[0] = first;
+            signature[1] = b'{';
+            let Inspected::DetachedSignature(facts) = inspect(&signature, "x").unwrap().content
+            else {
+                panic!("{first:#x}: not a signature");
+            };
+            assert_eq!(facts.length, length);
+        }
+    }
+}
+
+#[test]
 fn a_public_key_is_shown_with_its_hint() {
     let key = TestKey::generate(KeyAlgorithm::Ed25519).public_key();
     for content in [to_pem(&key).into_bytes(), key.spki.0.clone()] {
