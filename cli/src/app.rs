@@ -204,9 +204,13 @@ impl App {
         profile: &Profile,
     ) -> Result<Opening, CommandError> {
         if let Some(key) = key {
-            return self.opening_of_key(&KeyText {
+            let key = KeyText {
                 text: key.to_owned(),
                 base: working_folder()?,
+            };
+            return Ok(Opening {
+                lent: self.lent(profile),
+                ..self.opening_of_key(&key)?
             });
         }
         let Some(table) = &profile.signer else {
@@ -219,22 +223,27 @@ impl App {
                 .hint("make a key and a profile: sigtool init")
                 .hint("or name a key: sigtool sign --key FILE ARTIFACT"));
         };
+        Ok(Opening {
+            lent: self.lent(profile),
+            ..self.opening_of_table(table)
+        })
+    }
+
+    /// The backends of a profile that a signer may use by way of the host.
+    fn lent(&self, profile: &Profile) -> Lent {
         let lend = |table: &Option<BackendTable>| {
             table
                 .as_ref()
                 .map(|table| Box::new(self.opening_of_table(table)))
         };
-        Ok(Opening {
-            lent: Lent {
-                secret: lend(&profile.secret),
-                identity: lend(&profile.identity),
-            },
-            ..self.opening_of_table(table)
-        })
+        Lent {
+            secret: lend(&profile.secret),
+            identity: lend(&profile.identity),
+        }
     }
 
     /// The backend that a key reference belongs to, with that key.
-    pub(crate) fn opening_of_key(&self, key: &KeyText) -> Result<Opening, CommandError> {
+    fn opening_of_key(&self, key: &KeyText) -> Result<Opening, CommandError> {
         let scheme = key.scheme().unwrap_or("file");
         let backends = &self.backends;
         // A scheme of a secret store names where the bytes of a key pair lie.

@@ -60,6 +60,24 @@ fn a_key_and_its_password_come_from_a_secret_store_that_the_signer_does_not_know
 }
 
 #[test]
+fn a_key_that_the_command_line_names_comes_from_the_profiles_store_too() {
+    let store = "[profile.default]\nsecret = { backend = \"dev.example.python-lender\", folder = \"WORK/shelf\" }\n";
+    let sandbox = with_lender(store);
+    for words in [
+        ["sign", "--key", "shelf:release.key", "app.txt"],
+        ["verify", "--key", "release.pub", "app.txt"],
+        ["key", "show", "--key", "shelf:release.key"],
+    ] {
+        sandbox
+            .sigtool()
+            .env("SIGTOOL_PASSWORD", "a-password-on-the-shelf")
+            .args(words)
+            .assert()
+            .success();
+    }
+}
+
+#[test]
 fn a_secret_that_the_store_lacks_is_told_with_the_name_of_the_store() {
     let sandbox = with_lender(&STORE.replace("shelf:release.key", "shelf:relase.key"));
     sandbox

@@ -299,8 +299,17 @@ fn public_key(app: &App, which: &OneKey) -> Result<(String, PublicKeyReply), Com
 
 /// The signer with the key that was named, or with the profile's.
 fn opening(app: &App, reference: Option<&str>) -> Result<Opening, CommandError> {
-    if reference.is_some() {
-        return app.opening(reference, &Profile::default());
+    if let Some(text) = reference {
+        let key = KeyText {
+            text: text.to_owned(),
+            base: working_folder()?,
+        };
+        // A file needs nothing of a profile, and so works beside a broken one; a store is the profile's.
+        let profile = match key.path() {
+            Some(_) => Profile::default(),
+            None => app.profile()?,
+        };
+        return app.opening(reference, &profile);
     }
     let profile = app.profile()?;
     if profile.signer.is_none() {

@@ -14,7 +14,7 @@ use sigtool_core::key::parse_public_key;
 use sigtool_core::policy::{Require, TrustedKey};
 use sigtool_core::verify::CheckedSignature;
 use sigtool_core::{GivenSignature, Policy, Reason, Verification, Verified, verify_artifact};
-use sigtool_sdk::types::Artifact;
+use sigtool_sdk::types::{Artifact, Digest};
 use std::io::Read as _;
 use std::path::Path;
 
@@ -234,12 +234,21 @@ fn verify(
             .hint("name one: --bundle FILE, or --signature FILE"));
     }
     let mut judged: Option<Judged> = None;
+    let mut read: Option<Vec<Digest>> = None;
     for demand in demands {
         let this = Judged {
             verified: verify_artifact(&source.handle, &item.reference, &given, &demand.policy)
                 .map_err(|error| source.failed(cannot(), error))?,
             of_machine: demand.of_machine.clone(),
         };
+        // Two policies are met by one file only if both have seen the same bytes.
+        let digests = &this.verified.artifact.digests;
+        if read.as_ref().is_some_and(|before| !same(before, digests)) {
+            return Err(CommandError::could_not_tell(cannot())
+                .because("it changed while it was read")
+                .hint("verify it again once nobody writes it"));
+        }
+        read = Some(digests.clone());
         // The first that is not met is the answer; what all of them find is told by the first.
         let met = this.is_valid();
         if judged.is_none() || !met {
@@ -256,6 +265,11 @@ fn verify(
         artifact.name = STDIN.to_owned();
     }
     Ok(judged)
+}
+
+/// Whether two readings gave the same digest: SHA-256 is always among them.
+fn same(before: &[Digest], now: &[Digest]) -> bool {
+    before.iter().any(|digest| now.contains(digest))
 }
 
 fn given(places: &Places<'_>, item: &Item) -> Result<Vec<GivenSignature>, CommandError> {
