@@ -89,7 +89,11 @@ pub struct SignaturesArgs {
     /// The artifact's digest, if it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<Digest>,
-    /// Where to go on: `next_page` of the reply before.
+    /// Only those kept in one of these formats are wanted, others need not be looked for; empty means all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub formats: Vec<SignatureFormat>,
+    /// Where to go on: `next_page` of the reply before. The host stops where it has what it needs, so what is likeliest and
+    /// cheapest to have comes first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub page: Option<String>,
 }
@@ -121,7 +125,8 @@ pub struct AttachArgs {
     pub digest: Digest,
     /// How the signature is written.
     pub format: SignatureFormat,
-    /// Its bytes.
+    /// Its bytes: a Sigstore bundle; or cosign's own, for a file the Base64 of the raw signature and for an image a
+    /// [`SignedPayload`](crate::types::SignedPayload) in JSON.
     pub content: Bytes,
     /// Eight lowercase hexadecimal digits that tell signers apart: the first of the SHA-256 of the public key.
     pub hint: String,

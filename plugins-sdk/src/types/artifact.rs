@@ -10,7 +10,8 @@ use std::path::PathBuf;
 #[serde(rename_all = "kebab-case")]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum ArtifactKind {
-    /// An image in an OCI registry.
+    /// An image, or anything else that has a manifest in an OCI registry. It is signed by a statement about the digest of that
+    /// manifest; every other kind by its bytes.
     ContainerImage,
     /// A packaged Helm chart (`.tgz` with a `Chart.yaml`).
     HelmChart,

@@ -20,6 +20,9 @@ pub enum DigestAlgorithm {
 }
 
 impl DigestAlgorithm {
+    /// Every algorithm, in the order of the enum.
+    pub const ALL: [Self; 3] = [Self::Sha256, Self::Sha384, Self::Sha512];
+
     /// The length of a digest, in bytes.
     #[must_use]
     pub fn length(self) -> usize {

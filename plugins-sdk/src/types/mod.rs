@@ -8,6 +8,7 @@ mod digest;
 mod key;
 mod secret;
 mod signature;
+mod signed_payload;
 
 pub use algorithm::{KeyAlgorithm, ParseKeyAlgorithmError, Signs};
 pub use artifact::{Artifact, ArtifactKind};
@@ -17,3 +18,4 @@ pub use digest::{Digest, DigestAlgorithm, ParseDigestError};
 pub use key::{KeyInfo, KeyReference, PublicKey};
 pub use secret::{Secret, SecretReference};
 pub use signature::{SignatureFormat, Signed, StoredSignature, Verifier};
+pub use signed_payload::{PayloadCertificate, SignedPayload};

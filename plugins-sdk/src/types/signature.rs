@@ -40,7 +40,8 @@ pub struct Signed {
 pub enum SignatureFormat {
     /// A Sigstore bundle (`*.sigstore.json`).
     Bundle,
-    /// cosign's own: for a file the base64 of the raw signature (`.sig`).
+    /// cosign's own: for a file the Base64 of the raw signature (`.sig`), for an image a simple-signing payload and the
+    /// signature over it.
     Cosign,
     /// A format of a later version; left alone.
     #[serde(other)]
@@ -75,6 +76,6 @@ pub struct StoredSignature {
     pub format: SignatureFormat,
     /// The place, as a user would name it: a path, or a registry reference.
     pub location: String,
-    /// The bytes as they are stored.
+    /// The bytes: as in [`AttachArgs`](crate::source::AttachArgs).
     pub content: Bytes,
 }

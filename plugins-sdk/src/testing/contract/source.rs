@@ -100,6 +100,7 @@ impl Opened<'_> {
             let args = SignaturesArgs {
                 reference: artifact.reference.clone(),
                 digest: artifact.digests.first().cloned(),
+                formats: Vec::new(),
                 page,
             };
             let reply = self.probe.call::<Signatures>(Some(self.handle), &args);
