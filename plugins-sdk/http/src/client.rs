@@ -1,0 +1,191 @@
+//! The client: attempts, redirects, retries.
+
+use crate::diagnosis::{Tried, unmade};
+use crate::exchange::exchange;
+use crate::failure::{Failure, FailureKind};
+use crate::message::{Request, Response};
+use crate::redirect::{self, MAX_REDIRECTS};
+use crate::retry::{self, FIRST_WAIT, Retries};
+use crate::settings::{Settings, Tls};
+use crate::trace::{Attempt, authority};
+use reqwest::blocking;
+use sigtool_sdk::Call;
+use sigtool_sdk::host::{NetworkSettings, TraceLevel};
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// An HTTP client with its settings and its connections. Threads share it by reference.
+pub struct Client {
+    settings: Settings,
+    /// For `http:`. It needs no certificates.
+    plain: Lazy,
+    /// For `https:`.
+    tls: Lazy,
+    /// In microseconds.
+    slowest: AtomicU64,
+    /// Tests wait less.
+    pub(crate) first_wait: Duration,
+}
+
+/// A client that is made when it is first needed.
+type Lazy = Mutex<Option<blocking::Client>>;
+
+impl Client {
+    /// Reads the files that the settings name, and opens nothing: neither sockets nor the system's certificates.
+    ///
+    /// # Errors
+    ///
+    /// `invalid-config`, with `field` for a setting of `tls`: a file that is missing or holds nothing usable, or a proxy whose
+    /// address is none. No error shows that address: it may hold a password.
+    pub fn new(network: &NetworkSettings, tls: &Tls) -> sigtool_sdk::Result<Self> {
+        Ok(Self {
+            settings: Settings::new(network, tls)?,
+            plain: Lazy::default(),
+            tls: Lazy::default(),
+            slowest: AtomicU64::new(0),
+            first_wait: FIRST_WAIT,
+        })
+    }
+
+    /// Sends a request, follows its redirects, and sends it again where that may help. Every status is an answer; 429 and those
+    /// from 500 only when the attempts are used up, or when the service asks for a longer wait than is granted.
+    ///
+    /// # Errors
+    ///
+    /// There is no answer, or not all of it.
+    pub fn send(&self, call: &Call, request: &Request) -> Result<Response, Failure> {
+        if self.settings.offline {
+            return Err(offline(request));
+        }
+        let mut retries = Retries::new(self.first_wait);
+        let mut number = 1;
+        loop {
+            call.check().map_err(Failure::stopped)?;
+            let mut attempt = Attempt::new(request);
+            let outcome = self.attempt(call, request, &mut attempt);
+            if outcome.is_ok() {
+                self.note(attempt.took());
+            }
+            let wait = if request.retry {
+                retries.after(&outcome, call.remaining())
+            } else {
+                None
+            };
+            call.trace(TraceLevel::Debug, &attempt.ended(&outcome, wait, number));
+            match wait {
+                Some(wait) => retry::wait(call, wait)?,
+                None => return outcome,
+            }
+            number += 1;
+        }
+    }
+
+    /// The slowest answer so far: the time of one attempt, from its start to the end of the body.
+    #[must_use]
+    pub fn slowest(&self) -> Duration {
+        Duration::from_micros(self.slowest.load(Ordering::Relaxed))
+    }
+
+    fn note(&self, took: Duration) {
+        let took = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        self.slowest.fetch_max(took, Ordering::Relaxed);
+    }
+
+    /// One attempt with its redirects, all within one deadline.
+    fn attempt(
+        &self,
+        call: &Call,
+        request: &Request,
+        attempt: &mut Attempt,
+    ) -> Result<Response, Failure> {
+        let allowed = match call.remaining() {
+            Some(remaining) => remaining.min(self.settings.timeout),
+            None => self.settings.timeout,
+        };
+        let deadline = Instant::now() + allowed;
+        let mut current = request.clone();
+        for _ in 0..=MAX_REDIRECTS {
+            let response = self.exchange(call, &current, allowed, deadline)?;
+            let Some(next) = redirect::next(&current, &response)? else {
+                return Ok(response);
+            };
+            attempt.redirected(&response, &next);
+            current = next;
+        }
+        Err(redirect::too_many(&current.url))
+    }
+
+    fn exchange(
+        &self,
+        call: &Call,
+        request: &Request,
+        allowed: Duration,
+        deadline: Instant,
+    ) -> Result<Response, Failure> {
+        let client = self.client_for(request)?;
+        let tried = Tried {
+            url: &request.url,
+            proxy: self.settings.proxies.name(&request.url),
+            has_identity: self.settings.has_identity(),
+            allowed,
+            max_body: request.max_body,
+        };
+        let answer =
+            exchange(call, client, request, deadline).map_err(|trouble| tried.diagnose(trouble))?;
+        Ok(Response {
+            retry_after: retry::retry_after(&answer.headers, call),
+            status: answer.status,
+            headers: answer.headers,
+            body: answer.body,
+            url: request.url.clone(),
+        })
+    }
+
+    /// The client that this request needs, made at the first one.
+    fn client_for(&self, request: &Request) -> Result<blocking::Client, Failure> {
+        let tls = self.settings.proxies.need_tls(&request.url);
+        let lazy = if tls { &self.tls } else { &self.plain };
+        let mut client = lazy.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = &*client {
+            return Ok(client.clone());
+        }
+        let made = if tls {
+            self.settings.tls_client()
+        } else {
+            self.settings.plain_client()
+        };
+        let made =
+            made.map_err(|e| unmade(&e.without_url(), tls && self.settings.has_identity()))?;
+        Ok(client.insert(made).clone())
+    }
+}
+
+#[cfg(test)]
+impl Client {
+    /// Whether anything was made that could open a socket.
+    pub(crate) fn has_clients(&self) -> bool {
+        self.has_tls_client() || self.plain.lock().unwrap().is_some()
+    }
+
+    /// Whether the system's certificates were read.
+    pub(crate) fn has_tls_client(&self) -> bool {
+        self.tls.lock().unwrap().is_some()
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("offline", &self.settings.offline)
+            .field("timeout", &self.settings.timeout)
+            .finish_non_exhaustive()
+    }
+}
+
+fn offline(request: &Request) -> Failure {
+    let host = authority(&request.url);
+    let message = format!("the network is needed to reach `{host}`, and `--offline` is set");
+    Failure::new(FailureKind::Offline, message)
+}

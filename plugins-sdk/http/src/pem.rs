@@ -1,0 +1,152 @@
+//! PEM files of certificates and keys, read and checked before anything is connected.
+
+use crate::text::shown;
+use reqwest::{Certificate, Identity};
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::{PemObject, SectionKind};
+use sigtool_sdk::{Error, ErrorCode, Result};
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+use zeroize::Zeroizing;
+
+/// More than any bundle of certificate authorities has, in bytes; stops a path that names a device or an image.
+const MAX_FILE: u64 = 8 << 20;
+
+/// Where a file was named: for errors.
+pub(crate) struct Place<'a> {
+    /// The file.
+    pub(crate) path: &'a Path,
+    /// A JSON pointer into the backend's settings, if it stands there.
+    pub(crate) field: Option<&'a str>,
+}
+
+impl Place<'_> {
+    fn error(&self, message: impl Into<String>) -> Error {
+        let error = Error::new(ErrorCode::InvalidConfig, message);
+        match self.field {
+            Some(field) => error.at(field),
+            None => error,
+        }
+    }
+
+    fn shown(&self) -> String {
+        shown(self.path)
+    }
+
+    /// The whole file.
+    fn read(&self) -> Result<Zeroizing<Vec<u8>>> {
+        let unread = |e: std::io::Error| {
+            let why = match e.kind() {
+                std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
+                std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+                std::io::ErrorKind::IsADirectory => "it is a folder".to_owned(),
+                _ => e.to_string(),
+            };
+            self.error(format!("cannot read {}", self.shown()))
+                .because(why)
+        };
+        let mut bytes = Zeroizing::new(Vec::new());
+        let file = File::open(self.path).map_err(unread)?;
+        file.take(MAX_FILE + 1)
+            .read_to_end(&mut bytes)
+            .map_err(unread)?;
+        if bytes.len() as u64 > MAX_FILE {
+            let message = format!("{} is longer than {MAX_FILE} bytes", self.shown());
+            return Err(self
+                .error(message)
+                .because("a file of PEM certificates was expected"));
+        }
+        Ok(bytes)
+    }
+}
+
+/// The certificate authorities in a file.
+pub(crate) fn authorities(place: &Place<'_>) -> Result<Vec<Certificate>> {
+    let bytes = place.read()?;
+    let mut store = RootCertStore::empty();
+    let mut found = Vec::new();
+    for certificate in CertificateDer::pem_slice_iter(&bytes) {
+        let broken = |why: String| {
+            let number = found.len() + 1;
+            let message = format!("certificate {number} in {} cannot be read", place.shown());
+            place.error(message).because(why)
+        };
+        let certificate = certificate.map_err(|e| broken(e.to_string()))?;
+        store
+            .add(certificate.clone())
+            .map_err(|e| broken(e.to_string()))?;
+        let certificate =
+            Certificate::from_der(&certificate).map_err(|e| broken(e.without_url().to_string()))?;
+        found.push(certificate);
+    }
+    if found.is_empty() {
+        return Err(no_certificate(place));
+    }
+    Ok(found)
+}
+
+/// A client certificate with its key, which may stand in the same file.
+pub(crate) fn identity(certificate: &Place<'_>, key: Option<&Place<'_>>) -> Result<Identity> {
+    let mut pem = certificate.read()?;
+    if CertificateDer::pem_slice_iter(&pem).next().is_none() {
+        return Err(no_certificate(certificate));
+    }
+    match key {
+        Some(key) => {
+            let bytes = key.read()?;
+            one_key(key, &bytes)?;
+            pem.push(b'\n');
+            pem.extend_from_slice(&bytes);
+        }
+        None => one_key(certificate, &pem)
+            .map_err(|e| e.hint("name the file with the key with `client_key`"))?,
+    }
+    Identity::from_pem(&pem).map_err(|_| {
+        let message = format!("{} is no usable client certificate", certificate.shown());
+        certificate
+            .error(message)
+            .because("the file may hold PEM certificates and one private key, and nothing else")
+    })
+}
+
+fn no_certificate(place: &Place<'_>) -> Error {
+    place
+        .error(format!("{} holds no PEM certificate", place.shown()))
+        .because("`-----BEGIN CERTIFICATE-----` was expected")
+}
+
+/// Makes sure that there is a private key that can be read without a password.
+fn one_key(place: &Place<'_>, pem: &[u8]) -> Result<()> {
+    let mut sections =
+        <(SectionKind, Vec<u8>)>::pem_slice_iter(pem).map_while(|section| section.ok());
+    let is_key = |kind: SectionKind| {
+        matches!(
+            kind,
+            SectionKind::PrivateKey | SectionKind::RsaPrivateKey | SectionKind::EcPrivateKey
+        )
+    };
+    if sections.any(|(kind, _)| is_key(kind)) {
+        return Ok(());
+    }
+    if pem
+        .windows(ENCRYPTED.len())
+        .any(|window| window == ENCRYPTED)
+    {
+        let message = format!("the private key in {} is encrypted", place.shown());
+        return Err(place
+            .error(message)
+            .because("a client key without a password was expected")
+            .hint(format!(
+                "decrypt it with `openssl pkey -in {} -out client.key`, and name that file",
+                place.path.display()
+            )));
+    }
+    Err(place
+        .error(format!("{} holds no PEM private key", place.shown()))
+        .because("`-----BEGIN PRIVATE KEY-----` was expected"))
+}
+
+/// What encrypted keys have in their first lines, PKCS#8 and OpenSSL's older form alike.
+const ENCRYPTED: &[u8] = b"ENCRYPTED";

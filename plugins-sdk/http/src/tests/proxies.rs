@@ -1,0 +1,161 @@
+//! Proxies: used exactly as the host says, and never shown with their passwords.
+
+use crate::header::{AUTHORIZATION, HeaderValue};
+use crate::testing::{
+    Authority, Host, Server, Step, TlsServer, answers, client_with, closed_port, get, have_tools,
+};
+use crate::{Client, FailureKind, Tls};
+use sigtool_sdk::ErrorCode;
+use sigtool_sdk::host::NetworkSettings;
+
+fn through(http: Option<String>, https: Option<String>, except: &str) -> NetworkSettings {
+    NetworkSettings {
+        http_proxy: http,
+        https_proxy: https,
+        no_proxy: Some(except.to_owned()),
+        ..NetworkSettings::default()
+    }
+}
+
+/// A proxy's address with a password.
+fn with_password(proxy: &Server) -> Option<String> {
+    Some(format!("http://user:s3cr3t@{}", proxy.authority()))
+}
+
+#[test]
+fn a_request_goes_through_the_proxy_unless_its_host_is_excepted() {
+    let proxy = Server::new([answers("200 OK", &[], "from the proxy")]);
+    let server = Server::new([answers("200 OK", &[], "from the server")]);
+    let host = Host::new();
+
+    let settings = through(with_password(&proxy), None, "");
+    let client = client_with(&settings, &Tls::default());
+    let response = host.send(&client, &get(&server.url("/a"))).unwrap();
+    assert_eq!(response.body, b"from the proxy");
+    let seen = &proxy.requests()[0];
+    assert!(
+        seen.starts_with(&format!("GET {} HTTP/1.1", server.url("/a"))),
+        "{seen}"
+    );
+    assert!(
+        seen.contains("proxy-authorization: Basic dXNlcjpzM2NyM3Q="),
+        "{seen}"
+    );
+
+    let settings = through(with_password(&proxy), None, "example.com, 127.0.0.0/8");
+    let client = client_with(&settings, &Tls::default());
+    let response = host.send(&client, &get(&server.url("/a"))).unwrap();
+    assert_eq!(response.body, b"from the server");
+    assert!(!server.requests()[0].contains("proxy"));
+
+    let traces = host.traces().concat();
+    assert!(!traces.contains("s3cr3t"), "{traces}");
+}
+
+#[test]
+fn a_proxy_without_a_scheme_is_an_http_proxy() {
+    let proxy = Server::new([answers("200 OK", &[], "from the proxy")]);
+    let settings = through(Some(proxy.authority()), None, "");
+    let client = client_with(&settings, &Tls::default());
+    let response = Host::new()
+        .send(&client, &get("http://app.example/"))
+        .unwrap();
+    assert_eq!(response.body, b"from the proxy");
+}
+
+#[test]
+fn https_goes_through_a_tunnel_of_the_proxy() {
+    if !have_tools() {
+        return;
+    }
+    let authority = Authority::new();
+    let server = authority.signs("server", "DNS:app.example");
+    let server = TlsServer::new(&server, None, "TLSv1_3", &answers("200 OK", &[], "secure"));
+    let proxy = Server::new([Step::Tunnel(server.port())]);
+    let tls = Tls {
+        ca_file: Some(authority.path("ca.pem")),
+        ..Tls::default()
+    };
+    let client = client_with(&through(None, with_password(&proxy), ""), &tls);
+    let request =
+        get("https://app.example/secret").header(AUTHORIZATION, HeaderValue::from_static("token"));
+    let response = Host::new().send(&client, &request).unwrap();
+    assert_eq!(response.body, b"secure");
+    let seen = &proxy.requests()[0];
+    assert!(seen.starts_with("CONNECT app.example:443 "), "{seen}");
+    assert!(
+        seen.contains("proxy-authorization: Basic dXNlcjpzM2NyM3Q="),
+        "{seen}"
+    );
+    assert!(
+        !seen.contains("token") && !seen.contains("/secret"),
+        "{seen}"
+    );
+}
+
+#[test]
+fn a_proxy_that_refuses_is_named() {
+    for (status, text) in [
+        ("403 Forbidden", "refuses to connect to `app.example`"),
+        (
+            "407 Proxy Authentication Required",
+            "asks for a user and a password",
+        ),
+    ] {
+        let proxy = Server::new([answers(status, &[], "")]);
+        let settings = through(None, with_password(&proxy), "");
+        let client = client_with(&settings, &Tls::default());
+        let failure = Host::new()
+            .send(&client, &get("https://app.example/?q=s3cr3t"))
+            .unwrap_err();
+        assert_eq!(failure.kind, FailureKind::Connect);
+        let shown = failure.to_string();
+        let expected = format!("the proxy `{}` {text}", proxy.authority());
+        assert!(shown.starts_with(&expected), "{shown}");
+        assert!(!format!("{failure:?}").contains("s3cr3t"), "{failure:?}");
+        assert!(proxy.requests()[0].starts_with("CONNECT app.example:443 "));
+        assert_eq!(proxy.requests().len(), 1);
+    }
+}
+
+#[test]
+fn a_proxy_that_is_not_there_is_named() {
+    let proxy = format!("127.0.0.1:{}", closed_port());
+    let settings = through(Some(proxy.clone()), Some(proxy.clone()), "");
+    let client = client_with(&settings, &Tls::default());
+    for url in ["http://app.example/", "https://app.example/"] {
+        let failure = Host::new().send(&client, &get(url)).unwrap_err();
+        assert_eq!(failure.kind, FailureKind::Connect);
+        let text = failure.to_string();
+        let expected = format!("the proxy `{proxy}` refuses connections");
+        assert!(text.starts_with(&expected), "{url}: {text}");
+    }
+}
+
+#[test]
+fn a_proxy_that_is_none_is_an_error_without_its_password() {
+    for proxy in [
+        "socks5://user:s3cr3t@proxy.example",
+        "http://user:s3cr3t@proxy.example:99999",
+        "http://user:s3cr3t@",
+        "user:s3cr3t@proxy example",
+    ] {
+        for (http, https) in [(true, false), (false, true)] {
+            let set = |on: bool| on.then(|| proxy.to_owned());
+            let settings = through(set(http), set(https), "");
+            let error = Client::new(&settings, &Tls::default()).unwrap_err();
+            assert_eq!(error.code, ErrorCode::InvalidConfig, "{proxy}");
+            let name = if http {
+                "`http_proxy`"
+            } else {
+                "`https_proxy`"
+            };
+            assert!(error.message.contains(name), "{error:?}");
+            let shown = format!("{error:?}");
+            assert!(
+                !shown.contains("s3cr3t") && !shown.contains("user:s"),
+                "{shown}"
+            );
+        }
+    }
+}

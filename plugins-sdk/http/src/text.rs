@@ -1,0 +1,62 @@
+//! Text of services and settings, made fit to be shown.
+
+use std::path::Path;
+
+/// The most that others' words may take in an error, in characters.
+const MAX_SAID: usize = 300;
+
+/// A service's own words on one line, without anything that a terminal would obey, and not long. `None` if nothing is left.
+pub(crate) fn clean(said: &str) -> Option<String> {
+    let words = said
+        .split(|c: char| c.is_whitespace() || is_treacherous(c))
+        .filter(|word| !word.is_empty());
+    let line = words.collect::<Vec<_>>().join(" ");
+    let mut text: String = line.chars().take(MAX_SAID).collect();
+    if text.len() < line.len() {
+        text.push('…');
+    }
+    (!text.is_empty()).then_some(text)
+}
+
+/// A path as it stands in messages: between backticks, with what a terminal would obey escaped.
+pub(crate) fn shown(path: &Path) -> String {
+    let mut text = String::from("`");
+    for c in path.to_string_lossy().chars() {
+        if is_treacherous(c) {
+            text.extend(c.escape_default());
+        } else {
+            text.push(c);
+        }
+    }
+    text.push('`');
+    text
+}
+
+/// Control characters (terminal escapes, line ends), and the invisible ones that reorder or hide the text around them.
+fn is_treacherous(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_service_cannot_write_to_the_terminal_or_fill_it() {
+        let said = "\u{1b}[31mdenied:\r\n  no \u{202e}access\0";
+        assert_eq!(clean(said).unwrap(), "[31mdenied: no access");
+        assert_eq!(clean(" \n\u{7f}"), None);
+        let long = clean(&"ä".repeat(301)).unwrap();
+        assert_eq!(long.chars().count(), 301);
+        assert!(long.ends_with("ä…"));
+        assert_eq!(clean(&"ä".repeat(300)).unwrap().chars().count(), 300);
+    }
+
+    #[test]
+    fn a_path_is_shown_between_backticks() {
+        assert_eq!(shown(Path::new("a\u{1b}b")), "`a\\u{1b}b`");
+    }
+}
