@@ -1,0 +1,40 @@
+//! Images in OCI registries: resolves references to digests, and keeps signatures beside the images that they sign.
+//!
+//! | module | what is in it |
+//! |---|---|
+//! | `source` | the kind that is served, verb by verb |
+//! | `reference` | how images are named |
+//! | `registry` | what registries are asked: manifests, blobs, referrers, deletes |
+//! | `conversation` | where a request goes, with TLS or without, and with whose credentials |
+//! | `auth`, `credentials` | challenges and tokens; where user names and passwords come from |
+//! | `auth_files`, `helper` | the files of Docker and Podman; the programs that they name |
+//! | `manifest` | what registries keep: bounds, digests, parsing |
+//! | `referrers` | signatures that point at an image, with the fallback index of registries that know no referrers |
+//! | `sig_tag` | cosign's `.sig` tag |
+//! | `id` | the names of signatures |
+//! | `tagged`, `lock` | changing what a tag names so that nobody's entry is lost |
+//! | `failure` | what users read |
+
+mod auth;
+mod auth_files;
+mod backend;
+mod config;
+mod conversation;
+mod credentials;
+mod failure;
+mod helper;
+mod id;
+mod lock;
+mod manifest;
+mod reference;
+mod referrers;
+mod registry;
+mod sig_tag;
+mod source;
+mod tagged;
+#[cfg(test)]
+mod testing;
+
+use backend::Oci;
+
+sigtool_sdk::export_backend!(Oci);

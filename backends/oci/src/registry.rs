@@ -1,0 +1,813 @@
+//! What registries are asked: manifests, blobs, referrers and deletes of the [distribution specification].
+//!
+//! [distribution specification]: https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md
+
+use crate::conversation::{Ask, Conversation, Target, same_place};
+use crate::failure::{has_code, integrity, refused, shown, under};
+use crate::manifest::{ACCEPT, Descriptor, Manifest, media, sha256};
+use serde_json::Value;
+use sigtool_sdk::types::Digest;
+use sigtool_sdk::{Error, ErrorCode, Result};
+use sigtool_sdk_http::header::{ACCEPT as ACCEPT_HEADER, CONTENT_TYPE, HeaderName, LINK, LOCATION};
+use sigtool_sdk_http::{Method, Response, StatusCode, Url};
+
+/// How many pages of referrers are read: each may have 4 MiB.
+const MAX_PAGES: usize = 20;
+
+/// How often an upload is begun anew when a registry has lost it.
+const MAX_UPLOADS: usize = 3;
+
+const DOCKER_CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
+const OCI_SUBJECT: HeaderName = HeaderName::from_static("oci-subject");
+
+/// Manifests.
+impl Conversation<'_> {
+    /// A manifest by tag or digest, its digest proved, or `None` if there is none.
+    ///
+    /// # Errors
+    ///
+    /// `integrity` if it has another digest than it was asked for by, or than the registry says.
+    pub(crate) fn manifest(&self, name: &str) -> Result<Option<Manifest>> {
+        let ask = Ask::new(Method::GET, format!("manifests/{name}")).header(ACCEPT_HEADER, ACCEPT);
+        let what = format!("cannot read {}", self.shown(name));
+        let response = self.send(&ask, &what)?;
+        if response.status == StatusCode::NOT_FOUND {
+            return Ok(None);
+        }
+        self.expect_success(&response, &what)?;
+        let content_type = text(&response, &CONTENT_TYPE);
+        let said = text(&response, &DOCKER_CONTENT_DIGEST).map(str::to_owned);
+        let found = sha256(&response.body);
+        let wanted = name.contains(':').then(|| name.to_owned());
+        for (expected, whose) in [
+            (wanted, "was asked for"),
+            (said, "is what the registry says"),
+        ] {
+            if let Some(expected) = expected
+                && expected.starts_with("sha256:")
+                && expected != found.to_string()
+            {
+                return Err(integrity(what).because(format!(
+                    "what came has the digest `{found}`, and {} {whose}",
+                    shown(&expected)
+                )));
+            }
+        }
+        Manifest::parse(response.body.clone(), content_type)
+            .map(Some)
+            .map_err(|e| under(e, &what))
+    }
+
+    /// Writes a manifest under a tag or its digest. Tells whether the registry has taken note of its `subject`.
+    pub(crate) fn put_manifest(
+        &self,
+        name: &str,
+        media_type: &str,
+        bytes: &[u8],
+    ) -> Result<PutManifest> {
+        let ask = Ask::new(Method::PUT, format!("manifests/{name}")).body(media_type, bytes);
+        let what = format!("cannot write {}", self.shown(name));
+        let response = self.send(&ask, &what)?;
+        if response.status == StatusCode::BAD_REQUEST
+            && ["MANIFEST_BLOB_UNKNOWN", "MANIFEST_UNKNOWN"]
+                .iter()
+                .any(|code| has_code(&response, code))
+        {
+            return Ok(PutManifest::LacksParts(refused(&response, what)));
+        }
+        self.expect_success(&response, &what)?;
+        Ok(PutManifest::Done {
+            subject: response.headers.contains_key(&OCI_SUBJECT),
+        })
+    }
+
+    /// Whether there is a manifest of this digest.
+    pub(crate) fn has_manifest(&self, digest: &Digest) -> Result<bool> {
+        let ask =
+            Ask::new(Method::HEAD, format!("manifests/{digest}")).header(ACCEPT_HEADER, ACCEPT);
+        let what = format!("cannot look for {}", self.shown(&digest.to_string()));
+        self.exists(&ask, &what)
+    }
+
+    /// Removes a manifest, and with it all tags that name it.
+    pub(crate) fn delete_manifest(&self, digest: &Digest) -> Result<Deleted> {
+        let ask = Ask::new(Method::DELETE, format!("manifests/{digest}"));
+        let what = format!("cannot remove {}", self.shown(&digest.to_string()));
+        let response = match self.removing().send(&ask, &what) {
+            Ok(response) => response,
+            // The token server grants no deleting.
+            Err(error)
+                if matches!(
+                    error.code,
+                    ErrorCode::AuthRequired | ErrorCode::AccessDenied
+                ) =>
+            {
+                return Ok(Deleted::Refused(error));
+            }
+            Err(error) => return Err(error),
+        };
+        match response.status.as_u16() {
+            200..=299 => Ok(Deleted::Done),
+            404 => Ok(Deleted::Gone),
+            400 | 401 | 403 | 405 | 501 => Ok(Deleted::Refused(refused(&response, what))),
+            _ => Err(self.refusal(&response, &what)),
+        }
+    }
+}
+
+/// What became of a manifest that was written.
+pub(crate) enum PutManifest {
+    /// It is there; `subject` tells whether the registry lists it among the referrers of its subject by itself.
+    Done { subject: bool },
+    /// The registry wants all parts to be there, and one is not.
+    LacksParts(Error),
+}
+
+/// What became of something that was to be removed.
+#[derive(Debug)]
+pub(crate) enum Deleted {
+    Done,
+    /// It was not there any more.
+    Gone,
+    /// The registry lets nobody do that, or not us.
+    Refused(Error),
+}
+
+/// Blobs.
+impl Conversation<'_> {
+    /// The bytes that a descriptor names, with size and digest proved.
+    ///
+    /// # Errors
+    ///
+    /// `integrity` if they are others, or more than `limit` bytes.
+    pub(crate) fn blob(&self, descriptor: &Descriptor, limit: usize) -> Result<Vec<u8>> {
+        let digest = &descriptor.digest;
+        let what = format!("cannot read {}", self.shown(&digest.to_string()));
+        let size = usize::try_from(descriptor.size).unwrap_or(usize::MAX);
+        if size > limit {
+            return Err(integrity(what).because(format!(
+                "it has {size} bytes, and a signature has {limit} at most"
+            )));
+        }
+        let mut ask = Ask::new(Method::GET, format!("blobs/{digest}"));
+        // Refusals are read too.
+        ask.max_body = size.max(64 * 1024);
+        let response = self.send(&ask, &what)?;
+        if response.status == StatusCode::NOT_FOUND {
+            return Err(Error::new(ErrorCode::NotFound, what)
+                .because("the registry lists it, and does not have it"));
+        }
+        self.expect_success(&response, &what)?;
+        let found = sha256(&response.body);
+        if response.body.len() != size || found != *digest {
+            return Err(integrity(what).because(format!(
+                "what came has {} bytes and the digest `{found}`; listed are {size} bytes",
+                response.body.len()
+            )));
+        }
+        Ok(response.body)
+    }
+
+    /// Uploads a blob.
+    ///
+    /// # Errors
+    ///
+    /// - `access-denied`, `auth-required`: we may not.
+    /// - `unsupported`: the registry takes no uploads.
+    pub(crate) fn push_blob(&self, bytes: &[u8]) -> Result<Digest> {
+        let digest = sha256(bytes);
+        let what = format!("cannot push to `{}`", self.repository);
+        for _ in 1..MAX_UPLOADS {
+            let response = self.upload(&digest, bytes, &what)?;
+            if response.status.is_success() {
+                return Ok(digest);
+            }
+            // A connection that was cut behind the last byte: the upload is done, and nobody knows it by its old name.
+            if !matches!(response.status.as_u16(), 404 | 416) {
+                return Err(self.refusal(&response, &what));
+            }
+            if self.has_blob(&digest)? {
+                return Ok(digest);
+            }
+        }
+        let response = self.upload(&digest, bytes, &what)?;
+        self.expect_success(&response, &what)?;
+        Ok(digest)
+    }
+
+    /// Uploads a blob that many manifests share, unless it is there.
+    pub(crate) fn ensure_blob(&self, bytes: &[u8]) -> Result<Digest> {
+        let digest = sha256(bytes);
+        if !self.knows_blob(&digest) {
+            if !self.has_blob(&digest)? {
+                self.push_blob(bytes)?;
+            }
+            self.learn_blob(&digest);
+        }
+        Ok(digest)
+    }
+
+    fn has_blob(&self, digest: &Digest) -> Result<bool> {
+        let ask = Ask::new(Method::HEAD, format!("blobs/{digest}"));
+        self.exists(
+            &ask,
+            &format!("cannot look for {}", self.shown(&digest.to_string())),
+        )
+    }
+
+    /// Begins an upload, and sends all of it.
+    fn upload(&self, digest: &Digest, bytes: &[u8], what: &str) -> Result<Response> {
+        let begin = Ask::new(Method::POST, "blobs/uploads/");
+        let begun = self.send(&begin, what)?;
+        if matches!(begun.status.as_u16(), 404 | 405 | 501) {
+            let mut error = refused(&begun, what).because("it takes no uploads there");
+            error.code = ErrorCode::Unsupported;
+            return Err(error);
+        }
+        self.expect_success(&begun, what)?;
+        let mut url = location(&begun).map_err(|why| integrity(what).because(why))?;
+        url.query_pairs_mut()
+            .append_pair("digest", &digest.to_string());
+        let mut put = Ask::new(Method::PUT, "").body("application/octet-stream", bytes);
+        put.target = Target::Url(url);
+        self.send(&put, what)
+    }
+
+    fn exists(&self, ask: &Ask, what: &str) -> Result<bool> {
+        let response = self.send(ask, what)?;
+        if response.status == StatusCode::NOT_FOUND {
+            return Ok(false);
+        }
+        self.expect_success(&response, what)?;
+        Ok(true)
+    }
+}
+
+/// Where an upload is to be sent.
+fn location(response: &Response) -> Result<Url, String> {
+    let Some(location) = text(response, &LOCATION) else {
+        return Err("the registry began an upload, and did not say where (`Location`)".to_owned());
+    };
+    let url = response.url.join(location).map_err(|_| {
+        format!(
+            "the registry wants the upload at {}, which is no address",
+            shown(location)
+        )
+    })?;
+    match url.scheme() {
+        "https" => Ok(url),
+        "http" if response.url.scheme() == "http" => Ok(url),
+        _ => Err(format!(
+            "the registry has TLS, and wants the upload without it, at {}",
+            shown(url.as_str())
+        )),
+    }
+}
+
+/// Referrers.
+impl Conversation<'_> {
+    /// What points at a manifest, as the registry's own list says, or `None` if it keeps no such lists.
+    ///
+    /// # Errors
+    ///
+    /// `integrity` for a list that is none.
+    pub(crate) fn referrers(&self, digest: &Digest) -> Result<Option<Vec<Value>>> {
+        if self.keeps_referrers() == Some(false) {
+            return Ok(None);
+        }
+        let what = format!(
+            "cannot list what refers to `{}`",
+            self.repository.pinned(digest)
+        );
+        let mut entries = Vec::new();
+        let mut target = Target::Path(format!("referrers/{digest}"));
+        for page in 0..MAX_PAGES {
+            let mut ask = Ask::new(Method::GET, "").header(ACCEPT_HEADER, media::OCI_INDEX);
+            ask.target = target;
+            let response = self.send(&ask, &what)?;
+            if page == 0 && has_no_referrers(&response) {
+                // A repository that does not exist says nothing about its registry.
+                if !has_code(&response, "NAME_UNKNOWN") {
+                    self.learn_referrers(false);
+                }
+                return Ok(None);
+            }
+            self.expect_success(&response, &what)?;
+            let index =
+                Manifest::parse(response.body.clone(), None).map_err(|e| under(e, &what))?;
+            let Some(list) = index.json.get("manifests").and_then(Value::as_array) else {
+                return Err(integrity(what).because("the registry answers without a list"));
+            };
+            self.learn_referrers(true);
+            entries.extend(list.iter().cloned());
+            match self
+                .next_page(&response)
+                .map_err(|why| integrity(&what).because(why))?
+            {
+                Some(next) => target = Target::Url(next),
+                None => return Ok(Some(entries)),
+            }
+        }
+        Err(integrity(what).because(format!("the list has more than {MAX_PAGES} pages")))
+    }
+
+    /// The address of the next page of a list, on the same registry.
+    fn next_page(&self, response: &Response) -> Result<Option<Url>, String> {
+        let Some(link) = text(response, &LINK) else {
+            return Ok(None);
+        };
+        let next = link.split(',').find_map(|part| {
+            let (url, parameters) = part.trim().strip_prefix('<')?.split_once('>')?;
+            let next = parameters.split(';').any(|p| {
+                let p = p.trim();
+                p == "rel=next" || p == "rel=\"next\""
+            });
+            next.then_some(url)
+        });
+        let Some(next) = next else {
+            return Ok(None);
+        };
+        match response.url.join(next) {
+            Ok(url) if same_place(&url, &response.url) => Ok(Some(url)),
+            _ => Err(format!(
+                "the next page is {}, which is elsewhere",
+                shown(next)
+            )),
+        }
+    }
+}
+
+/// Whether an answer says that the registry does not know what referrers are. Some answer such questions with a page for people.
+fn has_no_referrers(response: &Response) -> bool {
+    match response.status.as_u16() {
+        400 | 404 | 405 | 406 | 501 => true,
+        200..=299 => {
+            !text(response, &CONTENT_TYPE).is_some_and(|t| t.starts_with(media::OCI_INDEX))
+        }
+        _ => false,
+    }
+}
+
+fn text<'a>(response: &'a Response, name: &HeaderName) -> Option<&'a str> {
+    response.headers.get(name)?.to_str().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::manifest::MAX_MANIFEST;
+    use crate::testing::{Answer, Asked, Fixture, IMAGE, INDEX, Memory, OCI, TestRegistry};
+    use serde_json::json;
+    use sigtool_sdk::types::SignatureFormat;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    const BUNDLE: SignatureFormat = SignatureFormat::Bundle;
+
+    /// A registry that wants a token of its own token server, which `login` answers.
+    fn with_tokens(login: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> TestRegistry {
+        TestRegistry::with(true, move |asked, memory| {
+            if asked.path.starts_with("/token") {
+                return Some(login(asked));
+            }
+            if asked
+                .headers
+                .get("authorization")
+                .is_some_and(|a| a.starts_with("Bearer good"))
+            {
+                return None;
+            }
+            let realm = format!("http://127.0.0.1:{}/token", memory.port());
+            Some(
+                Answer::error(401, "UNAUTHORIZED")
+                    .header("WWW-Authenticate", "Negotiate")
+                    .header(
+                        "WWW-Authenticate",
+                        format!(r#"Bearer realm="{realm}",service="test",scope="x""#),
+                    ),
+            )
+        })
+    }
+
+    fn token(asked: &Asked) -> Answer {
+        let _ = asked;
+        Answer::new(200).body(r#"{"token":"good","expires_in":300}"#)
+    }
+
+    fn settings(registry: &TestRegistry) -> Value {
+        json!({
+            "plain_http": ["127.0.0.1"], "registry": registry.address(), "username": "ann",
+            "password": { "secret": "/password" },
+        })
+    }
+
+    fn with_password(registry: TestRegistry) -> Fixture {
+        let settings = settings(&registry);
+        Fixture::with(registry, &settings, |host| {
+            host.secret(
+                "/password",
+                [sigtool_sdk::testing::SecretAnswer::value("hunter2")],
+            )
+        })
+    }
+
+    #[test]
+    fn a_token_is_fetched_once_for_reading_and_once_for_writing() {
+        let fixture = with_password(with_tokens(token));
+        let image = fixture.registry.image();
+        for _ in 0..3 {
+            fixture.resolve(&image, false).unwrap();
+            fixture.list(&image, &[]);
+            fixture.attach(&image, BUNDLE, b"{}", &[]).unwrap();
+        }
+        let asked = fixture.registry.asked();
+        let tokens: Vec<&Asked> = asked
+            .iter()
+            .filter(|a| a.path.starts_with("/token"))
+            .collect();
+        let paths: Vec<&str> = tokens.iter().map(|a| a.path.as_str()).collect();
+        assert_eq!(
+            paths,
+            [
+                "/token?service=test&scope=repository%3Aapp%3Apull&scope=x",
+                "/token?service=test&scope=repository%3Aapp%3Apull%2Cpush&scope=x",
+            ]
+        );
+        // The token server gets the password, the registry never.
+        assert!(
+            tokens
+                .iter()
+                .all(|a| a.headers["authorization"].starts_with("Basic "))
+        );
+        let unauthorized = asked
+            .iter()
+            .filter(|a| !a.headers.contains_key("authorization"));
+        assert_eq!(
+            unauthorized.count(),
+            1,
+            "only the very first request is refused"
+        );
+        assert!(fixture.host.leaks(b"hunter2").is_empty());
+    }
+
+    #[test]
+    fn many_threads_ask_for_one_token() {
+        let fixture = with_password(with_tokens(token));
+        let image = fixture.registry.image();
+        std::thread::scope(|scope| {
+            for _ in 0..16 {
+                scope.spawn(|| fixture.resolve(&image, false).unwrap());
+            }
+        });
+        let asked = fixture.registry.asked();
+        assert_eq!(
+            asked
+                .iter()
+                .filter(|a| a.path.starts_with("/token"))
+                .count(),
+            1
+        );
+    }
+
+    #[test]
+    fn a_token_that_ends_early_is_fetched_anew() {
+        let issued = AtomicUsize::new(0);
+        let registry = TestRegistry::with(true, move |asked, memory| {
+            let number = issued.load(Ordering::Relaxed);
+            if asked.path.starts_with("/token") {
+                issued.fetch_add(1, Ordering::Relaxed);
+                return Some(Answer::new(200).body(format!(r#"{{"access_token":"t{number}"}}"#)));
+            }
+            // Each token is good for one request.
+            let good = format!("Bearer t{}", number.saturating_sub(1));
+            if asked.headers.get("authorization") == Some(&good) {
+                issued.fetch_add(1, Ordering::Relaxed);
+                return None;
+            }
+            let challenge = format!("Bearer realm=\"http://127.0.0.1:{}/token\"", memory.port());
+            Some(Answer::new(401).header("WWW-Authenticate", challenge))
+        });
+        let fixture = Fixture::new(registry);
+        let image = fixture.registry.image();
+        for _ in 0..3 {
+            fixture.resolve(&image, false).unwrap();
+        }
+    }
+
+    #[test]
+    fn an_identity_token_is_exchanged() {
+        let registry = with_tokens(|asked| {
+            let form = String::from_utf8(asked.body.clone()).unwrap();
+            assert_eq!(asked.method, "POST");
+            assert!(
+                form.contains("grant_type=refresh_token") && form.contains("refresh_token=a%2Bb")
+            );
+            assert!(form.contains("scope=repository%3Aapp%3Apull+x"), "{form}");
+            assert!(!asked.headers.contains_key("authorization"));
+            Answer::new(200).body(r#"{"access_token":"good"}"#)
+        });
+        let auth = format!(
+            r#"{{"auths":{{"{}":{{"identitytoken":"a+b"}}}}}}"#,
+            registry.address()
+        );
+        let settings = json!({ "plain_http": ["127.0.0.1"] });
+        let fixture = Fixture::with(registry, &settings, |host| {
+            host.variable("DOCKER_AUTH_CONFIG", Some(&auth))
+        });
+        fixture.resolve(&fixture.registry.image(), false).unwrap();
+    }
+
+    #[test]
+    fn wrong_credentials_say_whose_they_are_and_how_to_log_in() {
+        for status in [401, 403] {
+            let fixture = with_password(with_tokens(move |_| Answer::error(status, "DENIED")));
+            let error = fixture
+                .resolve(&fixture.registry.image(), false)
+                .unwrap_err();
+            assert_eq!(error.code, ErrorCode::AuthRequired);
+            let text = format!("{error} {:?}", error.hints);
+            for part in [
+                "the credentials of the profile",
+                "docker login",
+                "DENIED: no",
+                "`registry = ",
+            ] {
+                assert!(text.contains(part), "{text}");
+            }
+            assert!(!text.contains("hunter2"));
+        }
+        // A token that the registry does not take.
+        let fixture = Fixture::new(with_tokens(|_| Answer::new(200).body(r#"{"token":"bad"}"#)));
+        let error = fixture
+            .resolve(&fixture.registry.image(), false)
+            .unwrap_err();
+        assert_eq!(error.code, ErrorCode::AuthRequired);
+        for body in [
+            "",
+            "{}",
+            "hunter2",
+            r#"{"token":""}"#,
+            r#"{"token":7}"#,
+            "{\"token\":\"a\\nb\"}",
+        ] {
+            let fixture = Fixture::new(with_tokens(move |_| Answer::new(200).body(body)));
+            let error = fixture
+                .resolve(&fixture.registry.image(), false)
+                .unwrap_err();
+            assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn a_password_is_sent_only_after_a_challenge_and_to_the_registry_alone() {
+        // The other host takes the upload, and must see nothing of the password.
+        let other = TestRegistry::with(true, |asked, _| {
+            assert!(!asked.headers.contains_key("authorization"), "{asked:?}");
+            Some(Answer::new(201))
+        });
+        let elsewhere = other.address();
+        let registry = TestRegistry::with(true, move |asked, _| {
+            match asked.headers.get("authorization") {
+                None => Some(Answer::new(401).header("WWW-Authenticate", "Basic realm=x")),
+                Some(basic) => {
+                    assert_eq!(basic, "Basic YW5uOmh1bnRlcjI=");
+                    (asked.method == "POST").then(|| {
+                        Answer::new(202)
+                            .header("Location", format!("http://{elsewhere}/upload?a=b"))
+                    })
+                }
+            }
+        });
+        let fixture = with_password(registry);
+        let image = fixture.registry.image();
+        fixture.attach(&image, BUNDLE, b"{}", &[]).unwrap();
+        let uploads: Vec<String> = other.asked().iter().map(|a| a.path.clone()).collect();
+        assert_eq!(uploads.len(), 2, "the empty blob and the bundle");
+        assert!(
+            uploads[0].starts_with("/upload?a=b&digest=sha256%3A"),
+            "{uploads:?}"
+        );
+    }
+
+    #[test]
+    fn this_machines_registry_needs_no_setting_and_others_do() {
+        let fixture = Fixture::with(TestRegistry::start(true), &json!({}), |host| host);
+        let image = fixture.registry.image();
+        fixture.resolve(&image, false).unwrap();
+        fixture.resolve(&image, false).unwrap();
+        assert_eq!(fixture.registry.requests().len(), 2);
+
+        // This machine too, by an address that does not say so.
+        let elsewhere = format!("0.0.0.0:{}", fixture.registry.memory.port());
+        let error = fixture
+            .resolve(&format!("{elsewhere}/app"), false)
+            .unwrap_err();
+        let hint = format!("plain_http = [\"{elsewhere}\"]");
+        assert!(error.hints.iter().any(|h| h.contains(&hint)), "{error:?}");
+        let settings = json!({ "plain_http": ["0.0.0.0"] });
+        let fixture = Fixture::with(TestRegistry::start(true), &settings, |host| host);
+        let elsewhere = format!("0.0.0.0:{}", fixture.registry.memory.port());
+        fixture.registry.image();
+        fixture
+            .resolve(&format!("{elsewhere}/app:v1"), false)
+            .unwrap();
+    }
+
+    /// The error of resolving `v1` at a registry that answers this.
+    fn refused_with(answer: Answer) -> Error {
+        let registry = TestRegistry::with(true, move |_, _| Some(answer.clone()));
+        let fixture = Fixture::new(registry);
+        let reference = format!("{}:v1", fixture.registry.repository());
+        let error = fixture.resolve(&reference, false).unwrap_err();
+        assert!(error.to_string().contains(&reference), "{error}");
+        error
+    }
+
+    #[test]
+    fn refusals_are_quoted_and_pages_for_people_are_not() {
+        let error = refused_with(Answer::error(403, "DENIED"));
+        assert_eq!(error.code, ErrorCode::AccessDenied);
+        assert!(error.to_string().contains("DENIED: no"), "{error}");
+        let error = refused_with(Answer::new(403).body("<html>secret page</html>"));
+        assert!(!format!("{error:?}").contains("html"), "{error:?}");
+        let error = refused_with(Answer::error(404, "MANIFEST_UNKNOWN"));
+        assert_eq!(error.code, ErrorCode::NotFound);
+        let escape = "{\"errors\":[{\"code\":\"X\",\"message\":\"\\u001b[2J\"}]}";
+        let error = refused_with(Answer::new(400).body(escape));
+        assert!(!format!("{error}").contains('\u{1b}'), "{error}");
+    }
+
+    #[test]
+    fn a_manifest_with_another_digest_is_an_error_that_names_both() {
+        let wrong = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
+        let right = sha256(IMAGE.as_bytes()).to_string();
+        let registry = TestRegistry::with(true, move |asked, _| {
+            let answer = Answer::new(200).header("Content-Type", OCI).body(IMAGE);
+            Some(match asked.path.as_str() {
+                "/v2/app/manifests/v1" => answer.header("Docker-Content-Digest", wrong),
+                _ => answer,
+            })
+        });
+        let fixture = Fixture::new(registry);
+        for name in [":v1".to_owned(), format!("@{wrong}")] {
+            let reference = format!("{}{name}", fixture.registry.repository());
+            let error = fixture.resolve(&reference, false).unwrap_err();
+            assert_eq!(error.code, ErrorCode::Integrity);
+            let text = error.to_string();
+            assert!(text.contains(wrong) && text.contains(&right), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_manifest_without_an_end_is_cut_off() {
+        let error =
+            refused_with(
+                Answer::new(200)
+                    .header("Content-Type", OCI)
+                    .body(vec![b' '; MAX_MANIFEST + 1]),
+            );
+        assert_eq!(error.code, ErrorCode::Integrity, "{error}");
+        for body in ["", "[]", "<html>", "{\"a\":"] {
+            let error = refused_with(Answer::new(200).header("Content-Type", OCI).body(body));
+            assert_eq!(error.code, ErrorCode::Integrity, "{error}");
+        }
+    }
+
+    fn begin(answer: Answer) -> impl Fn(&Asked, &Memory) -> Option<Answer> + Send + Sync + 'static {
+        move |asked, _| (asked.method == "POST").then(|| answer.clone())
+    }
+
+    #[test]
+    fn an_upload_without_a_place_to_go_is_an_error() {
+        for (answer, code, why) in [
+            (Answer::new(202), ErrorCode::Integrity, "did not say where"),
+            (
+                Answer::new(202).header("Location", "http://[::"),
+                ErrorCode::Integrity,
+                "no address",
+            ),
+            (
+                Answer::new(202).header("Location", "file:///etc"),
+                ErrorCode::Integrity,
+                "without it",
+            ),
+            (
+                Answer::error(405, "UNSUPPORTED"),
+                ErrorCode::Unsupported,
+                "takes no uploads",
+            ),
+            (
+                Answer::error(404, "NAME_UNKNOWN"),
+                ErrorCode::Unsupported,
+                "takes no uploads",
+            ),
+            (
+                Answer::error(403, "DENIED"),
+                ErrorCode::AccessDenied,
+                "has not asked for credentials",
+            ),
+        ] {
+            let fixture = Fixture::new(TestRegistry::with(true, begin(answer)));
+            let image = fixture.registry.image();
+            let error = fixture.attach(&image, BUNDLE, b"{}", &[]).unwrap_err();
+            assert_eq!(error.code, code, "{error}");
+            assert!(error.to_string().contains(why), "{error}");
+            assert!(
+                error.to_string().contains(&fixture.registry.repository()),
+                "{error}"
+            );
+            // Nothing is to be seen of it.
+            assert_eq!(fixture.registry.memory.manifests.lock().unwrap().len(), 1);
+        }
+    }
+
+    #[test]
+    fn an_upload_that_the_registry_has_lost_is_begun_anew() {
+        let lost = AtomicUsize::new(0);
+        let fixture = Fixture::new(TestRegistry::with(true, move |asked, _| {
+            let upload = asked.method == "PUT" && asked.path.contains("/uploads/");
+            (upload && lost.fetch_add(1, Ordering::Relaxed) == 0)
+                .then(|| Answer::error(404, "BLOB_UPLOAD_UNKNOWN"))
+        }));
+        let image = fixture.registry.image();
+        fixture.attach(&image, BUNDLE, b"{}", &[]).unwrap();
+    }
+
+    #[test]
+    fn an_upload_that_is_cut_behind_its_last_byte_is_done() {
+        let cut = AtomicUsize::new(0);
+        let fixture = Fixture::new(TestRegistry::with(true, move |asked, memory| {
+            if asked.method != "PUT" || !asked.path.contains("/uploads/") {
+                return None;
+            }
+            match cut.fetch_add(1, Ordering::Relaxed) {
+                0 => {
+                    memory.keep_blob(&asked.body);
+                    Some(Answer::cut())
+                }
+                1 => Some(Answer::error(404, "BLOB_UPLOAD_UNKNOWN")),
+                _ => None,
+            }
+        }));
+        let image = fixture.registry.image();
+        fixture.attach(&image, BUNDLE, b"{}", &[]).unwrap();
+        let (_, found) = fixture.list(&image, &[BUNDLE]);
+        assert_eq!(&*found.signatures[0].content, b"{}");
+    }
+
+    #[test]
+    fn a_connection_that_is_cut_tells_nothing_of_signatures() {
+        let fixture = Fixture::new(TestRegistry::with(true, |asked, _| {
+            asked.path.contains("/referrers/").then(Answer::cut)
+        }));
+        let image = fixture.registry.image();
+        let error = fixture.page(&image, &[], None).unwrap_err();
+        assert_eq!(error.code, ErrorCode::Unavailable, "{error}");
+    }
+
+    #[test]
+    fn a_registry_without_referrers_is_asked_once() {
+        for status in [400, 404, 405] {
+            let fixture = Fixture::new(TestRegistry::with(false, move |asked, _| {
+                asked
+                    .path
+                    .contains("/referrers/")
+                    .then(|| Answer::new(status))
+            }));
+            let image = fixture.registry.image();
+            for _ in 0..3 {
+                let (pages, reply) = fixture.list(&image, &[]);
+                assert_eq!(pages, ["sig"]);
+                assert!(reply.signatures.is_empty() && reply.failures.is_empty());
+            }
+            let requests = fixture.registry.requests();
+            let asked = requests.iter().filter(|r| r.contains("referrers")).count();
+            assert_eq!((asked, requests.len()), (1, 7), "{requests:?}");
+        }
+        // A page for people is no list either.
+        let fixture = Fixture::new(TestRegistry::with(false, |asked, _| {
+            asked.path.contains("/referrers/").then(|| {
+                Answer::new(200)
+                    .header("Content-Type", "text/html")
+                    .body("<html>")
+            })
+        }));
+        let (pages, _) = fixture.list(&fixture.registry.image(), &[]);
+        assert_eq!(pages, ["sig"]);
+    }
+
+    #[test]
+    fn a_list_that_cannot_be_had_is_an_error_and_not_an_empty_list() {
+        for answer in [
+            Answer::error(403, "DENIED"),
+            Answer::new(200).header("Content-Type", INDEX).body("{"),
+            Answer::new(200).header("Content-Type", INDEX).body("{}"),
+        ] {
+            let fixture = Fixture::new(TestRegistry::with(true, move |asked, _| {
+                asked.path.contains("/referrers/").then(|| answer.clone())
+            }));
+            let image = fixture.registry.image();
+            let error = fixture.page(&image, &[], None).unwrap_err();
+            assert!(error.message.contains("cannot list"), "{error}");
+        }
+    }
+}
