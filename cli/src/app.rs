@@ -14,18 +14,17 @@ use serde_json::{Value, json};
 use sigtool_core::OpenSigner;
 use sigtool_core::sign::SignError;
 use sigtool_sdk::Kind;
-use sigtool_sdk::connection::Handle;
 use sigtool_sdk::types::KeyReference;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-/// The source that serves files.
-const FILES: &str = "local-stage";
-
 /// The signer that keeps key pairs in files, and reads them from secrets.
 pub(crate) const FILE_KEYS: &str = "cosign-key";
+
+/// Enough to hide the way to a registry, and few enough not to be throttled by it.
+const JOBS_WITH_IMAGES: usize = 8;
 
 /// Where this user's files lie.
 #[derive(Clone, Debug, Default)]
@@ -34,6 +33,7 @@ pub(crate) struct UserFolders {
     pub(crate) config: Option<PathBuf>,
     pub(crate) data: Option<PathBuf>,
     pub(crate) cache: Option<PathBuf>,
+    pub(crate) state: Option<PathBuf>,
 }
 
 impl UserFolders {
@@ -53,8 +53,14 @@ impl UserFolders {
             config: xdg("XDG_CONFIG_HOME", ".config").map(|d| d.join("sigtool")),
             data: xdg("XDG_DATA_HOME", ".local/share").map(|d| d.join("sigtool")),
             cache: xdg("XDG_CACHE_HOME", ".cache").map(|d| d.join("sigtool")),
+            state: xdg("XDG_STATE_HOME", ".local/state").map(|d| d.join("sigtool")),
             home,
         }
+    }
+
+    /// The local store of signatures.
+    pub(crate) fn store(&self) -> Option<PathBuf> {
+        self.state.as_ref().map(|state| state.join("signatures.db"))
     }
 
     /// Where `init` puts keys.
@@ -71,29 +77,6 @@ pub(crate) struct App {
     pub(crate) backends: Arc<Backends>,
     pub(crate) settings: Arc<HostSettings>,
     pub(crate) folders: UserFolders,
-}
-
-/// A source, opened.
-pub(crate) struct SourceInUse {
-    pub(crate) backend: String,
-    pub(crate) handle: Handle,
-}
-
-impl SourceInUse {
-    /// Whether what it is asked for is the path of a file.
-    pub(crate) fn serves_files(&self) -> bool {
-        self.backend == FILES
-    }
-
-    /// An error about an artifact. Only a third-party source is named: of sigtool's own it is the file that is at fault.
-    pub(crate) fn failed(&self, message: String, error: sigtool_sdk::Error) -> CommandError {
-        let mut shown = CommandError::from_backend(message, error);
-        if self.backend.contains('.') {
-            let blame = format!("the backend `{}` failed in `source.resolve`", self.backend);
-            shown.causes.insert(0, blame);
-        }
-        shown
-    }
 }
 
 /// A signer, opened.
@@ -140,6 +123,7 @@ impl App {
             environment,
             stdin_taken: AtomicBool::new(false),
             cache: folders.cache.clone(),
+            network: config.network(),
         });
         let executable = std::env::current_exe()
             .map_err(|e| CommandError::bug("cannot tell where sigtool itself is").because(e))?;
@@ -175,26 +159,16 @@ impl App {
         })
     }
 
-    /// How many artifacts are worked on at once.
-    pub(crate) fn jobs(&self) -> Result<usize, CommandError> {
+    /// How many artifacts are worked on at once. With files the processor is busy, with images one waits for the network.
+    pub(crate) fn jobs(&self, images: bool) -> usize {
         let asked = self.global.jobs.or(self.config.jobs());
-        Ok(asked.map_or_else(
-            || std::thread::available_parallelism().map_or(2, usize::from),
+        asked.map_or_else(
+            || {
+                let cores = std::thread::available_parallelism().map_or(2, usize::from);
+                cores.max(if images { JOBS_WITH_IMAGES } else { 1 })
+            },
             usize::from,
-        ))
-    }
-
-    /// The profile's source of artifacts, or that of files.
-    pub(crate) fn source(&self, profile: &Profile) -> Result<SourceInUse, CommandError> {
-        let opening = match &profile.source {
-            Some(table) => self.opening_of_table(table),
-            None => Opening::plain(FILES, Kind::Source),
-        };
-        let handle = self.backends.open(&opening)?;
-        Ok(SourceInUse {
-            backend: opening.backend,
-            handle,
-        })
+        )
     }
 
     /// The signer that `--key` names, or the profile's.
@@ -285,7 +259,7 @@ impl App {
     }
 
     /// A profile's table, as a backend gets it: keys resolved, paths absolute, secrets as pointers.
-    fn opening_of_table(&self, table: &BackendTable) -> Opening {
+    pub(crate) fn opening_of_table(&self, table: &BackendTable) -> Opening {
         let mut configuration = serde_json::Map::new();
         let (mut secrets, mut origins) = (BTreeMap::new(), BTreeMap::new());
         for (name, setting) in &table.settings {

@@ -85,11 +85,11 @@ pub(crate) struct Global {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Sign files
+    /// Sign files and images
     Sign(Sign),
-    /// Check who signed files, against a policy
+    /// Check who signed files and images, against a policy
     Verify(Verify),
-    /// Say what a bundle, signature, key or certificate contains, without judging it
+    /// Say what a bundle, signature, key, certificate or image contains, without judging it
     Inspect(Inspect),
     /// Make and manage keys
     #[command(subcommand)]
@@ -143,7 +143,7 @@ impl Command {
 /// Which artifacts.
 #[derive(Debug, Args)]
 pub(crate) struct Artifacts {
-    /// Files; globs are expanded; `-` is standard input
+    /// Files or images; globs are expanded; `-` is standard input
     #[arg(value_name = "ARTIFACT", value_hint = ValueHint::FilePath)]
     pub(crate) artifacts: Vec<String>,
 
@@ -151,7 +151,7 @@ pub(crate) struct Artifacts {
     #[arg(long, value_name = "LIST", value_hint = ValueHint::FilePath)]
     pub(crate) from_file: Option<PathBuf>,
 
-    /// Take the files in folders, and in the folders below them
+    /// Take the files in folders, and each image of an index with the index itself
     #[arg(short, long)]
     pub(crate) recursive: bool,
 
@@ -173,6 +173,7 @@ Examples:
   sigtool sign --recursive dist                   every file in a folder
   sigtool sign --key release.key app.tgz          with a key in a file
   sigtool sign --key env:SIGNING_KEY app.tgz      with a key in a variable
+  sigtool sign --attach ghcr.io/acme/app:1.2      an image, the signature pushed beside it
   make-app | sigtool sign --bundle app.json -     what a pipe brings")]
 pub(crate) struct Sign {
     #[command(flatten)]
@@ -182,7 +183,8 @@ pub(crate) struct Sign {
     #[arg(long, value_name = "KEY")]
     pub(crate) key: Option<String>,
 
-    /// What to write: bundle (FILE.sigstore.json, the default), cosign (FILE.sig), or both
+    /// What to write: bundle (FILE.sigstore.json, an image's referrer; the default), cosign (FILE.sig, an image's `.sig` tag),
+    /// or both
     #[arg(long, value_enum, value_name = "FORMAT", hide_possible_values = true)]
     pub(crate) signature_format: Option<SignatureFormat>,
 
@@ -193,6 +195,22 @@ pub(crate) struct Sign {
     /// Write the detached signature here; with several artifacts a folder ending in `/`
     #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath)]
     pub(crate) signature: Option<PathBuf>,
+
+    /// Push the signature beside the image
+    #[arg(long, overrides_with = "no_attach")]
+    pub(crate) attach: bool,
+
+    /// Keep the signature on this machine, whatever the profile says
+    #[arg(long, overrides_with = "attach")]
+    pub(crate) no_attach: bool,
+
+    /// Sign this along with an image's digest; repeat for several
+    #[arg(short, long, value_name = "KEY=VALUE", value_parser = annotation)]
+    pub(crate) annotations: Vec<(String, String)>,
+
+    /// Keep this key's earlier signatures of the image beside the new one
+    #[arg(long)]
+    pub(crate) append: bool,
 
     /// The artifact's name, in place of the detected one
     #[arg(long, value_name = "NAME")]
@@ -221,7 +239,8 @@ Examples:
   sigtool verify app-1.2.0.tgz                        signed by whom the default profile trusts?
   sigtool verify --profile prod dist/*.jar            by whom another one trusts?
   sigtool verify --key release.pub app-1.2.0.tgz      by this key?
-  sigtool verify --key a.pub --key b.pub --require all app.tgz")]
+  sigtool verify --key a.pub --key b.pub --require all app.tgz
+  sigtool verify --key release.pub -a env=prod ghcr.io/acme/app:1.2")]
 pub(crate) struct Verify {
     #[command(flatten)]
     pub(crate) artifacts: Artifacts,
@@ -234,6 +253,10 @@ pub(crate) struct Verify {
     #[arg(long, value_name = "HOW-MANY")]
     pub(crate) require: Option<String>,
 
+    /// Demand that this was signed along with an image's digest; repeat for several
+    #[arg(short, long, value_name = "KEY=VALUE", value_parser = annotation)]
+    pub(crate) annotations: Vec<(String, String)>,
+
     /// The bundle to check, in place of those beside the artifact; with several artifacts a folder ending in `/`
     #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath)]
     pub(crate) bundle: Option<PathBuf>,
@@ -245,10 +268,23 @@ pub(crate) struct Verify {
 
 /// The arguments of `inspect`.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sigtool inspect app.tgz.sigstore.json                      what is in a bundle
+  sigtool inspect ghcr.io/acme/app:1.2                       the signatures of an image, here and in the registry
+  sigtool inspect ghcr.io/acme/app:1.2 --bundle app.json     take one along to another machine")]
 pub(crate) struct Inspect {
-    /// A bundle, a `.sig`, a key or a certificate; `-` is standard input
-    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub(crate) file: PathBuf,
+    /// A bundle, a `.sig`, a key or a certificate; `-` is standard input. Or an image: its signatures
+    #[arg(value_name = "FILE|IMAGE", value_hint = ValueHint::FilePath)]
+    pub(crate) artifact: String,
+
+    /// Write the image's bundle here; if there are several, into a folder ending in `/`
+    #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath)]
+    pub(crate) bundle: Option<PathBuf>,
+
+    /// Write cosign's own signature of the image here; if there are several, into a folder ending in `/`
+    #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath)]
+    pub(crate) signature: Option<PathBuf>,
 }
 
 /// The commands below `key`.
@@ -372,6 +408,14 @@ pub(crate) enum Backend {
         #[arg(long, value_enum, default_value = "process")]
         isolation: Isolation,
     },
+}
+
+/// `KEY=VALUE`.
+fn annotation(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err(format!("`{text}` is no annotation: write KEY=VALUE")),
+    }
 }
 
 /// A day, as in the configuration.

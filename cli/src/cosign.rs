@@ -50,42 +50,88 @@ const FLAGS: &[(&str, &str)] = &[
     ("-d", "write `--verbose`"),
     ("-o", "write `--format json`, or `--bundle FILE`"),
     ("-t", "write `--timeout`"),
+    (
+        "--allow-*-registry",
+        "leave it out on this machine; elsewhere name the registry in the profile: `source = { backend = \"oci\", plain_http = [\"HOST\"] }`",
+    ),
+    (
+        "--attachment-tag-prefix",
+        "leave it out: signatures lie where every verifier looks",
+    ),
+    (
+        "--check-claims",
+        "leave it out: the digest is always checked",
+    ),
+    (
+        "--experimental-oci11",
+        "leave it out: signatures of that form are found by themselves",
+    ),
+    (
+        "--k8s-keychain",
+        "leave it out: log in with `docker login`, or set SIGTOOL_REGISTRY and its user name and password",
+    ),
+    (
+        "--payload",
+        "leave it out: `--signature FILE` holds the payload too",
+    ),
+    (
+        "--registry-cacert",
+        "write `ca_file = \"PATH\"` under `[network]` in the configuration",
+    ),
+    (
+        "--registry-client-*",
+        "name them in the profile: `source = { backend = \"oci\", client_certificate = \"PATH\", client_key = \"PATH\" }`",
+    ),
+    (
+        "--registry-referrers-mode",
+        "leave it out: it is found out by itself",
+    ),
+    (
+        "--registry-*",
+        "log in with `docker login`, or set SIGTOOL_REGISTRY, SIGTOOL_REGISTRY_USERNAME and SIGTOOL_REGISTRY_PASSWORD",
+    ),
+    ("--upload", "write `--attach`, or `--no-attach`"),
     // What other kinds of signers, of artifacts and of proofs need.
-    ("--allow-*-registry", IMAGES),
-    ("--annotations", IMAGES),
-    ("--attachment*", IMAGES),
+    (
+        "--attachment",
+        "this version signs images, not what is attached to them",
+    ),
     ("--ca-*", KEYS),
     ("--certificate*", KEYS),
-    ("--check-claims", IMAGES),
     ("--fulcio-*", KEYS),
     ("--identity-token", KEYS),
     ("--issue-certificate", KEYS),
-    ("--k8s-keychain", IMAGES),
-    ("--local-image", IMAGES),
+    (
+        "--local-image",
+        "this version verifies images in registries only",
+    ),
     ("--oidc-*", KEYS),
-    ("--registry-*", IMAGES),
     ("--rfc3161-timestamp", KEYS),
+    (
+        "--sign-container-identity",
+        "leave it out: the payload names the repository",
+    ),
     ("--sct", KEYS),
     ("--signing-config", KEYS),
     ("--sk", KEYS),
     ("--slot", KEYS),
     ("--timestamp-*", KEYS),
     ("--trusted-root", KEYS),
-    ("--upload", IMAGES),
     ("--use-signed-timestamps", KEYS),
-    ("-a", IMAGES),
 ];
 
 const KEYS: &str = "this version signs and verifies with keys only: name one with `--key`";
-const IMAGES: &str = "this version serves files only, and images have this flag";
 
 /// Commands of cosign, and what does the same here.
 const COMMANDS: &[(&str, &str)] = &[
+    ("download", "sigtool inspect IMAGE --bundle FILE"),
     ("env", "sigtool config explain"),
     ("generate-key-pair", "sigtool key generate"),
     ("import-key-pair", "sigtool key import --key FILE"),
     ("public-key", "sigtool key export-public KEY"),
     ("sign-blob", "sigtool sign FILE"),
+    ("tree", "sigtool inspect IMAGE"),
+    ("triangulate", "sigtool inspect IMAGE"),
     ("verify-blob", "sigtool verify --key KEY FILE"),
     ("version", "sigtool --version"),
 ];
@@ -127,7 +173,12 @@ mod tests {
     fn a_flag_of_cosigns_is_answered_with_ours() {
         assert_eq!(flag("--output-signature"), Some("write `--signature FILE`"));
         assert_eq!(flag("--certificate-identity"), Some(KEYS));
-        assert_eq!(flag("--allow-http-registry"), Some(IMAGES));
+        assert!(
+            flag("--allow-http-registry")
+                .unwrap()
+                .contains("plain_http")
+        );
+        assert!(flag("--registry-cacert").unwrap().contains("ca_file"));
         assert_eq!(flag("--nothing-like-it"), None);
         assert_eq!(
             command("verify-blob"),

@@ -7,12 +7,15 @@ mod commands;
 mod config;
 mod cosign;
 mod error;
+mod expand;
 mod external;
 mod host;
 mod output;
 mod pasted;
 mod run;
+mod sources;
 mod suggest;
+mod words;
 
 use std::process::ExitCode;
 

@@ -78,6 +78,7 @@ signed two.txt → two.txt.sigstore.json
 "#]])
     .stderr_eq(str![[r#"
 error: there is no file `gone`
+  hint: if the image of that name is meant, write `oci:gone`
 error: cannot sign `/dev/null`
   caused by: `/dev/null` is a character device
   caused by: only regular files can be signed
@@ -158,6 +159,7 @@ valid one.txt, signed by a.pub (ecdsa-p256, key hint I/dsfvoVK5uzp8ssMnPabo6ENWj
 "#]])
         .stderr_eq(str![[r#"
 error: there is no file `gone`
+  hint: if the image of that name is meant, write `oci:gone`
 error: could not tell whether `three.txt` is signed as the policy demands
   caused by: could not look beside the artifact: `three.txt.sigstore.json` is a symbolic link in a circle
 error: refused `two.txt`
@@ -487,7 +489,7 @@ fn without_artifacts_it_is_told_how_to_name_them() {
         .stdout_eq("")
         .stderr_eq(str![[r#"
 error: no artifact is given
-  hint: name files: sigtool sign app-1.2.0.tgz
+  hint: name files or images: sigtool sign app-1.2.0.tgz ghcr.io/acme/app:1.2
 
 "#]]);
     run(&sandbox, &["verify"])
@@ -495,7 +497,7 @@ error: no artifact is given
         .stdout_eq("")
         .stderr_eq(str![[r#"
 error: no artifact is given
-  hint: name files: sigtool verify app-1.2.0.tgz
+  hint: name files or images: sigtool verify app-1.2.0.tgz ghcr.io/acme/app:1.2
 
 "#]]);
     run(&sandbox, &["sign", ""])

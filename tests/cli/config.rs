@@ -776,7 +776,7 @@ signed app.txt → app.txt.sig
 "#]]);
     sign("nope=1").code(2).stdout_eq("").stderr_eq(str![[r#"
 error: --config nope: there is no setting `nope`
-  hint: known here: alias, backend, color, commands, default_profile, format, jobs, offline, profile, timeout
+  hint: known here: alias, backend, color, commands, default_profile, format, jobs, network, offline, profile, timeout
 
 "#]]);
     sign("profile.dev.signature_format=xml").code(2).stdout_eq("").stderr_eq(str![[r#"

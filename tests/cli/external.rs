@@ -107,9 +107,9 @@ fn a_backend_on_the_path_is_no_command() {
     executable(&sandbox, "bin/sigtool-backend-x", HELLO);
     run(&sandbox, &["backend-x"]).code(2).stdout_eq("");
     run(&sandbox, &["--list"]).code(0).stdout_eq(str![[r#"
-sign         Sign files
-verify       Check who signed files, against a policy
-inspect      Say what a bundle, signature, key or certificate contains, without judging it
+sign         Sign files and images
+verify       Check who signed files and images, against a policy
+inspect      Say what a bundle, signature, key, certificate or image contains, without judging it
 key          Make and manage keys
 init         Set up a profile that signs and verifies
 profile      Show and choose profiles
@@ -138,9 +138,9 @@ error: cannot use the key `x`
     // Neither is an alias.
     run(&sandbox, &["hello", "-q"]).code(0).stdout_eq("");
     run(&sandbox, &["--list"]).code(0).stdout_eq(str![[r#"
-sign         Sign files
-verify       Check who signed files, against a policy
-inspect      Say what a bundle, signature, key or certificate contains, without judging it
+sign         Sign files and images
+verify       Check who signed files and images, against a policy
+inspect      Say what a bundle, signature, key, certificate or image contains, without judging it
 key          Make and manage keys
 init         Set up a profile that signs and verifies
 profile      Show and choose profiles
@@ -291,9 +291,9 @@ fn all_commands_are_listed() {
     run(&sandbox, &["--list"])
         .code(0)
         .stdout_eq(str![[r#"
-sign         Sign files
-verify       Check who signed files, against a policy
-inspect      Say what a bundle, signature, key or certificate contains, without judging it
+sign         Sign files and images
+verify       Check who signed files and images, against a policy
+inspect      Say what a bundle, signature, key, certificate or image contains, without judging it
 key          Make and manage keys
 init         Set up a profile that signs and verifies
 profile      Show and choose profiles
@@ -446,9 +446,19 @@ error: `--certificate-identity` is a flag of cosign's
   hint: this version signs and verifies with keys only: name one with `--key`
 
 "#]]);
-    says(&["sign", "-a", "k=v", "app.txt"]).stderr_eq(str![[r#"
-error: `-a` is a flag of cosign's
-  hint: this version serves files only, and images have this flag
+    says(&["sign", "--allow-insecure-registry", "r.example/app:1"]).stderr_eq(str![[r#"
+error: `--allow-insecure-registry` is a flag of cosign's
+  hint: leave it out on this machine; elsewhere name the registry in the profile: `source = { backend = "oci", plain_http = ["HOST"] }`
+
+"#]]);
+    says(&["sign", "--registry-username", "me", "r.example/app:1"]).stderr_eq(str![[r#"
+error: `--registry-username` is a flag of cosign's
+  hint: log in with `docker login`, or set SIGTOOL_REGISTRY, SIGTOOL_REGISTRY_USERNAME and SIGTOOL_REGISTRY_PASSWORD
+
+"#]]);
+    says(&["tree", "r.example/app:1"]).stderr_eq(str![[r#"
+error: no such command: `tree`
+  hint: cosign's `tree` is here: sigtool inspect IMAGE
 
 "#]]);
     says(&["key", "generate", "--kms", "awskms:///alias/x"]).stderr_eq(str![[r#"
@@ -483,9 +493,9 @@ Signs software artifacts, and proves later who signed them
 Usage: sigtool [OPTIONS] [COMMAND]
 
 Commands:
-  sign     Sign files
-  verify   Check who signed files, against a policy
-  inspect  Say what a bundle, signature, key or certificate contains, without judging it
+  sign     Sign files and images
+  verify   Check who signed files and images, against a policy
+  inspect  Say what a bundle, signature, key, certificate or image contains, without judging it
   key      Make and manage keys
   init     Set up a profile that signs and verifies
   profile  Show and choose profiles
@@ -517,27 +527,33 @@ First steps: `sigtool init`, then `sigtool sign FILE` and `sigtool verify FILE`.
 
 "#]]);
     run(&sandbox, &["help", "sign"]).stdout_eq(str![[r#"
-Sign files
+Sign files and images
 
 Usage: sigtool sign [OPTIONS] [ARTIFACT]...
 
 Arguments:
-  [ARTIFACT]...  Files; globs are expanded; `-` is standard input
+  [ARTIFACT]...  Files or images; globs are expanded; `-` is standard input
 
 Options:
       --from-file <LIST>            Also take the artifacts listed in this file, one a line; `-` is
                                     standard input
-  -r, --recursive                   Take the files in folders, and in the folders below them
+  -r, --recursive                   Take the files in folders, and each image of an index with the
+                                    index itself
       --keep-going                  Go on after a failure (the default)
       --fail-fast                   Stop at the first failure
       --key <KEY>                   The key to sign with: a path, or SCHEME:REST such as
                                     env:VARIABLE
-      --signature-format <FORMAT>   What to write: bundle (FILE.sigstore.json, the default), cosign
-                                    (FILE.sig), or both
+      --signature-format <FORMAT>   What to write: bundle (FILE.sigstore.json, an image's referrer;
+                                    the default), cosign (FILE.sig, an image's `.sig` tag), or both
       --bundle <PATH>               Write the bundle here; with several artifacts a folder ending in
                                     `/`
       --signature <PATH>            Write the detached signature here; with several artifacts a
                                     folder ending in `/`
+      --attach                      Push the signature beside the image
+      --no-attach                   Keep the signature on this machine, whatever the profile says
+  -a, --annotations <KEY=VALUE>     Sign this along with an image's digest; repeat for several
+      --append                      Keep this key's earlier signatures of the image beside the new
+                                    one
       --name <NAME>                 The artifact's name, in place of the detected one
       --artifact-version <VERSION>  The artifact's version, in place of the detected one
   -h, --help                        Print help
@@ -561,31 +577,35 @@ Examples:
   sigtool sign --recursive dist                   every file in a folder
   sigtool sign --key release.key app.tgz          with a key in a file
   sigtool sign --key env:SIGNING_KEY app.tgz      with a key in a variable
+  sigtool sign --attach ghcr.io/acme/app:1.2      an image, the signature pushed beside it
   make-app | sigtool sign --bundle app.json -     what a pipe brings
 
 "#]]);
     run(&sandbox, &["verify", "--help"]).stdout_eq(str![[r#"
-Check who signed files, against a policy
+Check who signed files and images, against a policy
 
 Usage: sigtool verify [OPTIONS] [ARTIFACT]...
 
 Arguments:
-  [ARTIFACT]...  Files; globs are expanded; `-` is standard input
+  [ARTIFACT]...  Files or images; globs are expanded; `-` is standard input
 
 Options:
-      --from-file <LIST>    Also take the artifacts listed in this file, one a line; `-` is standard
-                            input
-  -r, --recursive           Take the files in folders, and in the folders below them
-      --keep-going          Go on after a failure (the default)
-      --fail-fast           Stop at the first failure
-      --key <KEY>           A public key to trust; repeat for several
-      --require <HOW-MANY>  How many of the trusted signers must have signed: any (the default),
-                            all, or a number
-      --bundle <PATH>       The bundle to check, in place of those beside the artifact; with several
-                            artifacts a folder ending in `/`
-      --signature <PATH>    The detached signature to check, in place of those beside the artifact;
-                            with several artifacts a folder ending in `/`
-  -h, --help                Print help
+      --from-file <LIST>         Also take the artifacts listed in this file, one a line; `-` is
+                                 standard input
+  -r, --recursive                Take the files in folders, and each image of an index with the
+                                 index itself
+      --keep-going               Go on after a failure (the default)
+      --fail-fast                Stop at the first failure
+      --key <KEY>                A public key to trust; repeat for several
+      --require <HOW-MANY>       How many of the trusted signers must have signed: any (the
+                                 default), all, or a number
+  -a, --annotations <KEY=VALUE>  Demand that this was signed along with an image's digest; repeat
+                                 for several
+      --bundle <PATH>            The bundle to check, in place of those beside the artifact; with
+                                 several artifacts a folder ending in `/`
+      --signature <PATH>         The detached signature to check, in place of those beside the
+                                 artifact; with several artifacts a folder ending in `/`
+  -h, --help                     Print help
 
 Global options:
   -p, --profile <NAME>           Use this profile
@@ -605,6 +625,7 @@ Examples:
   sigtool verify --profile prod dist/*.jar            by whom another one trusts?
   sigtool verify --key release.pub app-1.2.0.tgz      by this key?
   sigtool verify --key a.pub --key b.pub --require all app.tgz
+  sigtool verify --key release.pub -a env=prod ghcr.io/acme/app:1.2
 
 "#]]);
     run(&sandbox, &["key", "--help"]).stdout_eq(str![[r#"

@@ -258,8 +258,8 @@ error: cannot inspect `.`
         .code(2)
         .stdout_eq("")
         .stderr_eq(str![[r#"
-error: cannot inspect `gone`
-  caused by: there is no such file or folder
+error: there is no file `gone`
+  hint: if the image of that name is meant, write `oci:gone`
 
 "#]]);
     let large = std::fs::File::create(sandbox.work().join("large")).unwrap();

@@ -69,6 +69,7 @@ add [..]/here/prefix/bin to your PATH
         .stdout_eq(str![[r#"
 cosign-key   0.1.0     signer           [..]
 local-stage  0.1.0     source           [..]
+oci          0.1.0     source           Images in OCI registries, with their signatures beside them
 
 "#]]);
     installed(&sandbox, &program)

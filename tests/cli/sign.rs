@@ -491,6 +491,7 @@ error: cannot sign `link`
   caused by: there is no file `link`
   caused by: it is a symbolic link to `nowhere`, which does not exist
 error: there is no file `missing`
+  hint: if the image of that name is meant, write `oci:missing`
 0 artifacts signed, 5 failed:
   fifo
   /dev/zero
@@ -550,29 +551,6 @@ error: cannot sign `theirs/app.txt`
 }
 
 #[test]
-fn an_image_is_not_served_by_this_version() {
-    let sandbox = sandbox();
-    sign(
-        &sandbox,
-        &["ghcr.io/acme/app:1.2", "oci:ghcr.io/acme/app", "app.txt"],
-    )
-    .code(2)
-    .stdout_eq(str![[r#"
-signed app.txt → app.txt.sigstore.json
-
-"#]])
-    .stderr_eq(str![[r#"
-error: there is no file `ghcr.io/acme/app:1.2`
-  caused by: it may be an image, and this version serves files only
-error: `oci:ghcr.io/acme/app` is an image, and this version serves files only
-1 artifact signed, 2 failed:
-  ghcr.io/acme/app:1.2
-  oci:ghcr.io/acme/app
-
-"#]]);
-}
-
-#[test]
 fn a_name_that_can_mean_two_things_is_refused_with_both_spellings() {
     let sandbox = sandbox();
     sandbox.write("oci:app", "1");
@@ -583,7 +561,7 @@ fn a_name_that_can_mean_two_things_is_refused_with_both_spellings() {
         .stderr_eq(str![[r#"
 error: `oci:app` can be the file of that name, or the image `app`
   hint: for the file write `file:oci:app`
-  hint: images are not served by this version
+  hint: for the image write `oci://app`
 error: `file:app.txt` can be the file of that name, or the file `app.txt`
   hint: write `./file:app.txt` or `./app.txt`
 0 artifacts signed, 2 failed:
@@ -670,6 +648,7 @@ fn json_is_one_array_with_a_row_for_each_artifact_the_failed_ones_included() {
         signed["signatures"],
         serde_json::json!([{
             "format": "bundle",
+            "place": "beside",
             "location": work.join("app.txt.sigstore.json"),
             "replaced": false,
         }])

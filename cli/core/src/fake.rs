@@ -1,5 +1,8 @@
 //! For tests: real keys, a signer that can be told to lie, and a folder as a source, behind the seam.
 
+use crate::policy::Policy;
+use crate::store::Store;
+use crate::verify::{GivenSignature, Verified, VerifyingRequest, verify_artifact};
 use aws_lc_rs::digest;
 use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
 use aws_lc_rs::rsa::{KeyPair as RsaKeyPair, KeySize};
@@ -235,6 +238,46 @@ impl World {
         self.shared.digests.lock().unwrap().clone()
     }
 
+    /// The artifact as an image: its source gives a digest, no bytes, and a reference that does not move.
+    pub(crate) fn image(&self) -> String {
+        format!("{IMAGE}{}", self.reference())
+    }
+
+    pub(crate) fn verify(&self, policy: &Policy) -> Verified {
+        self.verify_given(&[], policy).unwrap()
+    }
+
+    pub(crate) fn verify_given(
+        &self,
+        given: &[GivenSignature],
+        policy: &Policy,
+    ) -> Result<Verified> {
+        let request = VerifyingRequest {
+            reference: &self.reference(),
+            pins: false,
+            given,
+            store: Ok(None),
+            policy,
+        };
+        verify_artifact(&self.source(), &request)
+    }
+
+    pub(crate) fn verify_image(
+        &self,
+        given: &[GivenSignature],
+        store: Option<&Store>,
+        policy: &Policy,
+    ) -> Verified {
+        let request = VerifyingRequest {
+            reference: &self.image(),
+            pins: true,
+            given,
+            store: Ok(store),
+            policy,
+        };
+        verify_artifact(&self.source(), &request).unwrap()
+    }
+
     pub(crate) fn source(&self) -> Handle {
         self.open(Kind::Source)
     }
@@ -352,6 +395,7 @@ impl Signer for FakeSigner {
         }
         let mut payload = match (&args.payload, key.algorithm.signs()) {
             (Some(Payload::Path(path)), Signs::Payload) => std::fs::read(path).unwrap(),
+            (Some(Payload::Bytes(bytes)), Signs::Payload) => bytes.to_vec(),
             (None, Signs::Digest(_)) => Vec::new(),
             other => panic!("the host sent {other:?}"),
         };
@@ -388,12 +432,22 @@ impl Signer for FakeSigner {
     }
 }
 
+/// What the reference of an image begins with here.
+const IMAGE: &str = "image:";
+
+/// The file behind a reference.
+fn file_of(reference: &str) -> PathBuf {
+    let path = reference.strip_prefix(IMAGE).unwrap_or(reference);
+    PathBuf::from(path.split_once('@').map_or(path, |(path, _)| path))
+}
+
 /// Names signatures as files are named: `app.sigstore.json`, `app.sig`, and with a hint for other signers.
 struct FolderSource(Arc<Shared>);
 
 impl Source for FolderSource {
     fn resolve(&self, _: &Call, args: ResolveArgs) -> Result<Resolved> {
-        let path = PathBuf::from(&args.reference);
+        let path = file_of(&args.reference);
+        let is_image = args.reference.starts_with(IMAGE);
         let content = std::fs::read(&path)
             .map_err(|e| Error::new(ErrorCode::NotFound, "no such file").because(e))?;
         self.0.resolved.fetch_add(1, Ordering::Relaxed);
@@ -403,16 +457,25 @@ impl Source for FolderSource {
             .iter()
             .map(|a| crate::key::digest_of(*a, &content))
             .collect();
+        let sha256 = crate::key::digest_of(DigestAlgorithm::Sha256, &content);
         Ok(Resolved {
             artifact: Some(Artifact {
-                reference: args.reference,
+                reference: if is_image {
+                    format!("{IMAGE}{}@{sha256}", path.display())
+                } else {
+                    args.reference
+                },
                 name: "app".to_owned(),
                 version: None,
-                kind: ArtifactKind::Unknown,
+                kind: if is_image {
+                    ArtifactKind::ContainerImage
+                } else {
+                    ArtifactKind::Unknown
+                },
                 digests,
                 size: content.len() as u64,
                 media_type: None,
-                path: Some(path).filter(|_| !*self.0.hides_path.lock().unwrap()),
+                path: Some(path).filter(|_| !is_image && !*self.0.hides_path.lock().unwrap()),
             }),
             ..Resolved::default()
         })
@@ -422,7 +485,7 @@ impl Source for FolderSource {
         if *self.0.signatures_fail.lock().unwrap() {
             return Err(Error::new(ErrorCode::Unavailable, "the place is away"));
         }
-        let artifact = Path::new(&args.reference);
+        let artifact = &*file_of(&args.reference);
         let mut names: Vec<PathBuf> = std::fs::read_dir(artifact.parent().unwrap())
             .unwrap()
             .map(|e| e.unwrap().path())
@@ -456,8 +519,9 @@ impl Source for FolderSource {
             SignatureFormat::Bundle => "sigstore.json",
             _ => "sig",
         };
-        let plain = format!("{}.{suffix}", args.reference);
-        let hinted = format!("{}.{}.{suffix}", args.reference, args.hint);
+        let file = file_of(&args.reference);
+        let plain = format!("{}.{suffix}", file.display());
+        let hinted = format!("{}.{}.{suffix}", file.display(), args.hint);
         let is_free = |p: &String| !Path::new(p).exists() || args.replaces.contains(p);
         let location = if is_free(&plain) { plain } else { hinted };
         assert!(is_free(&location), "{location} would be overwritten");

@@ -3,18 +3,20 @@
 mod bundle;
 mod certificate;
 mod key;
+mod payload;
 mod words;
 
 pub use bundle::{BundleFacts, EnvelopeFacts, SubjectFacts};
 pub use certificate::CertificateFacts;
 pub use key::{ContainerFacts, PrivateKeyFacts, PublicKeyFacts};
+pub use payload::SignedPayloadFacts;
 pub use words::Section;
 
 use crate::bundle::Bundle;
 use crate::json::is_object;
 use crate::key::pem_blocks;
 use crate::limits::{MAX_BUNDLE, MAX_CERTIFICATES, MAX_KEY_FILE};
-use crate::signature::{Malformed, decode_detached, is_raw};
+use crate::signature::{Malformed, SignatureFile, decode_detached, is_raw};
 use crate::text::{printable, printable_label};
 use serde::Serialize;
 use x509_cert::der::asn1::{AnyRef, UintRef};
@@ -49,6 +51,8 @@ pub enum Inspected {
     PrivateKey(PrivateKeyFacts),
     /// A public key.
     PublicKey(PublicKeyFacts),
+    /// cosign's own signature of an image, with its payload.
+    SignedPayload(Box<SignedPayloadFacts>),
 }
 
 /// What a raw signature tells.
@@ -91,6 +95,10 @@ fn read(content: &[u8]) -> Result<Inspected, String> {
         ));
     }
     if is_object(content) {
+        if let Ok(SignatureFile::SignedPayload(signed)) = SignatureFile::decode(content) {
+            let facts = SignedPayloadFacts::of(&signed);
+            return Ok(Inspected::SignedPayload(Box::new(facts)));
+        }
         let bundle = Bundle::decode(content).map_err(|e: Malformed| e.to_string())?;
         return Ok(Inspected::Bundle(Box::new(BundleFacts::of(&bundle))));
     }

@@ -2,13 +2,14 @@
 //!
 //! No terminal, no environment, no shared libraries, no network. Artifacts and keys are reached through the backends that the
 //! caller has opened ([`sigtool_sdk::connection::Handle`]); the only files read here are artifacts whose bytes an Ed25519 key
-//! signs, and the only ones written are signatures that the user asked for at a path of their own.
+//! signs, and the only ones written are signatures that the user asked for at a path of their own, and the local store.
 #![forbid(unsafe_code)]
 
 pub mod bundle;
 pub mod digest;
 #[cfg(test)]
 mod fake;
+pub mod find;
 pub mod inspect;
 mod json;
 pub mod key;
@@ -16,6 +17,8 @@ pub mod limits;
 pub mod policy;
 pub mod sign;
 pub mod signature;
+pub mod simple_signing;
+pub mod store;
 mod text;
 pub mod verification;
 pub mod verify;
@@ -24,5 +27,6 @@ pub mod write;
 pub use inspect::{Inspection, inspect};
 pub use policy::{Policy, Require, TrustedKey};
 pub use sign::{OpenSigner, SigningRequest, sign_artifact};
+pub use store::Store;
 pub use verification::{Reason, Verification};
-pub use verify::{GivenSignature, Verified, verify_artifact};
+pub use verify::{GivenSignature, Verified, VerifyingRequest, verify_artifact};

@@ -3,6 +3,7 @@
 use crate::key::{self, KeyError};
 use serde::{Deserialize, Serialize};
 use sigtool_sdk::types::PublicKey;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
@@ -64,6 +65,7 @@ impl FromStr for Require {
 pub struct Policy {
     keys: Vec<TrustedKey>,
     require: Require,
+    annotations: BTreeMap<String, String>,
 }
 
 /// Why something is no policy.
@@ -122,8 +124,22 @@ impl Policy {
             _ => Ok(Self {
                 keys: distinct,
                 require,
+                annotations: BTreeMap::new(),
             }),
         }
+    }
+
+    /// The same policy, which demands too that each signature that counts says these annotations. Only images have any.
+    #[must_use]
+    pub fn with_annotations(mut self, annotations: BTreeMap<String, String>) -> Self {
+        self.annotations = annotations;
+        self
+    }
+
+    /// The annotations that a signature must say to count.
+    #[must_use]
+    pub fn annotations(&self) -> &BTreeMap<String, String> {
+        &self.annotations
     }
 
     /// The keys whose signatures count, each once.

@@ -1,24 +1,28 @@
 //! Signing an artifact: resolve, sign, verify as a stranger would, store. Nothing unverified is written.
 
+mod places;
 mod replace;
-mod store;
 
-pub use store::Stored;
+pub use places::{Place, Stored, check_destination};
 
-use crate::bundle::encode_message_signature;
+use crate::bundle::{encode_envelope, encode_message_signature, signing_statement};
 use crate::key::{self, KeyError};
 use crate::policy::TrustedKey;
 use crate::signature::encode_detached;
+use crate::simple_signing::{encode_payload, encode_signed_payload};
+use crate::store::{Store, StoreError};
 use crate::verification::Reason;
 use crate::verify::check::{self, Outcome};
-use crate::verify::gather::{self, Candidate, Gathered};
+use crate::verify::gather::{Candidate, Gathered, Pages};
 use crate::verify::resolve;
 use sigtool_sdk::connection::Handle;
 use sigtool_sdk::signer::{GetPublicKey, Payload, PublicKeyArgs, PublicKeyReply, Sign, SignArgs};
 use sigtool_sdk::types::{
-    Artifact, Bytes, DigestAlgorithm, PublicKey, SignatureFormat, Signed, Signs, Verifier,
+    Artifact, ArtifactKind, Bytes, Digest, DigestAlgorithm, PublicKey, SignatureFormat, Signed,
+    Signs, Verifier,
 };
 use sigtool_sdk::{Error, ErrorCode};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// What is to be signed, and where the signature goes.
@@ -34,21 +38,22 @@ pub struct SigningRequest {
     pub formats: Vec<SignatureFormat>,
     /// Where it goes.
     pub destination: Destination,
+    /// What is signed along with the digest of an image. A file's signature has no place for it.
+    pub annotations: BTreeMap<String, String>,
+    /// Whether this key's earlier signatures are kept beside the new one.
+    pub append: bool,
 }
 
-/// Where signatures go.
+/// Where signatures go. A file's lies beside the file unless a place is named for its format. An image's lies in the local store,
+/// and besides wherever this says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Destination {
-    /// Beside the artifact, where verifying finds them.
-    #[default]
-    Beside,
-    /// To these files. A format of the request without a file here goes beside the artifact; a file here adds its format.
-    To {
-        /// The file for the bundle.
-        bundle: Option<PathBuf>,
-        /// The file for the detached signature.
-        signature: Option<PathBuf>,
-    },
+pub struct Destination {
+    /// Push it beside the image.
+    pub attach: bool,
+    /// Write the bundle to this file. It adds its format to those of the request.
+    pub bundle: Option<PathBuf>,
+    /// Write cosign's own signature to this file. It adds its format to those of the request.
+    pub signature: Option<PathBuf>,
 }
 
 /// A signer that has been opened, and the key it announced: asked once for a whole run, used by many threads.
@@ -113,6 +118,9 @@ pub enum SignError {
         /// What it did.
         what: String,
     },
+    /// The image's signature can be kept nowhere.
+    #[error("{0}")]
+    Store(#[from] StoreError),
     /// A file cannot be written.
     #[error("cannot write `{path}`: {error}", path = path.display())]
     Write {
@@ -132,6 +140,7 @@ impl SignError {
                 error.code
             }
             Self::Destination(_) | Self::NoBytes(_) => ErrorCode::InvalidRequest,
+            Self::Store(_) => ErrorCode::Unavailable,
             Self::SignerMisbehaved { .. } => ErrorCode::Integrity,
             Self::Write { error, .. } => match error.kind() {
                 std::io::ErrorKind::PermissionDenied => ErrorCode::AccessDenied,
@@ -189,8 +198,8 @@ impl OpenSigner {
         }
     }
 
-    /// Has an artifact signed, and requires the answer to be what was announced. The signature itself is not verified yet.
-    fn sign(&self, artifact: &Artifact) -> Result<Signed, SignError> {
+    /// Has a file signed.
+    fn sign_bytes(&self, artifact: &Artifact) -> Result<Signed, SignError> {
         let digest = artifact
             .digest(self.digest())
             .cloned()
@@ -202,6 +211,24 @@ impl OpenSigner {
                 None => return Err(SignError::NoBytes(artifact.reference.clone())),
             },
         };
+        self.sign(digest, payload)
+    }
+
+    /// Has a payload signed that was made here.
+    fn sign_payload(&self, payload: &[u8]) -> Result<Signed, SignError> {
+        let algorithm = self.digest();
+        let digest = aws_lc_rs::digest::digest(key::hash(algorithm), payload);
+        let digest = Digest::new(algorithm, digest.as_ref().to_vec())
+            .map_err(|e| misbehaved(e.to_string()))?;
+        let payload = match self.public_key().algorithm.signs() {
+            Signs::Digest(_) => None,
+            Signs::Payload => Some(Payload::Bytes(payload.into())),
+        };
+        self.sign(digest, payload)
+    }
+
+    /// Requires the answer to be what was announced. The signature itself is not verified yet.
+    fn sign(&self, digest: Digest, payload: Option<Payload>) -> Result<Signed, SignError> {
         let signed = self
             .handle
             .call::<Sign>(&SignArgs {
@@ -242,7 +269,7 @@ fn misbehaved(what: String) -> SignError {
     }
 }
 
-/// Signs an artifact and stores the signature, in place of this key's earlier ones.
+/// Signs an artifact and stores the signature, in place of this key's earlier ones. `store` is where an image's signature is kept.
 ///
 /// # Errors
 ///
@@ -250,27 +277,35 @@ fn misbehaved(what: String) -> SignError {
 pub fn sign_artifact(
     source: &Handle,
     signer: &OpenSigner,
+    store: Option<&Store>,
     request: SigningRequest,
 ) -> Result<SignedArtifact, SignError> {
     let (mut artifact, mut notes) = resolve(source, &request.reference, &digests(signer))
         .map_err(|e| SignError::Artifact(e.into()))?;
-    let plan = store::Plan::new(&request, &artifact)?;
+    let plan = places::Plan::new(&request, &artifact)?;
     let earlier = earlier(source, &artifact, &plan)?;
-    let signed = signer.sign(&artifact)?;
-    let encoded: Vec<Encoded> = plan
-        .formats()
-        .map(|format| encode(signer, &artifact, format, &signed.signature))
-        .collect();
-    let outcomes = verify_as_stranger(signer, &artifact, &encoded, &earlier)?;
-    let own = replace::own(signer.public_key(), &earlier, &outcomes);
-    let stored = store::store(source, signer, &artifact, &plan, &encoded, &own, &mut notes)?;
+    let made = make(signer, &artifact, &plan, &request.annotations)?;
+    let outcomes = verify_as_stranger(signer, &artifact, &made.encoded, &earlier)?;
+    let mut own = replace::own(signer.public_key(), &earlier, &outcomes);
+    if request.append {
+        own.clear();
+    }
+    let places = places::Places {
+        source,
+        signer,
+        store,
+        artifact: &artifact,
+        earlier: &own,
+        append: request.append,
+    };
+    let stored = places.put(&plan, &made.encoded, &mut notes)?;
     artifact.name = request.name.unwrap_or(artifact.name);
     artifact.version = request.version.or(artifact.version);
     Ok(SignedArtifact {
         artifact,
         public_key: signer.public_key().clone(),
-        key_id: signed.key_id,
-        key_version: signed.key_version,
+        key_id: made.key_id,
+        key_version: made.key_version,
         stored,
         notes,
     })
@@ -282,19 +317,83 @@ struct Encoded {
     content: Vec<u8>,
 }
 
+/// The signatures of an artifact, in every format of the plan, and what the signer said of its key.
+#[derive(Default)]
+struct Made {
+    encoded: Vec<Encoded>,
+    key_id: Option<String>,
+    key_version: Option<String>,
+}
+
+impl Made {
+    fn add(&mut self, format: SignatureFormat, content: Vec<u8>, signed: &Signed) {
+        self.encoded.push(Encoded { format, content });
+        self.key_id.clone_from(&signed.key_id);
+        self.key_version.clone_from(&signed.key_version);
+    }
+}
+
+/// One signature serves all formats of a file. Each format of an image has a payload of its own.
+fn make(
+    signer: &OpenSigner,
+    artifact: &Artifact,
+    plan: &places::Plan,
+    annotations: &BTreeMap<String, String>,
+) -> Result<Made, SignError> {
+    let mut made = Made::default();
+    if is_image(artifact) {
+        for format in plan.formats() {
+            let (content, signed) = sign_image(signer, artifact, format, annotations)?;
+            made.add(format, content, &signed);
+        }
+        return Ok(made);
+    }
+    let signed = signer.sign_bytes(artifact)?;
+    for format in plan.formats() {
+        let content = encode(signer, artifact, format, &signed.signature);
+        made.add(format, content, &signed);
+    }
+    Ok(made)
+}
+
+/// Whether it is signed by a statement about its digest, and not by its bytes.
+fn is_image(artifact: &Artifact) -> bool {
+    artifact.kind == ArtifactKind::ContainerImage
+}
+
+fn sign_image(
+    signer: &OpenSigner,
+    artifact: &Artifact,
+    format: SignatureFormat,
+    annotations: &BTreeMap<String, String>,
+) -> Result<(Vec<u8>, Signed), SignError> {
+    let digest = artifact
+        .digest(DigestAlgorithm::Sha256)
+        .ok_or_else(|| SignError::NoBytes(artifact.reference.clone()))?;
+    let repository = check::repository(artifact);
+    if format == SignatureFormat::Bundle {
+        let mut envelope = signing_statement(repository, digest, annotations);
+        let signed = signer.sign_payload(&envelope.to_signed())?;
+        envelope.signature = signed.signature.to_vec();
+        return Ok((encode_envelope(signer.public_key(), &envelope), signed));
+    }
+    let payload = encode_payload(repository, digest, annotations);
+    let signed = signer.sign_payload(&payload)?;
+    Ok((encode_signed_payload(payload, &signed.signature), signed))
+}
+
 fn encode(
     signer: &OpenSigner,
     artifact: &Artifact,
     format: SignatureFormat,
     signature: &Bytes,
-) -> Encoded {
-    let content = match (format, artifact.digest(signer.digest())) {
+) -> Vec<u8> {
+    match (format, artifact.digest(signer.digest())) {
         (SignatureFormat::Bundle, Some(digest)) => {
             encode_message_signature(signer.public_key(), digest, signature)
         }
         _ => encode_detached(signature),
-    };
-    Encoded { format, content }
+    }
 }
 
 /// What the key signs; SHA-256, by which the artifact is known; and what finding this key's earlier `.sig` takes.
@@ -308,19 +407,26 @@ fn digests(signer: &OpenSigner) -> Vec<DigestAlgorithm> {
 fn earlier(
     source: &Handle,
     artifact: &Artifact,
-    plan: &store::Plan,
+    plan: &places::Plan,
 ) -> Result<Vec<Candidate>, SignError> {
-    if !plan.writes_beside() {
+    let beside = plan.formats_beside();
+    if beside.is_empty() {
         return Ok(Vec::new());
     }
+    // An old `.sig` of a file is known by the bundle beside it; those of an image say themselves what they are.
+    let formats = if is_image(artifact) { &beside[..] } else { &[] };
     let Gathered {
         candidates,
         failures,
         ..
-    } = gather::beside(
-        source,
-        &artifact.reference,
-        artifact.digest(DigestAlgorithm::Sha256),
+    } = Gathered::read(
+        Pages::new(
+            source,
+            &artifact.reference,
+            artifact.digest(DigestAlgorithm::Sha256),
+            formats,
+        )
+        .all(),
     );
     for failure in failures {
         match failure {
@@ -357,8 +463,8 @@ fn verify_as_stranger(
         .map(|e| Candidate::read("the new signature", &e.content))
         .chain(earlier.iter().cloned())
         .collect();
-    let mut outcomes =
-        check::check(&keys, artifact, &candidates).map_err(|e| SignError::Artifact(e.into()))?;
+    let mut outcomes = check::check(&keys, &BTreeMap::new(), artifact, &candidates)
+        .map_err(|e| SignError::Artifact(e.into()))?;
     let earlier_outcomes = outcomes.split_off(encoded.len());
     match outcomes.iter().find_map(Outcome::reason) {
         None => Ok(earlier_outcomes),
@@ -372,5 +478,7 @@ fn verify_as_stranger(
     }
 }
 
+#[cfg(test)]
+mod image_tests;
 #[cfg(test)]
 mod tests;

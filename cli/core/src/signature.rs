@@ -1,13 +1,15 @@
-//! Files that hold signatures: bundles, and cosign's detached `.sig` (the Base64 of the raw signature).
+//! Files that hold signatures: bundles, cosign's detached `.sig` (the Base64 of the raw signature), and for images cosign's
+//! payload with the signature over it.
 
 use crate::bundle::Bundle;
-use crate::json::is_object;
-use crate::limits::MAX_DETACHED;
+use crate::json::{self, is_object};
+use crate::limits::{MAX_BUNDLE, MAX_DETACHED};
 use crate::text::printable;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
+use sigtool_sdk::types::SignedPayload;
 use std::fmt;
 
 /// What a file of signatures holds; told apart by its content, never by its name.
@@ -17,6 +19,8 @@ pub enum SignatureFile {
     Bundle(Box<Bundle>),
     /// A raw signature, without a word on who made it or of what.
     Detached(Vec<u8>),
+    /// A payload and the signature over it: cosign's own signature of an image.
+    SignedPayload(Box<SignedPayload>),
 }
 
 /// Why a file does not hold a signature.
@@ -61,6 +65,9 @@ impl SignatureFile {
     /// What is wrong, and where in the file.
     pub fn decode(content: &[u8]) -> Result<Self, Malformed> {
         if is_object(content) {
+            if let Some(signed) = decode_signed_payload(content)? {
+                return Ok(Self::SignedPayload(Box::new(signed)));
+            }
             Bundle::decode(content).map(|bundle| Self::Bundle(Box::new(bundle)))
         } else {
             decode_detached(content).map(Self::Detached)
@@ -99,6 +106,31 @@ pub fn decode_detached(content: &[u8]) -> Result<Vec<u8>, Malformed> {
         )),
     }
 }
+
+/// Reads what `cosign download signature` prints for one signature; none if it is another JSON object.
+fn decode_signed_payload(content: &[u8]) -> Result<Option<SignedPayload>, Malformed> {
+    let malformed = |what: String| Malformed::new(WHOLE, what);
+    // Cheap, and no bundle holds this key.
+    let names_it = content
+        .windows(SIGNED_PAYLOAD.len())
+        .any(|w| w == SIGNED_PAYLOAD.as_bytes());
+    if !names_it || content.len() > MAX_BUNDLE {
+        return Ok(None);
+    }
+    let value = json::parse(content).map_err(malformed)?;
+    if value.get(SIGNED_PAYLOAD).is_none() {
+        return Ok(None);
+    }
+    let signed: SignedPayload =
+        serde_json::from_value(value).map_err(|e| malformed(e.to_string()))?;
+    if signed.base64_signature.is_empty() {
+        return Err(malformed("the signature is empty".to_owned()));
+    }
+    Ok(Some(signed))
+}
+
+/// The key of the JSON object that only a payload with its signature has.
+const SIGNED_PAYLOAD: &str = "Base64Signature";
 
 /// Writes a detached signature as cosign does into a file: Base64, no line end.
 #[must_use]

@@ -100,6 +100,8 @@ pub enum Reason {
     },
     /// Every place was asked, and none has a signature.
     NoSignature,
+    /// The same for an image, whose signature may lie in the store of another machine.
+    NoSignatureHere,
     /// A good envelope, but the claim in it is of another sort.
     NotASignature {
         /// Where it is.
@@ -115,6 +117,20 @@ pub enum Reason {
         signed: Vec<NamedKey>,
         /// Those listed who have not.
         missing: Vec<NamedKey>,
+    },
+    /// A trusted key signed the artifact, but without an annotation that is demanded.
+    OtherAnnotation {
+        /// Where it is.
+        signature: String,
+        /// The trusted key that signed.
+        key: NamedKey,
+        /// The annotation.
+        annotation: String,
+        /// The value that is demanded.
+        wanted: String,
+        /// The value that was signed, if there is one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        found: Option<String>,
     },
     /// It says it is for other bytes; an Ed25519 signature over them cannot be checked without them.
     OtherArtifact {
@@ -196,9 +212,10 @@ impl Reason {
             Self::ChangedArtifact { .. } => "changed-artifact",
             Self::DoesNotVerify { .. } => "does-not-verify",
             Self::Malformed { .. } => "malformed",
-            Self::NoSignature => "no-signature",
+            Self::NoSignature | Self::NoSignatureHere => "no-signature",
             Self::NotASignature { .. } => "not-a-signature",
             Self::NotEnoughSigners { .. } => "not-enough-signers",
+            Self::OtherAnnotation { .. } => "other-annotation",
             Self::OtherArtifact { .. } => "other-artifact",
             Self::PayloadUnreadable { .. } => "payload-unreadable",
             Self::PlaceFailed { .. } => "place-failed",
@@ -239,6 +256,9 @@ impl fmt::Display for Reason {
                 write!(f, "`{signature}` is malformed: {what}")
             }
             Self::NoSignature => f.write_str("no signature found beside the artifact"),
+            Self::NoSignatureHere => f.write_str(
+                "no signature found, neither beside the image nor in the local store; the machine that signed it may keep one",
+            ),
             Self::NotASignature { signature, claims } => write!(
                 f,
                 "`{signature}` is signed, but is no signature of the artifact: it claims `{claims}`"
@@ -257,6 +277,22 @@ impl fmt::Display for Reason {
                     write!(f, ": {}", List(signed))?;
                 }
                 write!(f, "; no signature by {}", List(missing))
+            }
+            Self::OtherAnnotation {
+                signature,
+                key,
+                annotation,
+                wanted,
+                found,
+            } => {
+                write!(
+                    f,
+                    "`{signature}` is signed by the key {key}, but not with the annotation `{annotation}={wanted}`: "
+                )?;
+                match found {
+                    Some(found) => write!(f, "it says `{annotation}={found}`"),
+                    None => write!(f, "it has no `{annotation}`"),
+                }
             }
             Self::OtherArtifact {
                 signature,

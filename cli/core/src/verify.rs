@@ -1,16 +1,19 @@
-//! Verifying an artifact: its signatures are found and read first, so that its bytes are read once for all of them.
+//! Verifying an artifact: the signatures of a file are found and read first, so that its bytes are read once for all of them; those
+//! of an image place by place, until there are enough.
 
 pub(crate) mod check;
 pub(crate) mod gather;
 
 use crate::policy::Policy;
+use crate::signature::SignatureFile;
+use crate::store::Store;
 use crate::verification::{NamedKey, Reason, Signer, Verification};
 use check::Outcome;
-use gather::{Candidate, Gathered};
+use gather::{Candidate, Gathered, Pages};
 use serde::Serialize;
 use sigtool_sdk::connection::Handle;
 use sigtool_sdk::source::{Resolve, ResolveArgs};
-use sigtool_sdk::types::{Artifact, DigestAlgorithm};
+use sigtool_sdk::types::{Artifact, DigestAlgorithm, SignatureFormat};
 use sigtool_sdk::{Error, ErrorCode, Result};
 
 /// A file of signatures that the user gave; its format is told by its content.
@@ -56,46 +59,169 @@ pub struct CheckedSignature {
     pub unverified_log_entries: usize,
 }
 
+/// What is to be verified, and where its signatures may be.
+#[derive(Clone, Debug)]
+pub struct VerifyingRequest<'a> {
+    /// What the source takes: an absolute path for a file.
+    pub reference: &'a str,
+    /// Whether such a reference may come to name another artifact, as an image's tag may; the source then resolves it to one that
+    /// does not (capability `source.pins`).
+    pub pins: bool,
+    /// Signatures that the user gave. If there is none, those are looked at that the source and the store keep.
+    pub given: &'a [GivenSignature],
+    /// The local store, if there is one, or why it cannot be read; for artifacts with such references only.
+    pub store: Result<Option<&'a Store>>,
+    /// What is demanded.
+    pub policy: &'a Policy,
+}
+
+/// A place where signatures are looked for.
+enum Place<'a> {
+    Beside(&'static [SignatureFormat]),
+    Given,
+    InStore(&'a Result<Option<&'a Store>>),
+}
+
+impl VerifyingRequest<'_> {
+    /// In the order in which they are asked, until the policy is met. A place of its own for each format: one that fails does
+    /// not keep the next from being asked.
+    fn places(&self) -> Vec<Place<'_>> {
+        if !self.given.is_empty() {
+            return vec![Place::Given];
+        }
+        if !self.pins {
+            return vec![Place::Beside(&[])];
+        }
+        vec![
+            Place::Beside(&[SignatureFormat::Bundle]),
+            Place::Beside(&[SignatureFormat::Cosign]),
+            Place::InStore(&self.store),
+        ]
+    }
+
+    /// What a place holds, in parts. The bytes of a file are read once, so that its signatures are all wanted before.
+    fn look<'a>(
+        &'a self,
+        source: &'a Handle,
+        place: &Place<'a>,
+        artifact: Option<&'a Artifact>,
+    ) -> Box<dyn Iterator<Item = Gathered> + 'a> {
+        let digest = artifact.and_then(|a| a.digest(DigestAlgorithm::Sha256));
+        let reference = artifact.map_or(self.reference, |a| &a.reference);
+        match (place, digest) {
+            (Place::Beside(formats), Some(_)) => {
+                Box::new(Pages::new(source, reference, digest, formats).map(Gathered::read))
+            }
+            (Place::Beside(formats), None) => {
+                let all = Pages::new(source, reference, None, formats).all();
+                Box::new(std::iter::once(Gathered::read(all)))
+            }
+            (Place::Given, _) => Box::new(std::iter::once(gather::given(self.given))),
+            (Place::InStore(store), Some(digest)) => {
+                let kept = gather::list_in_store(store, digest);
+                Box::new(std::iter::once(Gathered::read(kept)))
+            }
+            (Place::InStore(_), None) => Box::new(std::iter::empty()),
+        }
+    }
+
+    fn nothing_found(&self) -> Reason {
+        if self.pins && self.given.is_empty() {
+            Reason::NoSignatureHere
+        } else {
+            Reason::NoSignature
+        }
+    }
+}
+
 /// Verifies an artifact against a policy.
-///
-/// The signatures are those given, or if none is given, those that the source keeps beside the artifact. `reference` is what
-/// the source takes for both: an absolute path for a file.
 ///
 /// # Errors
 ///
 /// The artifact itself cannot be had: it is missing, is no artifact, or changed meanwhile. All that concerns signatures is in
 /// the verdict.
-pub fn verify_artifact(
-    source: &Handle,
-    reference: &str,
-    given: &[GivenSignature],
-    policy: &Policy,
-) -> Result<Verified> {
-    let gathered = if given.is_empty() {
-        gather::beside(source, reference, None)
+pub fn verify_artifact(source: &Handle, request: &VerifyingRequest<'_>) -> Result<Verified> {
+    let mut seen = Seen::default();
+    let artifact = if request.pins {
+        // A manifest is small: every digest that a signature may be about, at once.
+        let (artifact, notes) = resolve(source, request.reference, &DigestAlgorithm::ALL)?;
+        seen.notes.extend(notes);
+        for place in request.places() {
+            for gathered in request.look(source, &place, Some(&artifact)) {
+                seen.check(request.policy, &artifact, gathered)?;
+                if seen.is_enough(request.policy) {
+                    break;
+                }
+            }
+            if seen.is_enough(request.policy) {
+                break;
+            }
+        }
+        artifact
     } else {
-        gather::given(given)
+        let mut gathered = Gathered::default();
+        for place in request.places() {
+            for part in request.look(source, &place, None) {
+                gathered.extend(part);
+            }
+        }
+        let digests = check::wanted_digests(request.policy.keys(), &gathered.candidates);
+        let (artifact, notes) = resolve(source, request.reference, &digests)?;
+        gathered.notes.extend(notes);
+        seen.check(request.policy, &artifact, gathered)?;
+        artifact
     };
-    let Gathered {
-        candidates,
-        mut failures,
-        unread,
-        mut notes,
-    } = gathered;
-    failures.extend(unread);
-    let digests = check::wanted_digests(policy.keys(), &candidates);
-    let (artifact, more) = resolve(source, reference, &digests)?;
-    notes.extend(more);
-    let outcomes = check::check(policy.keys(), &artifact, &candidates)?;
-    let checked = report(policy, &candidates, &outcomes);
-    let (verification, more) = decide(policy, &checked, failures);
-    notes.extend(more);
+    let (verification, more) = decide(
+        request.policy,
+        &seen.checked,
+        seen.failures,
+        request.nothing_found(),
+    );
+    seen.notes.extend(more);
     Ok(Verified {
         artifact,
         verification,
-        checked,
-        notes,
+        checked: seen.checked,
+        notes: seen.notes,
     })
+}
+
+/// What has been looked at so far.
+#[derive(Default)]
+struct Seen {
+    checked: Vec<CheckedSignature>,
+    failures: Vec<Reason>,
+    notes: Vec<String>,
+    /// What was attached lies in the local store too, and is looked at once.
+    files: Vec<SignatureFile>,
+}
+
+impl Seen {
+    fn check(&mut self, policy: &Policy, artifact: &Artifact, found: Gathered) -> Result<()> {
+        let Gathered {
+            mut candidates,
+            failures,
+            unread,
+            notes,
+        } = found;
+        self.failures.extend(failures.into_iter().chain(unread));
+        self.notes.extend(notes);
+        candidates.retain(|candidate| match &candidate.file {
+            Ok(file) if candidate.is_in_store() => !self.files.contains(file),
+            Ok(file) => {
+                self.files.push(file.clone());
+                true
+            }
+            Err(_) => true,
+        });
+        let outcomes = check::check(policy.keys(), policy.annotations(), artifact, &candidates)?;
+        self.checked.extend(report(policy, &candidates, &outcomes));
+        Ok(())
+    }
+
+    fn is_enough(&self, policy: &Policy) -> bool {
+        signers(policy, &self.checked).len() >= policy.required()
+    }
 }
 
 /// Asks the source for an artifact with these digests, once.
@@ -154,6 +280,7 @@ fn decide(
     policy: &Policy,
     checked: &[CheckedSignature],
     failures: Vec<Reason>,
+    nothing_found: Reason,
 ) -> (Verification, Vec<String>) {
     let signers = signers(policy, checked);
     let (open, closed): (Vec<Reason>, Vec<Reason>) = checked
@@ -175,7 +302,7 @@ fn decide(
         return (Verification::Inconclusive { reasons }, Vec::new());
     }
     if reasons.is_empty() {
-        reasons.push(Reason::NoSignature);
+        reasons.push(nothing_found);
     }
     (Verification::Refused { reasons }, Vec::new())
 }

@@ -5,6 +5,7 @@ mod backend_check;
 mod config;
 mod init;
 mod inspect;
+mod inspect_image;
 mod key;
 mod profile;
 mod sign;

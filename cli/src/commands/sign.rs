@@ -1,19 +1,24 @@
 //! `sigtool sign`: one unlock, many artifacts, and one failure does not lose the others.
 
 use super::Outcome;
-use crate::app::{App, SignerInUse, SourceInUse};
+use crate::app::{App, SignerInUse};
 use crate::args::{Sign, SignatureFormat};
 use crate::batch::{self, Expanded, Item, Places, STDIN, Tally};
 use crate::config::Profile;
 use crate::error::{CommandError, Failure, why};
+use crate::expand::expand;
 use crate::host;
-use crate::output::clean;
+use crate::output::{Ticker, clean};
+use crate::sources::{SourceInUse, SourceOf, Sources};
 use serde::Serialize;
 use sigtool_core::key::key_hint;
-use sigtool_core::sign::{Destination, SignError, SignedArtifact, SigningRequest};
-use sigtool_core::sign_artifact;
+use sigtool_core::sign::{Destination, Place, SignError, SignedArtifact, SigningRequest, Stored};
+use sigtool_core::{Store, sign_artifact};
 use sigtool_sdk::ErrorCode;
-use sigtool_sdk::types::{Artifact, ArtifactKind, KeyAlgorithm, SignatureFormat as Format};
+use sigtool_sdk::types::{
+    Artifact, ArtifactKind, DigestAlgorithm, KeyAlgorithm, SignatureFormat as Format,
+};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 pub(super) fn run(app: &App, args: &Sign) -> Outcome {
@@ -27,44 +32,146 @@ pub(super) fn run(app: &App, args: &Sign) -> Outcome {
             "nothing is signed without it",
         ));
     }
-    about_images(app, &profile);
-    let formats = formats(args, profile.signature_format.value);
-    let source = app.source(&profile)?;
-    let expanded = batch::expand("sign", &args.artifacts, &source, &app.settings)?;
+    let sources = Sources::new(app, &profile);
+    let expanded = expand("sign", &args.artifacts, &sources)?;
+    let wanted = Wanted::new(args, &profile);
     check_single(args, &expanded)?;
+    check_files(app, args, &profile, &expanded)?;
     for note in &expanded.notes {
         app.ui.note(&clean(&app.relative(note)));
     }
     let opening = app.opening(args.key.as_deref(), &profile)?;
+    let images = expanded.has(SourceOf::Images);
+    let store = if images { store(app, &wanted)? } else { None };
     // If there is nothing to sign, nobody is asked for a password.
     let signer = match expanded.found().next() {
         Some(_) => Some(app.signer(opening)?),
         None => None,
     };
+    let work = Work {
+        wanted: &wanted,
+        sources: &sources,
+        store: store.as_ref(),
+    };
+    let ticker = Ticker::new(&app.ui, "signing", expanded.items.len());
     let tally = batch::run(
         &expanded.items,
-        app.jobs()?,
+        app.jobs(images),
         args.artifacts.fail_fast,
         |item| match &signer {
-            Some(signer) => sign(args, &formats, &source, signer, item).map(|s| (signer, s)),
+            Some(signer) => work.sign(signer, item).map(|s| (signer, s)),
             None => Err(CommandError::bug("an artifact was not expected")),
         },
         |_| false,
-        |shown, result| report(app, shown, result),
+        |shown, result| {
+            ticker.done();
+            report(app, shown, result)
+        },
     );
+    drop(ticker);
     app.ui.end_items();
+    if images && tally.done > 0 {
+        say_where(app, &wanted);
+    }
     summary(app, &tally, expanded.items.len());
     Ok(tally.exit_code())
 }
 
-/// Settings of a profile that only images have: a profile may serve both, so they are no mistake.
-fn about_images(app: &App, profile: &Profile) {
+/// What the flags and the profile ask for, the same for every artifact.
+struct Wanted<'a> {
+    args: &'a Sign,
+    formats: Vec<Format>,
+    attach: bool,
+    annotations: BTreeMap<String, String>,
+}
+
+impl<'a> Wanted<'a> {
+    fn new(args: &'a Sign, profile: &Profile) -> Self {
+        let profiles = profile.annotations.iter();
+        let annotations = profiles
+            .map(|(key, value)| (key.clone(), value.value.clone()))
+            .chain(args.annotations.iter().cloned())
+            .collect();
+        Self {
+            args,
+            formats: formats(args, profile.signature_format.value),
+            attach: args.attach || profile.attach.value && !args.no_attach,
+            annotations,
+        }
+    }
+
+    /// Whether an image's signature goes to the local store and nowhere else.
+    fn stays_here(&self) -> bool {
+        !self.attach && self.args.bundle.is_none() && self.args.signature.is_none()
+    }
+}
+
+/// What only images have: in a profile, which may serve both, it is no mistake; as a flag for a file it is one.
+fn check_files(
+    app: &App,
+    args: &Sign,
+    profile: &Profile,
+    expanded: &Expanded,
+) -> Result<(), CommandError> {
+    let Some(file) = expanded.found().find(|i| i.source == SourceOf::Files) else {
+        return Ok(());
+    };
+    let refused = |flag: &str, why: &str| {
+        let file = clean(&file.shown);
+        Err(
+            CommandError::input(format!("`{flag}` is for images, and `{file}` is a file"))
+                .because(why)
+                .hint(format!("sign `{file}` by itself, without `{flag}`")),
+        )
+    };
+    if !args.annotations.is_empty() {
+        return refused("--annotations", "a file's signature has no place for them");
+    }
+    if args.append {
+        return refused("--append", "beside a file each signer has one signature");
+    }
+    if args.attach && !expanded.has(SourceOf::Images) {
+        return refused("--attach", "a file's signature always lies beside it");
+    }
     if !profile.annotations.is_empty() {
         app.ui.note("the profile's annotations are signed with images only: a file's signature has no place for them");
     }
     if profile.attach.value {
         app.ui
             .trace("`attach` is for images: a file's signature always lies beside it");
+    }
+    Ok(())
+}
+
+/// The local store. If the signatures go elsewhere too, one that cannot be used is no reason not to sign.
+fn store(app: &App, wanted: &Wanted<'_>) -> Result<Option<Store>, CommandError> {
+    let cannot = match app.folders.store() {
+        Some(path) => match Store::open(&path) {
+            Ok(store) => return Ok(Some(store)),
+            Err(error) => error.to_string(),
+        },
+        None => "there is no HOME, so there is no place for it".to_owned(),
+    };
+    if wanted.stays_here() {
+        return Err(
+            CommandError::could_not_tell("there is no place to keep the signature in")
+                .because(cannot)
+                .hint("push it beside the image: add `--attach`")
+                .hint("or write it to a file: `--bundle FILE`"),
+        );
+    }
+    app.ui.note(&format!(
+        "the signatures are not kept in the local store: {cannot}"
+    ));
+    Ok(None)
+}
+
+/// Who signs an image for the first time may think that others see it.
+fn say_where(app: &App, wanted: &Wanted<'_>) {
+    if wanted.stays_here() {
+        app.ui.note(
+            "the signature is on this machine only: `--attach` pushes it beside the image, `sigtool inspect IMAGE --bundle FILE` writes it out",
+        );
     }
 }
 
@@ -108,45 +215,56 @@ fn check_single(args: &Sign, expanded: &Expanded) -> Result<(), CommandError> {
     Ok(())
 }
 
-fn sign(
-    args: &Sign,
-    formats: &[Format],
-    source: &SourceInUse,
-    signer: &SignerInUse,
-    item: &Item,
-) -> Result<SignedArtifact, CommandError> {
-    let at = |path: &Option<PathBuf>, suffix: &str| {
-        path.as_deref()
-            .map(|path| batch::destination(path, item, suffix))
-    };
-    let bundle = at(&args.bundle, ".sigstore.json");
-    let signature = at(&args.signature, ".sig");
-    let placed = |format: &Format| match format {
-        Format::Bundle => bundle.is_some(),
-        _ => signature.is_some(),
-    };
-    if item.from_stdin && !formats.iter().all(placed) {
-        return Err(
-            CommandError::input("standard input has no file to put a signature beside")
-                .hint("say where it goes: --bundle FILE, or --signature FILE"),
-        );
+/// What signing one artifact takes.
+struct Work<'a> {
+    wanted: &'a Wanted<'a>,
+    sources: &'a Sources<'a>,
+    store: Option<&'a Store>,
+}
+
+impl Work<'_> {
+    fn sign(&self, signer: &SignerInUse, item: &Item) -> Result<SignedArtifact, CommandError> {
+        let args = self.wanted.args;
+        let source = self.sources.get(item.source)?;
+        let at = |path: &Option<PathBuf>, suffix: &str| {
+            path.as_deref()
+                .map(|path| batch::destination(path, item, suffix))
+        };
+        let destination = Destination {
+            attach: self.wanted.attach,
+            bundle: at(&args.bundle, ".sigstore.json"),
+            signature: at(&args.signature, ".sig"),
+        };
+        self.check_stdin(item, &destination)?;
+        let named = item.from_stdin.then(|| STDIN.to_owned());
+        let request = SigningRequest {
+            reference: item.reference.clone(),
+            name: args.name.clone().or(named),
+            version: args.artifact_version.clone(),
+            formats: self.wanted.formats.clone(),
+            destination,
+            annotations: self.wanted.annotations.clone(),
+            append: args.append,
+        };
+        let mut signed = sign_artifact(&source.handle, &signer.signer, self.store, request)
+            .map_err(|error| failed(source, signer, item, error))?;
+        item.name_in(&mut signed.artifact);
+        Ok(signed)
     }
-    let named = item.from_stdin.then(|| STDIN.to_owned());
-    let request = SigningRequest {
-        reference: item.reference.clone(),
-        name: args.name.clone().or(named),
-        version: args.artifact_version.clone(),
-        formats: formats.to_vec(),
-        destination: if bundle.is_some() || signature.is_some() {
-            Destination::To { bundle, signature }
-        } else {
-            Destination::Beside
-        },
-    };
-    let mut signed = sign_artifact(&source.handle, &signer.signer, request)
-        .map_err(|error| failed(source, signer, item, error))?;
-    item.name_in(&mut signed.artifact);
-    Ok(signed)
+
+    fn check_stdin(&self, item: &Item, to: &Destination) -> Result<(), CommandError> {
+        let placed = |format: &Format| match format {
+            Format::Bundle => to.bundle.is_some(),
+            _ => to.signature.is_some(),
+        };
+        if item.from_stdin && !self.wanted.formats.iter().all(placed) {
+            return Err(CommandError::input(
+                "standard input has no file to put a signature beside",
+            )
+            .hint("say where it goes: --bundle FILE, or --signature FILE"));
+        }
+        Ok(())
+    }
 }
 
 fn failed(
@@ -183,6 +301,7 @@ fn failed(
         error @ (SignError::Destination(_) | SignError::NoBytes(_)) => {
             CommandError::input(message).because(error)
         }
+        SignError::Store(error) => CommandError::could_not_tell(message).because(error),
         SignError::Write { path, error } => CommandError::could_not_tell(message).because(format!(
             "cannot write `{}`: {}",
             path.display(),
@@ -235,6 +354,8 @@ struct Signer<'a> {
 #[derive(Serialize)]
 struct Signature {
     format: &'static str,
+    place: Place,
+    /// Absolute if it is a path.
     location: PathBuf,
     replaced: bool,
 }
@@ -268,11 +389,6 @@ fn report(
         let note = app.relative(note);
         app.ui.note(&format!("{}: {}", clean(shown), clean(&note)));
     }
-    let places: Vec<_> = signed
-        .stored
-        .iter()
-        .map(|stored| clean(&app.short(Path::new(&stored.location))))
-        .collect();
     let row = Row {
         artifact: shown,
         status: "signed",
@@ -289,7 +405,8 @@ fn report(
             .iter()
             .map(|stored| Signature {
                 format: stored.format.as_str(),
-                location: absolute(&stored.location),
+                place: stored.place,
+                location: location(&signed.artifact, stored),
                 replaced: stored.replaced,
             })
             .collect(),
@@ -306,20 +423,49 @@ fn report(
             "signed{again} {}{} → {}",
             clean(shown),
             describe(shown, &signed.artifact),
-            places.join(", ")
+            places(app, &signed).join(", ")
         ),
         &row,
     );
     None
 }
 
-/// For a program in another folder; a source's own names stay.
-fn absolute(location: &str) -> PathBuf {
-    std::path::absolute(location).unwrap_or_else(|_| location.into())
+/// For a program in another folder; what is no path stays.
+fn location(artifact: &Artifact, stored: &Stored) -> PathBuf {
+    let is_path = match stored.place {
+        Place::Beside => artifact.kind != ArtifactKind::ContainerImage,
+        Place::File => true,
+        Place::Store => false,
+    };
+    if is_path {
+        return std::path::absolute(&stored.location).unwrap_or_else(|_| (&stored.location).into());
+    }
+    (&stored.location).into()
+}
+
+/// Where the signatures went, for people. The local store is told of only where it is the one place.
+fn places(app: &App, signed: &SignedArtifact) -> Vec<String> {
+    let elsewhere = signed.stored.iter().any(|s| s.place != Place::Store);
+    let mut places: Vec<String> = signed
+        .stored
+        .iter()
+        .filter(|stored| !elsewhere || stored.place != Place::Store)
+        .map(|stored| clean(&app.short(Path::new(&stored.location))))
+        .collect();
+    places.dedup();
+    places
 }
 
 /// ` (helm-chart app 1.2.0)`; nothing if that says no more than the path does.
 pub(super) fn describe(shown: &str, artifact: &Artifact) -> String {
+    if artifact.kind == ArtifactKind::ContainerImage {
+        // Its name is what was typed; what it stands for is the digest.
+        let digest = artifact.digest(DigestAlgorithm::Sha256);
+        let digest = digest
+            .map(ToString::to_string)
+            .filter(|d| !shown.contains(d));
+        return digest.map_or_else(String::new, |digest| format!(" ({digest})"));
+    }
     let said = shown == "-" && artifact.name == STDIN
         || Path::new(shown)
             .file_name()

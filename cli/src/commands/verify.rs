@@ -1,19 +1,24 @@
 //! `sigtool verify`: valid, refused, or could not tell. Never without a policy.
 
 use super::Outcome;
-use crate::app::{App, SourceInUse, working_folder};
+use crate::app::{App, working_folder};
 use crate::args::Verify;
 use crate::batch::{self, Item, Places, STDIN};
 use crate::config::profile::VerifySettings;
 use crate::config::settings::Require as Wanted;
 use crate::config::{KeyText, Profile};
 use crate::error::{CommandError, Failure, why};
-use crate::output::{clean, plural};
+use crate::expand::expand;
+use crate::output::{Ticker, clean, plural};
+use crate::sources::{SourceOf, Sources};
 use serde::Serialize;
 use sigtool_core::key::parse_public_key;
 use sigtool_core::policy::{Require, TrustedKey};
 use sigtool_core::verify::CheckedSignature;
-use sigtool_core::{GivenSignature, Policy, Reason, Verification, Verified, verify_artifact};
+use sigtool_core::{
+    GivenSignature, Policy, Reason, Store, Verification, Verified, VerifyingRequest,
+    verify_artifact,
+};
 use sigtool_sdk::types::{Artifact, Digest};
 use std::io::Read as _;
 use std::path::Path;
@@ -24,24 +29,48 @@ const MAX_FILE: u64 = 16 * 1024 * 1024;
 pub(super) fn run(app: &App, args: &Verify) -> Outcome {
     let profile = app.profile()?;
     let policies = policies(app, args, &profile)?;
-    let source = app.source(&profile)?;
-    let expanded = batch::expand("verify", &args.artifacts, &source, &app.settings)?;
+    let sources = Sources::new(app, &profile);
+    let expanded = expand("verify", &args.artifacts, &sources)?;
     let places = Places {
         bundle: args.bundle.as_deref(),
         signature: args.signature.as_deref(),
     };
     places.check(&expanded)?;
+    if let Some(file) = expanded.found().find(|i| i.source == SourceOf::Files)
+        && !args.annotations.is_empty()
+    {
+        let file = clean(&file.shown);
+        return Err(CommandError::input(format!(
+            "`--annotations` is for images, and `{file}` is a file"
+        ))
+        .because("a file's signature has no place for them")
+        .hint(format!(
+            "verify `{file}` by itself, without `--annotations`"
+        )));
+    }
     for note in &expanded.notes {
         app.ui.note(&clean(&app.relative(note)));
     }
+    let images = expanded.has(SourceOf::Images);
+    let work = Work {
+        places: &places,
+        demands: &policies,
+        sources: &sources,
+        store: if images { store(app) } else { Ok(None) },
+    };
+    let ticker = Ticker::new(&app.ui, "verifying", expanded.items.len());
     let tally = batch::run(
         &expanded.items,
-        app.jobs()?,
+        app.jobs(images),
         args.artifacts.fail_fast,
-        |item| verify(&places, &policies, &source, item),
+        |item| work.verify(item),
         |judged| !judged.is_valid(),
-        |shown, result| report(app, shown, result),
+        |shown, result| {
+            ticker.done();
+            report(app, shown, result)
+        },
     );
+    drop(ticker);
     app.ui.end_items();
     if expanded.items.len() > 1 {
         app.ui.say(&super::summary_text("valid", &tally, |failure| {
@@ -57,8 +86,9 @@ pub(super) fn run(app: &App, args: &Verify) -> Outcome {
 
 /// What must hold: the policy of the command line or of the profile, and the one that this system demands of everyone.
 fn policies(app: &App, args: &Verify, profile: &Profile) -> Result<Vec<Demand>, CommandError> {
+    let annotations = args.annotations.iter().cloned().collect();
     let asked = Demand {
-        policy: asked_policy(app, args, profile)?,
+        policy: asked_policy(app, args, profile)?.with_annotations(annotations),
         of_machine: None,
     };
     let mut demands = vec![asked];
@@ -220,51 +250,91 @@ fn read(path: &Path) -> std::io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn verify(
-    places: &Places<'_>,
-    demands: &[Demand],
-    source: &SourceInUse,
-    item: &Item,
-) -> Result<Judged, CommandError> {
-    let given = given(places, item)?;
-    let cannot = || format!("cannot verify `{}`", clean(&item.shown));
-    if item.from_stdin && given.is_empty() {
-        return Err(CommandError::input(cannot())
-            .because("standard input has no signatures beside it")
-            .hint("name one: --bundle FILE, or --signature FILE"));
+/// The local store, if there is one yet; or why it cannot be read.
+pub(super) fn store(app: &App) -> Result<Option<Store>, sigtool_sdk::Error> {
+    match app.folders.store() {
+        Some(path) => Ok(Store::open_to_read(&path)?),
+        None => Ok(None),
     }
-    let mut judged: Option<Judged> = None;
-    let mut read: Option<Vec<Digest>> = None;
-    for demand in demands {
-        let this = Judged {
-            verified: verify_artifact(&source.handle, &item.reference, &given, &demand.policy)
-                .map_err(|error| source.failed(cannot(), error))?,
-            of_machine: demand.of_machine.clone(),
+}
+
+/// What verifying one artifact takes.
+struct Work<'a> {
+    places: &'a Places<'a>,
+    demands: &'a [Demand],
+    sources: &'a Sources<'a>,
+    store: Result<Option<Store>, sigtool_sdk::Error>,
+}
+
+impl Work<'_> {
+    fn verify(&self, item: &Item) -> Result<Judged, CommandError> {
+        let given = given(self.places, item)?;
+        let cannot = || format!("cannot verify `{}`", clean(&item.shown));
+        if item.from_stdin && given.is_empty() {
+            return Err(CommandError::input(cannot())
+                .because("standard input has no signatures beside it")
+                .hint("name one: --bundle FILE, or --signature FILE"));
+        }
+        let mut judged: Option<Judged> = None;
+        let mut reference = item.reference.clone();
+        let mut read: Option<Vec<Digest>> = None;
+        for demand in self.demands {
+            let this = self.judge(demand, item, &reference, &given, &cannot)?;
+            let artifact = &this.verified.artifact;
+            // Two policies are met by one artifact only if both have seen the same bytes.
+            let digests = &artifact.digests;
+            if read.as_ref().is_some_and(|before| !same(before, digests)) {
+                return Err(CommandError::could_not_tell(cannot())
+                    .because("it changed while it was read")
+                    .hint("verify it again once nobody writes it"));
+            }
+            read = Some(digests.clone());
+            reference.clone_from(&artifact.reference);
+            // The first that is not met is the answer; what all of them find is told by the first.
+            let met = this.is_valid();
+            if judged.is_none() || !met {
+                judged = Some(this);
+            }
+            if !met {
+                break;
+            }
+        }
+        let mut judged = judged.ok_or_else(|| CommandError::bug("there was no policy"))?;
+        let artifact = &mut judged.verified.artifact;
+        item.name_in(artifact);
+        if item.from_stdin {
+            artifact.name = STDIN.to_owned();
+        }
+        Ok(judged)
+    }
+
+    fn judge(
+        &self,
+        demand: &Demand,
+        item: &Item,
+        reference: &str,
+        given: &[GivenSignature],
+        cannot: &dyn Fn() -> String,
+    ) -> Result<Judged, CommandError> {
+        let source = self.sources.get(item.source)?;
+        let request = VerifyingRequest {
+            reference,
+            pins: source.pins,
+            given,
+            store: self
+                .store
+                .as_ref()
+                .map(Option::as_ref)
+                .map_err(Clone::clone),
+            policy: &demand.policy,
         };
-        // Two policies are met by one file only if both have seen the same bytes.
-        let digests = &this.verified.artifact.digests;
-        if read.as_ref().is_some_and(|before| !same(before, digests)) {
-            return Err(CommandError::could_not_tell(cannot())
-                .because("it changed while it was read")
-                .hint("verify it again once nobody writes it"));
-        }
-        read = Some(digests.clone());
-        // The first that is not met is the answer; what all of them find is told by the first.
-        let met = this.is_valid();
-        if judged.is_none() || !met {
-            judged = Some(this);
-        }
-        if !met {
-            break;
-        }
+        let verified = verify_artifact(&source.handle, &request)
+            .map_err(|error| source.failed(cannot(), error))?;
+        Ok(Judged {
+            verified,
+            of_machine: demand.of_machine.clone(),
+        })
     }
-    let mut judged = judged.ok_or_else(|| CommandError::bug("there was no policy"))?;
-    let artifact = &mut judged.verified.artifact;
-    item.name_in(artifact);
-    if item.from_stdin {
-        artifact.name = STDIN.to_owned();
-    }
-    Ok(judged)
 }
 
 /// Whether two readings gave the same digest: SHA-256 is always among them.

@@ -32,7 +32,7 @@ const PREFIX: &str = "SIGTOOL_";
 pub(crate) const CONFIG: &str = "SIGTOOL_CONFIG";
 
 /// Every variable, in alphabetical order.
-pub(crate) const VARIABLES: [Variable; 9] = [
+pub(crate) const VARIABLES: [Variable; 12] = [
     Variable {
         name: "SIGTOOL_COLOR",
         summary: "colours: auto, always or never",
@@ -72,6 +72,21 @@ pub(crate) const VARIABLES: [Variable; 9] = [
         name: "SIGTOOL_PROFILE",
         summary: "the profile to use when --profile is not given",
         setting: Some(("default_profile", Reads::Text)),
+    },
+    Variable {
+        name: "SIGTOOL_REGISTRY",
+        summary: "the registry that SIGTOOL_REGISTRY_USERNAME and SIGTOOL_REGISTRY_PASSWORD are for, as in ghcr.io",
+        setting: None,
+    },
+    Variable {
+        name: "SIGTOOL_REGISTRY_PASSWORD",
+        summary: "the password or token for that registry",
+        setting: None,
+    },
+    Variable {
+        name: "SIGTOOL_REGISTRY_USERNAME",
+        summary: "the user name for that registry",
+        setting: None,
     },
     Variable {
         name: "SIGTOOL_TIMEOUT",

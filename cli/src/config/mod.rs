@@ -34,7 +34,7 @@ use profile::Reading;
 pub(crate) use profile::{BackendTable, Profile, SettingValue};
 pub(crate) use secret::SecretReference;
 pub(crate) use settings::KeyText;
-use settings::{Choice, Grant};
+use settings::{Choice, Grant, Network};
 use sigtool_sdk::manifest::Manifest;
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
@@ -213,6 +213,13 @@ impl Config {
     /// What nothing overrides.
     pub(crate) fn policy(&self) -> &Ceiling {
         &self.ceiling
+    }
+
+    /// The way to the network.
+    pub(crate) fn network(&self) -> Network {
+        let node = self.tree.child("network");
+        node.and_then(|node| Network::read(node, self.home.as_deref()).ok())
+            .unwrap_or_default()
     }
 
     /// Whether no network connection may be opened.

@@ -2,7 +2,7 @@
 //!
 //! The settings of a backend's own table stand in the backend's manifest; [`profile`](super::profile) checks them.
 
-use super::settings::{Choice, Grant, KeyText, Require, duration, jobs};
+use super::settings::{Choice, Grant, KeyText, Network, Require, duration, jobs};
 use super::value::{Data, Node, below};
 use crate::args::SignatureFormat;
 use crate::error::CommandError;
@@ -57,6 +57,7 @@ pub(crate) const TOP: &[Known] = &[
         "a number",
         "how many artifacts are worked on at once",
     ),
+    known("network", "a table", "the way to the network"),
     known(
         "offline",
         "true or false",
@@ -170,6 +171,22 @@ pub(crate) const COMMANDS: &[Known] = &[known(
     "whether `sigtool-NAME` on the PATH runs as `sigtool NAME`",
 )];
 
+/// The settings of `network`.
+pub(crate) const NETWORK: &[Known] = &[
+    known(
+        "ca_file",
+        "a path",
+        "PEM certificates of authorities to trust beside the system's",
+    ),
+    known("http_proxy", "a URL", "the proxy for http:"),
+    known("https_proxy", "a URL", "the proxy for https:"),
+    known(
+        "no_proxy",
+        "a list of hosts",
+        "the hosts that are reached without a proxy",
+    ),
+];
+
 /// The backends that come with sigtool, those included that a build may lack.
 pub(crate) const FIRST_PARTY: [&str; 14] = [
     "aws",
@@ -208,6 +225,10 @@ pub(crate) fn check(root: &Node) -> Vec<CommandError> {
             "default_profile" => found.note(node.string(key)),
             "format" => found.note(Format::read(node, key)),
             "jobs" => found.note(jobs(node, key)),
+            "network" => {
+                found.keys(node, key, NETWORK);
+                found.note(Network::read(node, None));
+            }
             "offline" => found.note(node.boolean(key)),
             "profile" => found.each(node, key, Problems::profile),
             "timeout" => found.note(duration(node, key)),

@@ -7,6 +7,7 @@
 use super::schema::alias;
 use super::value::{Data, Node, below};
 use crate::error::CommandError;
+use crate::words::looks_like_image;
 
 /// The commands that a project's alias may begin with: those that a clone cannot change anything of the user's with.
 const COMMANDS: [&str; 3] = ["inspect", "sign", "verify"];
@@ -27,6 +28,17 @@ const FLAGS: [&str; 14] = [
     "-a",
     "-p",
     "-q",
+];
+
+/// Those of them that take the next word.
+const WITH_VALUE: [&str; 7] = [
+    "--annotations",
+    "--color",
+    "--format",
+    "--profile",
+    "--signature-format",
+    "-a",
+    "-p",
 ];
 
 /// Every setting of the project's file that it may not have. `lower` is what the layers below say, `user_file` the user's own.
@@ -52,6 +64,11 @@ pub(crate) fn check(project: &Node, lower: &Node, user_file: Option<&str>) -> Ve
             }
             "backend" => judge.refuse(key, node, "a clone must not bring in code"),
             "commands" => judge.refuse(key, node, "a clone must not let commands run"),
+            "network" => judge.refuse(
+                key,
+                node,
+                "a clone must not choose the way that your data takes, nor whom it trusts",
+            ),
             // The schema says that there is no such setting.
             _ => {}
         }
@@ -147,6 +164,13 @@ impl Judge<'_> {
                     &format!("a clone's alias must not have the flag `{flag}`"),
                 );
             }
+            if let Some(image) = image_in(&words) {
+                self.refuse(
+                    path,
+                    entry,
+                    &format!("a clone's alias must not name an image, as `{image}` does: you would sign what its author chose"),
+                );
+            }
         }
     }
 
@@ -162,6 +186,16 @@ impl Judge<'_> {
                 .hint(place),
         );
     }
+}
+
+/// The first artifact of an alias that is an image.
+fn image_in(words: &[String]) -> Option<&String> {
+    let pairs = words.iter().zip(&words[1..]);
+    pairs
+        .filter(|(before, _)| !WITH_VALUE.contains(&before.as_str()))
+        .map(|(_, word)| word)
+        .filter(|word| !word.starts_with('-'))
+        .find(|word| word.starts_with("oci:") || looks_like_image(word))
 }
 
 #[cfg(test)]
@@ -213,6 +247,7 @@ mod tests {
             "[profile.prod.signer]\nkey = \"keyring:release-2026\"",
             "[profile.mine]\ninherits = \"prod\"",
             "[alias]\ncheck = [\"verify\", \"--profile\", \"prod\", \"--format=json\"]",
+            "[alias]\ns = [\"sign\", \"-a\", \"from=https://build.example/1\", \"dist/app.tgz\"]",
         ] {
             assert!(refused(text).is_empty(), "{text}: {:?}", refused(text));
         }
@@ -223,6 +258,12 @@ mod tests {
         for (text, key) in [
             ("[backend.\"dev.evil\"]\npath = \"x.so\"", "backend"),
             ("[commands]\nexternal = true", "commands"),
+            ("[network]\nhttps_proxy = \"http://proxy:1\"", "network"),
+            ("[alias]\ns = [\"sign\", \"oci:evil\"]", "alias.s"),
+            (
+                "[alias]\ns = [\"sign\", \"-q\", \"evil.example/x\"]",
+                "alias.s",
+            ),
             ("offline = false", "offline"),
             (
                 "[profile.prod]\nverify = { keys = [\"evil.pub\"] }",

@@ -188,7 +188,7 @@ impl Connection for Child {
             *self.shared.broken() = Some(error.clone());
             self.shared.process().end();
         }
-        end?
+        end?.reply()
     }
 }
 

@@ -2,10 +2,11 @@
 
 use super::child::checked;
 use super::queue::Workers;
+use serde::de::IgnoredAny;
 use sigtool_sdk::abi::{Plugin, Table};
 use sigtool_sdk::connection::{Calls, Connection};
 use sigtool_sdk::host::Services;
-use sigtool_sdk::message::Hello;
+use sigtool_sdk::message::{Hello, Reply};
 use sigtool_sdk::{Error, ErrorCode, Result};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -61,21 +62,21 @@ impl Connection for InProcess {
             calls.end(id);
             answer
         });
-        let reply = wait(&self.calls, &answer, id, deadline, || {
+        let waited = wait(&self.calls, &answer, id, deadline, || {
             self.plugin.cancel(id);
-        })??;
-        checked(id, reply)
+        })?;
+        checked(id, waited.reply()?)
     }
 }
 
 /// Waits for an answer as long as the backend gives signs of life, then cancels the call and leaves it.
-pub(super) fn wait<T>(
+pub(super) fn wait(
     calls: &Calls,
-    answer: &Receiver<T>,
+    answer: &Receiver<Result<Zeroizing<Vec<u8>>>>,
     id: u64,
     deadline: Option<Duration>,
     cancel: impl FnOnce(),
-) -> Result<T> {
+) -> Result<Waited> {
     let patience = deadline.unwrap_or(DEFAULT_PATIENCE);
     let died = || {
         Error::new(
@@ -86,7 +87,7 @@ pub(super) fn wait<T>(
     loop {
         let left = calls.remaining(id, patience);
         match answer.recv_timeout(left) {
-            Ok(answer) => return Ok(answer),
+            Ok(answer) => return Ok(Waited { answer, late: None }),
             Err(RecvTimeoutError::Disconnected) => return Err(died()),
             Err(RecvTimeoutError::Timeout) if calls.remaining(id, patience).is_zero() => break,
             Err(RecvTimeoutError::Timeout) => {}
@@ -95,12 +96,40 @@ pub(super) fn wait<T>(
     calls.cancel(id);
     cancel();
     match answer.recv_timeout(GRACE) {
-        Ok(answer) => Ok(answer),
+        Ok(answer) => Ok(Waited {
+            answer,
+            late: Some(patience),
+        }),
         Err(RecvTimeoutError::Disconnected) => Err(died()),
-        Err(RecvTimeoutError::Timeout) => Err(Error::new(
-            ErrorCode::Timeout,
-            format!("no answer and no sign of life for {} s", patience.as_secs()),
-        )
-        .hint("if it needs longer, say so with `--timeout 10m`")),
+        Err(RecvTimeoutError::Timeout) => Err(silent(patience)),
+    }
+}
+
+fn silent(patience: Duration) -> Error {
+    Error::new(
+        ErrorCode::Timeout,
+        format!("no answer and no sign of life for {} s", patience.as_secs()),
+    )
+    .hint("if it needs longer, say so with `--timeout 10m`")
+}
+
+/// An answer, and whether it came only after the call had been cancelled for its lateness.
+pub(super) struct Waited {
+    answer: Result<Zeroizing<Vec<u8>>>,
+    late: Option<Duration>,
+}
+
+impl Waited {
+    /// The reply. A backend that says "cancelled" was cancelled by its host: to the person that is a timeout.
+    pub(super) fn reply(self) -> Result<Zeroizing<Vec<u8>>> {
+        let reply = self.answer?;
+        let Some(patience) = self.late else {
+            return Ok(reply);
+        };
+        let ended: Option<Reply<IgnoredAny>> = serde_json::from_slice(&reply).ok();
+        match ended.and_then(|reply| reply.err) {
+            Some(error) if error.code == ErrorCode::Cancelled => Err(silent(patience)),
+            _ => Ok(reply),
+        }
     }
 }

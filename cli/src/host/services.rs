@@ -2,6 +2,7 @@
 
 use super::broker::Broker;
 use super::redact::Redactor;
+use crate::config::settings::Network;
 use crate::output::{Ui, clean};
 use sigtool_sdk::host::{
     Answer, AskSecretArgs, AskedSecret, NetworkSettings, Progress, Prompt, PromptStyle, Services,
@@ -58,6 +59,8 @@ pub(crate) struct HostSettings {
     /// Set when `-` takes the artifact or the list from stdin.
     pub(crate) stdin_taken: AtomicBool,
     pub(crate) cache: Option<PathBuf>,
+    /// What the configuration says of the network.
+    pub(crate) network: Network,
 }
 
 /// The services for one opened backend.
@@ -382,12 +385,19 @@ impl Services for HandleServices {
                 .find_map(|n| self.settings.environment.get(*n))
                 .cloned()
         };
+        let configured = self.settings.network.clone();
         Ok(NetworkSettings {
             offline: self.settings.offline,
-            https_proxy: variable(["https_proxy", "HTTPS_PROXY"]),
-            http_proxy: variable(["http_proxy", "HTTP_PROXY"]),
-            no_proxy: variable(["no_proxy", "NO_PROXY"]),
-            ca_file: None,
+            https_proxy: configured
+                .https_proxy
+                .or_else(|| variable(["https_proxy", "HTTPS_PROXY"])),
+            http_proxy: configured
+                .http_proxy
+                .or_else(|| variable(["http_proxy", "HTTP_PROXY"])),
+            no_proxy: configured
+                .no_proxy
+                .or_else(|| variable(["no_proxy", "NO_PROXY"])),
+            ca_file: configured.ca_file,
             timeout_ms: self
                 .settings
                 .timeout

@@ -1,5 +1,6 @@
 //! The only code that prints. Results go to stdout, all else to stderr.
 
+mod progress;
 mod text;
 
 use crate::error::CommandError;
@@ -8,6 +9,7 @@ use serde::Serialize;
 use std::io::{IsTerminal as _, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+pub(crate) use progress::Ticker;
 pub(crate) use text::{clean, plural};
 
 /// How results are written.
@@ -48,6 +50,18 @@ pub(crate) struct Ui {
 struct State {
     /// Results written so far: the JSON array needs commas.
     results: usize,
+    /// How far the run is; hidden while something else is written.
+    bar: Option<indicatif::ProgressBar>,
+}
+
+impl State {
+    /// Writes something where the bar stands, and puts the bar below it.
+    fn aside<T>(&self, write: impl FnOnce() -> T) -> T {
+        match &self.bar {
+            Some(bar) => bar.suspend(write),
+            None => write(),
+        }
+    }
 }
 
 impl Ui {
@@ -66,7 +80,7 @@ impl Ui {
         let mut state = self.lock();
         match self.format {
             Format::Text if self.quiet => {}
-            Format::Text => self.stdout(text),
+            Format::Text => state.aside(|| self.stdout(text)),
             Format::Json => {
                 let json = serde_json::to_string_pretty(value).unwrap_or_default();
                 self.stdout(&json);
@@ -84,7 +98,7 @@ impl Ui {
         let mut state = self.lock();
         match self.format {
             Format::Text if self.quiet => {}
-            Format::Text => self.stdout(text),
+            Format::Text => state.aside(|| self.stdout(text)),
             Format::Json => {
                 let json = serde_json::to_string(value).unwrap_or_default();
                 let before = if state.results == 0 { "[" } else { "," };
@@ -123,15 +137,15 @@ impl Ui {
     /// Something that happened, for people. Not with `--quiet`.
     pub(crate) fn note(&self, text: &str) {
         if !self.quiet {
-            let _turn = self.lock();
-            self.stderr("note", anstyle::AnsiColor::Cyan, text);
+            let turn = self.lock();
+            turn.aside(|| self.stderr("note", anstyle::AnsiColor::Cyan, text));
         }
     }
 
     /// Something to look at.
     pub(crate) fn warn(&self, text: &str) {
-        let _turn = self.lock();
-        self.stderr("warning", anstyle::AnsiColor::Yellow, text);
+        let turn = self.lock();
+        turn.aside(|| self.stderr("warning", anstyle::AnsiColor::Yellow, text));
     }
 
     /// Whether debug output is wanted.
@@ -142,30 +156,30 @@ impl Ui {
     /// Debug output, with `--verbose`.
     pub(crate) fn trace(&self, text: &str) {
         if self.verbose > 0 {
-            let _turn = self.lock();
-            self.stderr("debug", anstyle::AnsiColor::BrightBlack, text);
+            let turn = self.lock();
+            turn.aside(|| self.stderr("debug", anstyle::AnsiColor::BrightBlack, text));
         }
     }
 
     /// A line on stderr without a word in front: a summary, a next step. Not with `--quiet`.
     pub(crate) fn say(&self, text: &str) {
         if !self.quiet {
-            let _turn = self.lock();
-            let _ = writeln!(self.stderr_stream(), "{text}");
+            let turn = self.lock();
+            let _ = turn.aside(|| writeln!(self.stderr_stream(), "{text}"));
         }
     }
 
     /// An error, with its causes, its place and its hints. In JSON formats too it goes to stderr, as text.
     pub(crate) fn error(&self, error: &CommandError) {
-        let _turn = self.lock();
-        let mut stream = self.stderr_stream();
-        let _ = stream.write_all(text::error(error).as_bytes());
+        let turn = self.lock();
+        let text = text::error(error);
+        let _ = turn.aside(|| self.stderr_stream().write_all(text.as_bytes()));
     }
 
     /// Asks something on the terminal; nobody else writes meanwhile.
     pub(crate) fn alone<T>(&self, ask: impl FnOnce(&mut dyn Write) -> T) -> T {
-        let _turn = self.lock();
-        ask(&mut self.stderr_stream())
+        let turn = self.lock();
+        turn.aside(|| ask(&mut self.stderr_stream()))
     }
 
     /// Whether a person sits at stdin and reads stderr.

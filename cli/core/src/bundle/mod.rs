@@ -10,8 +10,9 @@ mod encode;
 mod sigstore;
 mod statement;
 
-pub use encode::encode_message_signature;
-pub use statement::{SIGNATURE_PREDICATE, Statement, Subject};
+pub use encode::{encode_envelope, encode_message_signature};
+pub(crate) use statement::annotations;
+pub use statement::{SIGNATURE_PREDICATE, Statement, Subject, signing_statement};
 
 use crate::json;
 use crate::limits::MAX_BUNDLE;

@@ -6,8 +6,10 @@ use super::Envelope;
 use crate::json;
 use crate::limits::MAX_SUBJECTS;
 use crate::signature::Malformed;
+use serde::Serialize;
 use serde_json::Value;
 use sigtool_sdk::types::Digest;
+use std::collections::BTreeMap;
 
 /// The predicate type that makes a statement a signature, and not a claim of another sort.
 pub const SIGNATURE_PREDICATE: &str = "https://sigstore.dev/cosign/sign/v1";
@@ -31,6 +33,8 @@ pub struct Subject {
     pub name: Option<String>,
     /// Its digests by the algorithms that we know; by others there may be more.
     pub digests: Vec<Digest>,
+    /// What was signed along with the digest.
+    pub annotations: BTreeMap<String, String>,
 }
 
 impl Statement {
@@ -94,7 +98,63 @@ fn subjects(value: &Value) -> Result<Vec<Subject>, Malformed> {
             Ok(Subject {
                 name: subject["name"].as_str().map(str::to_owned),
                 digests,
+                annotations: annotations(&subject["annotations"]),
             })
         })
         .collect()
+}
+
+/// Annotations as texts: what other tools write as numbers is compared as it is written.
+pub(crate) fn annotations(value: &Value) -> BTreeMap<String, String> {
+    let entries = value.as_object().into_iter().flatten();
+    entries
+        .map(|(key, value)| {
+            let text = value
+                .as_str()
+                .map_or_else(|| value.to_string(), str::to_owned);
+            (key.clone(), text)
+        })
+        .collect()
+}
+
+/// The envelope, still without its signature, that signs an image: fields and order as cosign's, and the subject's name, which
+/// cosign leaves out and sigstore-python demands.
+#[must_use]
+pub fn signing_statement(
+    name: &str,
+    digest: &Digest,
+    annotations: &BTreeMap<String, String>,
+) -> Envelope {
+    #[derive(Serialize)]
+    struct StatementText<'a> {
+        #[serde(rename = "_type")]
+        kind: &'static str,
+        subject: [SubjectText<'a>; 1],
+        #[serde(rename = "predicateType")]
+        predicate_type: &'static str,
+        predicate: BTreeMap<String, String>,
+    }
+    #[derive(Serialize)]
+    struct SubjectText<'a> {
+        name: &'a str,
+        digest: BTreeMap<&'static str, String>,
+        #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+        annotations: &'a BTreeMap<String, String>,
+    }
+    let statement = StatementText {
+        kind: "https://in-toto.io/Statement/v1",
+        subject: [SubjectText {
+            name,
+            digest: BTreeMap::from([(digest.algorithm().as_str(), hex::encode(digest.as_bytes()))]),
+            annotations,
+        }],
+        predicate_type: SIGNATURE_PREDICATE,
+        predicate: BTreeMap::new(),
+    };
+    Envelope {
+        payload_type: STATEMENT_TYPE.to_owned(),
+        payload: serde_json::to_vec(&statement)
+            .unwrap_or_else(|e| unreachable!("texts always encode: {e}")),
+        signature: Vec::new(),
+    }
 }

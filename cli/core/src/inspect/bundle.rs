@@ -8,6 +8,7 @@ use crate::bundle::{
 use crate::text::printable;
 use serde::Serialize;
 use sigtool_sdk::types::Digest;
+use std::collections::BTreeMap;
 
 /// What a bundle says. Nothing of it is verified.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -64,6 +65,9 @@ pub struct SubjectFacts {
     pub name: Option<String>,
     /// Its digests by the algorithms that we know.
     pub digests: Vec<Digest>,
+    /// What was signed along with the digest.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
 }
 
 impl BundleFacts {
@@ -118,9 +122,20 @@ impl EnvelopeFacts {
                 .map(|subject| SubjectFacts {
                     name: subject.name.as_deref().map(printable),
                     digests: subject.digests.clone(),
+                    annotations: printable_annotations(&subject.annotations),
                 })
                 .collect(),
             malformed,
         }
     }
+}
+
+/// Annotations as they may be shown.
+pub(super) fn printable_annotations(
+    annotations: &BTreeMap<String, String>,
+) -> BTreeMap<String, String> {
+    annotations
+        .iter()
+        .map(|(key, value)| (printable(key), printable(value)))
+        .collect()
 }

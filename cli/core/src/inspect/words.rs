@@ -2,7 +2,7 @@
 
 use super::{
     BundleFacts, CertificateFacts, ContainerFacts, EnvelopeFacts, Inspected, Inspection,
-    PublicKeyFacts, SignatureFacts,
+    PublicKeyFacts, SignatureFacts, SignedPayloadFacts,
 };
 use crate::bundle::UnverifiedLogEntry;
 use std::time::Duration;
@@ -60,6 +60,7 @@ impl Inspection {
                 }]
             }
             Inspected::PublicKey(facts) => vec![public_key("public key", facts)],
+            Inspected::SignedPayload(facts) => signed_payload(facts),
         }
     }
 }
@@ -95,8 +96,24 @@ fn envelope(facts: &EnvelopeFacts) -> Section {
         let mut line: Vec<String> = subject.digests.iter().map(ToString::to_string).collect();
         line.extend(subject.name.iter().map(|name| format!("({name})")));
         section = section.with("subject", line.join(" "));
+        for (key, value) in &subject.annotations {
+            section = section.with("annotation", format!("{key}={value}"));
+        }
     }
     section
+}
+
+fn signed_payload(facts: &SignedPayloadFacts) -> Vec<Section> {
+    let mut section = Section::new("cosign signature of an image, not verified")
+        .with_some("image digest", facts.unverified_digest.as_ref())
+        .with_some("repository", facts.unverified_docker_reference.as_ref())
+        .with_some("malformed", facts.malformed.as_ref())
+        .with("signature", signature_line(&facts.signature));
+    for (key, value) in &facts.unverified_annotations {
+        section = section.with("annotation", format!("{key}={value}"));
+    }
+    let certificates = facts.unverified_certificates.iter().map(certificate);
+    std::iter::once(section).chain(certificates).collect()
 }
 
 fn certificate(facts: &CertificateFacts) -> Section {

@@ -1,15 +1,16 @@
-//! Where signatures go: beside the artifact, through its source, or to files that the user named.
+//! Where signatures go: beside the artifact, through its source; to files that the user named; to the local store.
 
 use super::replace::Earlier;
-use super::{Destination, Encoded, OpenSigner, SignError, SigningRequest};
+use super::{Destination, Encoded, OpenSigner, SignError, SigningRequest, is_image};
 use crate::key;
 use crate::limits::MAX_BUNDLE;
 use crate::signature::{SignatureFile, is_raw};
+use crate::store::{Entry, Store};
 use crate::write::atomic_write;
 use serde::Serialize;
 use sigtool_sdk::connection::Handle;
 use sigtool_sdk::source::{Attach, AttachArgs};
-use sigtool_sdk::types::{Artifact, SignatureFormat};
+use sigtool_sdk::types::{Artifact, DigestAlgorithm, SignatureFormat};
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -22,37 +23,65 @@ const MODE: u32 = 0o644;
 pub struct Stored {
     /// How it is written.
     pub format: SignatureFormat,
+    /// What sort of place it lies in.
+    pub place: Place,
     /// Where, as a user would name it.
     pub location: String,
     /// Whether it took the place of an earlier one.
     pub replaced: bool,
 }
 
-/// Each format once, with the file that the user named for it.
-pub(super) struct Plan(Vec<(SignatureFormat, Option<PathBuf>)>);
+/// The sorts of places that signatures lie in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Place {
+    /// Beside the artifact, where its source keeps them.
+    Beside,
+    /// A file that the user named.
+    File,
+    /// The local store.
+    Store,
+}
+
+/// Each format once, and where it goes.
+pub(super) struct Plan(Vec<Planned>);
+
+struct Planned {
+    format: SignatureFormat,
+    file: Option<PathBuf>,
+    beside: bool,
+    in_store: bool,
+}
 
 impl Plan {
     /// Decides where everything goes, and makes sure before anything is signed that no file that matters is overwritten.
     pub(super) fn new(request: &SigningRequest, artifact: &Artifact) -> Result<Self, SignError> {
-        let (bundle, signature) = match &request.destination {
-            Destination::Beside => (None, None),
-            Destination::To { bundle, signature } => (bundle.clone(), signature.clone()),
-        };
+        let Destination {
+            attach,
+            bundle,
+            signature,
+        } = &request.destination;
         if bundle.is_some() && bundle == signature {
             return Err(SignError::Destination(
                 "the bundle and the detached signature cannot go to one file".to_owned(),
             ));
         }
+        let image = is_image(artifact);
         let mut plan = Vec::new();
-        for (format, path) in [
+        for (format, file) in [
             (SignatureFormat::Bundle, bundle),
             (SignatureFormat::Cosign, signature),
         ] {
-            if let Some(path) = &path {
-                check_destination(path, artifact)?;
+            if let Some(file) = file {
+                check_destination(file, artifact)?;
             }
-            if path.is_some() || request.formats.contains(&format) {
-                plan.push((format, path));
+            if file.is_some() || request.formats.contains(&format) {
+                plan.push(Planned {
+                    format,
+                    file: file.clone(),
+                    beside: if image { *attach } else { file.is_none() },
+                    in_store: image,
+                });
             }
         }
         if plan.is_empty() {
@@ -64,16 +93,22 @@ impl Plan {
     }
 
     pub(super) fn formats(&self) -> impl Iterator<Item = SignatureFormat> + '_ {
-        self.0.iter().map(|(format, _)| *format)
+        self.0.iter().map(|planned| planned.format)
     }
 
-    pub(super) fn writes_beside(&self) -> bool {
-        self.0.iter().any(|(_, path)| path.is_none())
+    /// The formats that the source is to keep.
+    pub(super) fn formats_beside(&self) -> Vec<SignatureFormat> {
+        let beside = self.0.iter().filter(|planned| planned.beside);
+        beside.map(|planned| planned.format).collect()
     }
 }
 
 /// A mistyped path must not cost the artifact itself, a key or a source file: only a signature may be overwritten.
-fn check_destination(path: &Path, artifact: &Artifact) -> Result<(), SignError> {
+///
+/// # Errors
+///
+/// [`SignError::Destination`], with what lies there.
+pub fn check_destination(path: &Path, artifact: &Artifact) -> Result<(), SignError> {
     let refused = |why: &str| {
         Err(SignError::Destination(format!(
             "`{}` {why}",
@@ -106,30 +141,131 @@ fn check_destination(path: &Path, artifact: &Artifact) -> Result<(), SignError> 
 /// Stricter than reading is: many a text is valid Base64.
 fn is_signature(content: &[u8]) -> bool {
     match SignatureFile::decode(content) {
-        Ok(SignatureFile::Bundle(_)) => true,
+        Ok(SignatureFile::Bundle(_) | SignatureFile::SignedPayload(_)) => true,
         Ok(SignatureFile::Detached(raw)) => is_raw(&raw),
         Err(_) => false,
     }
 }
 
-/// Writes every format, in place of this signer's earlier signatures.
-pub(super) fn store(
-    source: &Handle,
-    signer: &OpenSigner,
-    artifact: &Artifact,
-    plan: &Plan,
-    encoded: &[Encoded],
-    earlier: &[Earlier<'_>],
-    notes: &mut Vec<String>,
-) -> Result<Vec<Stored>, SignError> {
-    plan.0
-        .iter()
-        .zip(encoded)
-        .map(|((_, path), encoded)| match path {
-            Some(path) => write(path, encoded),
-            None => attach(source, signer, artifact, encoded, earlier, notes),
+/// All that putting signatures in their places takes.
+pub(super) struct Places<'a> {
+    pub(super) source: &'a Handle,
+    pub(super) signer: &'a OpenSigner,
+    pub(super) store: Option<&'a Store>,
+    pub(super) artifact: &'a Artifact,
+    pub(super) earlier: &'a [Earlier<'a>],
+    pub(super) append: bool,
+}
+
+impl Places<'_> {
+    /// Puts every format wherever it goes, in place of this signer's earlier signatures. What others can see comes last.
+    pub(super) fn put(
+        &self,
+        plan: &Plan,
+        encoded: &[Encoded],
+        notes: &mut Vec<String>,
+    ) -> Result<Vec<Stored>, SignError> {
+        let mut stored = Vec::new();
+        for (planned, encoded) in plan.0.iter().zip(encoded) {
+            if planned.in_store {
+                let elsewhere = planned.beside || planned.file.is_some();
+                stored.extend(self.keep(encoded, elsewhere, notes)?);
+            }
+            if let Some(file) = &planned.file {
+                stored.push(write(file, encoded)?);
+            }
+            if planned.beside {
+                stored.push(self.attach(encoded, notes)?);
+            }
+        }
+        Ok(stored)
+    }
+
+    /// Keeps a signature in the local store. If it goes elsewhere too, a store that fails is no reason not to sign.
+    fn keep(
+        &self,
+        encoded: &Encoded,
+        elsewhere: bool,
+        notes: &mut Vec<String>,
+    ) -> Result<Option<Stored>, SignError> {
+        let (Some(store), Some(digest)) =
+            (self.store, self.artifact.digest(DigestAlgorithm::Sha256))
+        else {
+            return if elsewhere {
+                Ok(None)
+            } else {
+                Err(SignError::Destination(
+                    "without a local store the signature would go nowhere".to_owned(),
+                ))
+            };
+        };
+        let entry = Entry {
+            digest,
+            format: encoded.format,
+            signer: &key::key_hint(self.signer.public_key()),
+            content: &encoded.content,
+        };
+        match store.put(&entry, self.append) {
+            Ok(replaced) => Ok(Some(Stored {
+                format: encoded.format,
+                place: Place::Store,
+                location: "the local store".to_owned(),
+                replaced,
+            })),
+            Err(error) if elsewhere => {
+                notes.push(format!("not kept in the local store: {error}"));
+                Ok(None)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn attach(&self, encoded: &Encoded, notes: &mut Vec<String>) -> Result<Stored, SignError> {
+        let replaces: Vec<String> = self
+            .earlier
+            .iter()
+            .filter(|e| e.own)
+            .filter_map(|e| e.id(encoded.format).map(str::to_owned))
+            .collect();
+        let replaced = !replaces.is_empty();
+        let digest = self
+            .artifact
+            .digest(self.signer.digest())
+            .cloned()
+            .ok_or_else(|| SignError::NoBytes(self.artifact.reference.clone()))?;
+        let attached = self
+            .source
+            .call::<Attach>(&AttachArgs {
+                reference: self.artifact.reference.clone(),
+                digest,
+                format: encoded.format,
+                content: encoded.content.as_slice().into(),
+                hint: key::short_hint(self.signer.public_key()),
+                replaces,
+            })
+            .map_err(|error| SignError::Source {
+                operation: "source.attach",
+                error: error.into(),
+            })?;
+        notes.extend(attached.notes);
+        for unknown in self
+            .earlier
+            .iter()
+            .filter(|e| e.unknown && e.id(encoded.format).is_some())
+        {
+            notes.push(format!(
+                "`{}` was left alone: it is no signature of this artifact by this key, and does not say whose it is; \
+                 if it is out of date, remove it",
+                unknown.candidate.location
+            ));
+        }
+        Ok(Stored {
+            format: encoded.format,
+            place: Place::Beside,
+            location: attached.location,
+            replaced,
         })
-        .collect()
+    }
 }
 
 fn write(path: &Path, encoded: &Encoded) -> Result<Stored, SignError> {
@@ -140,56 +276,8 @@ fn write(path: &Path, encoded: &Encoded) -> Result<Stored, SignError> {
     })?;
     Ok(Stored {
         format: encoded.format,
+        place: Place::File,
         location: path.display().to_string(),
-        replaced,
-    })
-}
-
-fn attach(
-    source: &Handle,
-    signer: &OpenSigner,
-    artifact: &Artifact,
-    encoded: &Encoded,
-    earlier: &[Earlier<'_>],
-    notes: &mut Vec<String>,
-) -> Result<Stored, SignError> {
-    let replaces: Vec<String> = earlier
-        .iter()
-        .filter(|e| e.own)
-        .filter_map(|e| e.id(encoded.format).map(str::to_owned))
-        .collect();
-    let replaced = !replaces.is_empty();
-    let digest = artifact
-        .digest(signer.digest())
-        .cloned()
-        .ok_or_else(|| SignError::NoBytes(artifact.reference.clone()))?;
-    let attached = source
-        .call::<Attach>(&AttachArgs {
-            reference: artifact.reference.clone(),
-            digest,
-            format: encoded.format,
-            content: encoded.content.as_slice().into(),
-            hint: key::short_hint(signer.public_key()),
-            replaces,
-        })
-        .map_err(|error| SignError::Source {
-            operation: "source.attach",
-            error: error.into(),
-        })?;
-    notes.extend(attached.notes);
-    for unknown in earlier
-        .iter()
-        .filter(|e| e.unknown && e.id(encoded.format).is_some())
-    {
-        notes.push(format!(
-            "`{}` was left alone: it is no signature of this artifact by this key, and does not say whose it is; \
-             if it is out of date, remove it",
-            unknown.candidate.location
-        ));
-    }
-    Ok(Stored {
-        format: encoded.format,
-        location: attached.location,
         replaced,
     })
 }

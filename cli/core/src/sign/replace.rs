@@ -45,7 +45,9 @@ impl Earlier<'_> {
             Ok(SignatureFile::Bundle(bundle)) => {
                 format == SignatureFormat::Bundle && bundle.format != BundleFormat::Cosign
             }
-            Ok(SignatureFile::Detached(_)) => format == SignatureFormat::Cosign,
+            Ok(SignatureFile::Detached(_) | SignatureFile::SignedPayload(_)) => {
+                format == SignatureFormat::Cosign
+            }
             Err(_) => true,
         }
     }
@@ -98,6 +100,10 @@ fn is_made_by_key(key: &PublicKey, candidate: &Candidate, outcome: &Outcome) -> 
         Outcome::Good(_) | Outcome::Bad(Reason::WrongDigest { .. })
     ) {
         return true;
+    }
+    if let Ok(SignatureFile::SignedPayload(signed)) = &candidate.file {
+        return signed.cert.is_none()
+            && key::verify_payload(key, &signed.payload, &signed.base64_signature).is_ok();
     }
     match (message(candidate), candidate.bundle().map(|b| &b.content)) {
         (Some((Some(digest), signature)), _) => key::verify_digest(key, digest, signature).is_ok(),

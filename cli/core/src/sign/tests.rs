@@ -5,7 +5,6 @@ use crate::bundle::Bundle;
 use crate::fake::{Manner, TestKey, World};
 use crate::policy::{Policy, Require};
 use crate::verification::Verification;
-use crate::verify::verify_artifact;
 use sigtool_sdk::types::KeyAlgorithm;
 
 const BOTH: [SignatureFormat; 2] = [SignatureFormat::Bundle, SignatureFormat::Cosign];
@@ -24,7 +23,7 @@ fn request(world: &World, formats: &[SignatureFormat]) -> SigningRequest {
 
 fn sign(world: &World, formats: &[SignatureFormat]) -> Result<SignedArtifact, SignError> {
     let signer = OpenSigner::open(world.signer())?;
-    sign_artifact(&world.source(), &signer, request(world, formats))
+    sign_artifact(&world.source(), &signer, None, request(world, formats))
 }
 
 fn verify(world: &World) -> Verification {
@@ -33,9 +32,7 @@ fn verify(world: &World) -> Verification {
         name: "k.pub".to_owned(),
     };
     let policy = Policy::new(vec![trusted], Require::Any).unwrap();
-    verify_artifact(&world.source(), &world.reference(), &[], &policy)
-        .unwrap()
-        .verification
+    world.verify(&policy).verification
 }
 
 #[test]
@@ -117,7 +114,7 @@ fn a_key_that_changes_between_announcement_and_signing_yields_no_signature() {
     let world = world(KeyAlgorithm::EcdsaP256);
     let signer = OpenSigner::open(world.signer()).unwrap();
     world.set_key(TestKey::generate(KeyAlgorithm::EcdsaP256));
-    let error = sign_artifact(&world.source(), &signer, request(&world, &BOTH)).unwrap_err();
+    let error = sign_artifact(&world.source(), &signer, None, request(&world, &BOTH)).unwrap_err();
     assert!(error.to_string().contains("another key"), "{error}");
     assert_eq!(world.files(), Vec::<String>::new());
 }
@@ -207,7 +204,7 @@ fn another_signers_signature_stays() {
         })
         .collect();
     let policy = Policy::new(keys, Require::All).unwrap();
-    let verified = verify_artifact(&world.source(), &world.reference(), &[], &policy).unwrap();
+    let verified = world.verify(&policy);
     assert!(matches!(verified.verification, Verification::Valid { .. }));
 }
 
@@ -227,7 +224,8 @@ fn signatures_go_where_the_user_says() {
     let signer = OpenSigner::open(world.signer()).unwrap();
     let out = tempfile::tempdir().unwrap();
     let to = |bundle: Option<&str>, signature: Option<&str>| SigningRequest {
-        destination: Destination::To {
+        destination: Destination {
+            attach: false,
             bundle: bundle.map(|b| out.path().join(b)),
             signature: signature.map(|s| out.path().join(s)),
         },
@@ -235,17 +233,24 @@ fn signatures_go_where_the_user_says() {
         version: Some("1.2".to_owned()),
         ..request(&world, &[])
     };
-    let signed =
-        sign_artifact(&world.source(), &signer, to(Some("b.json"), Some("s.sig"))).unwrap();
+    let signed = sign_artifact(
+        &world.source(),
+        &signer,
+        None,
+        to(Some("b.json"), Some("s.sig")),
+    )
+    .unwrap();
     assert_eq!(world.files(), Vec::<String>::new());
     assert_eq!(signed.artifact.name, "my-app");
     assert_eq!(signed.artifact.version.as_deref(), Some("1.2"));
     assert!(out.path().join("b.json").exists() && out.path().join("s.sig").exists());
-    let again = sign_artifact(&world.source(), &signer, to(Some("b.json"), None)).unwrap();
+    let again = sign_artifact(&world.source(), &signer, None, to(Some("b.json"), None)).unwrap();
     assert!(again.stored[0].replaced);
-    let error = sign_artifact(&world.source(), &signer, to(Some("x"), Some("x"))).unwrap_err();
+    let error =
+        sign_artifact(&world.source(), &signer, None, to(Some("x"), Some("x"))).unwrap_err();
     assert_eq!(error.code(), ErrorCode::InvalidRequest);
-    let error = sign_artifact(&world.source(), &signer, to(Some("no/b.json"), None)).unwrap_err();
+    let error =
+        sign_artifact(&world.source(), &signer, None, to(Some("no/b.json"), None)).unwrap_err();
     assert!(matches!(error, SignError::Write { .. }));
 }
 
@@ -262,13 +267,13 @@ fn a_mistyped_path_costs_no_file() {
         (world.folder.path().to_owned(), "folder"),
     ] {
         let request = SigningRequest {
-            destination: Destination::To {
+            destination: Destination {
                 bundle: Some(path),
-                signature: None,
+                ..Destination::default()
             },
             ..request(&world, &[])
         };
-        let error = sign_artifact(&world.source(), &signer, request).unwrap_err();
+        let error = sign_artifact(&world.source(), &signer, None, request).unwrap_err();
         assert!(error.to_string().contains(says), "{error}");
     }
     assert_eq!(std::fs::read_to_string(world.path()).unwrap(), "hello\n");

@@ -10,11 +10,14 @@ use crate::bundle::{
 use crate::key::{self, Ed25519Verifier};
 use crate::policy::TrustedKey;
 use crate::signature::{Malformed, SignatureFile};
+use crate::simple_signing::{self, SimpleSigning};
 use crate::text::printable;
 use crate::verification::{NamedKey, Reason};
-use sigtool_sdk::types::{Artifact, Digest, DigestAlgorithm, KeyAlgorithm};
+use sigtool_sdk::types::{
+    Artifact, ArtifactKind, Digest, DigestAlgorithm, KeyAlgorithm, SignedPayload,
+};
 use sigtool_sdk::{Error, ErrorCode, Result};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::Read as _;
 
@@ -72,7 +75,7 @@ pub(crate) fn wanted_digests(
                 Content::Envelope(envelope) => wanted.extend(subject_digests(envelope)),
             },
             Ok(SignatureFile::Detached(_)) => wanted.extend(usual_digests(keys)),
-            Err(_) => {}
+            Ok(SignatureFile::SignedPayload(_)) | Err(_) => {}
         }
     }
     wanted.into_iter().collect()
@@ -94,18 +97,21 @@ fn subject_digests(envelope: &Envelope) -> Vec<DigestAlgorithm> {
 }
 
 /// Checks signatures of an artifact whose digests are those of [`wanted_digests`]. One outcome for each, in their order.
+/// `annotations` are those that each must say.
 ///
 /// # Errors
 ///
 /// `integrity`: the artifact changed after it was hashed.
 pub(crate) fn check(
     keys: &[TrustedKey],
+    annotations: &BTreeMap<String, String>,
     artifact: &Artifact,
     candidates: &[Candidate],
 ) -> Result<Vec<Outcome>> {
     let checker = Checker {
         keys,
         names: named(keys),
+        annotations,
         artifact,
     };
     let payload = checker.payload_pass(candidates)?;
@@ -119,6 +125,7 @@ pub(crate) fn check(
 struct Checker<'a> {
     keys: &'a [TrustedKey],
     names: Vec<NamedKey>,
+    annotations: &'a BTreeMap<String, String>,
     artifact: &'a Artifact,
 }
 
@@ -161,11 +168,20 @@ impl Checker<'_> {
                 signature: at,
                 what: what.clone(),
             }),
+            Ok(SignatureFile::Detached(signature)) if self.is_image() => {
+                self.plain_payload(at, signature)
+            }
             Ok(SignatureFile::Detached(signature)) => {
                 self.message(at, signature, None, None, payload)
             }
             Ok(SignatureFile::Bundle(bundle)) => self.bundle(at, bundle, payload),
+            Ok(SignatureFile::SignedPayload(signed)) => self.signed_payload(at, signed),
         }
+    }
+
+    /// An image is signed by a statement about its digest, everything else by its bytes.
+    fn is_image(&self) -> bool {
+        self.artifact.kind == ArtifactKind::ContainerImage
     }
 
     fn bundle(&self, at: String, bundle: &Bundle, payload: &PayloadResult<'_>) -> Outcome {
@@ -175,6 +191,9 @@ impl Checker<'_> {
         let hint = bundle.unverified_hint();
         match &bundle.content {
             Content::Envelope(envelope) => self.envelope(at, envelope, hint),
+            Content::Message { .. } if self.is_image() => {
+                not_a_signature(at, "the bytes of a file")
+            }
             Content::Message {
                 unverified_digest,
                 signature,
@@ -279,20 +298,14 @@ impl Checker<'_> {
         let Some(key) = self.keys.iter().position(made) else {
             return Outcome::Bad(self.wrong_or_damaged(at, hint));
         };
-        let not_a_signature = |claims: &str| {
-            Outcome::Bad(Reason::NotASignature {
-                signature: at.clone(),
-                claims: printable(claims),
-            })
-        };
         match Statement::decode(envelope) {
             Err(what) => Outcome::Bad(Reason::Malformed {
                 signature: at,
                 what,
             }),
-            Ok(None) => not_a_signature(&envelope.payload_type),
+            Ok(None) => not_a_signature(at, &envelope.payload_type),
             Ok(Some(statement)) if statement.predicate_type != SIGNATURE_PREDICATE => {
-                not_a_signature(&statement.predicate_type)
+                not_a_signature(at, &statement.predicate_type)
             }
             Ok(Some(statement)) => self.statement(at, key, &statement),
         }
@@ -300,8 +313,8 @@ impl Checker<'_> {
 
     /// A good statement: is it about this artifact?
     fn statement(&self, at: String, key: usize, statement: &Statement) -> Outcome {
-        if statement.subjects.iter().any(|s| self.is_artifact(s)) {
-            return Outcome::Good(key);
+        if let Some(subject) = statement.subjects.iter().find(|s| self.is_artifact(s)) {
+            return self.annotated(at, key, &subject.annotations);
         }
         let other = statement
             .subjects
@@ -323,6 +336,71 @@ impl Checker<'_> {
                 ),
             },
         })
+    }
+
+    /// cosign's own signature of an image, with its payload.
+    fn signed_payload(&self, at: String, signed: &SignedPayload) -> Outcome {
+        if signed.cert.is_some() {
+            return Outcome::Bad(Reason::CertificateSigned { signature: at });
+        }
+        let made = |trusted: &TrustedKey| {
+            key::verify_payload(&trusted.key, &signed.payload, &signed.base64_signature).is_ok()
+        };
+        let Some(key) = self.keys.iter().position(made) else {
+            return Outcome::Bad(self.wrong_or_damaged(at, None));
+        };
+        match SimpleSigning::decode(&signed.payload) {
+            Err(what) => Outcome::Bad(Reason::Malformed {
+                signature: at,
+                what,
+            }),
+            Ok(payload) if !self.is_image() || payload.kind != simple_signing::TYPE => {
+                not_a_signature(at, &payload.kind)
+            }
+            Ok(payload) => match self.artifact.digest(payload.digest.algorithm()) {
+                Some(found) if *found != payload.digest => Outcome::Bad(Reason::ChangedArtifact {
+                    signature: at,
+                    key: self.names[key].clone(),
+                    signed: payload.digest,
+                    found: found.clone(),
+                }),
+                Some(_) => self.annotated(at, key, &payload.annotations),
+                None => not_a_signature(at, &payload.digest.to_string()),
+            },
+        }
+    }
+
+    /// A raw signature that was given for an image: over the payload that cosign makes where nobody asks for annotations.
+    fn plain_payload(&self, at: String, signature: &[u8]) -> Outcome {
+        let Some(digest) = self.artifact.digest(DigestAlgorithm::Sha256) else {
+            return Outcome::Bad(self.silent_failure(at, None));
+        };
+        let repository = repository(self.artifact);
+        let payload = simple_signing::encode_payload(repository, digest, &BTreeMap::new());
+        let made =
+            |trusted: &TrustedKey| key::verify_payload(&trusted.key, &payload, signature).is_ok();
+        match self.keys.iter().position(made) {
+            Some(key) => self.annotated(at, key, &BTreeMap::new()),
+            None => Outcome::Bad(self.silent_failure(at, None)),
+        }
+    }
+
+    /// A good signature, if it says every annotation that is demanded.
+    fn annotated(&self, at: String, key: usize, said: &BTreeMap<String, String>) -> Outcome {
+        let missing = self
+            .annotations
+            .iter()
+            .find(|(name, wanted)| said.get(*name) != Some(*wanted));
+        match missing {
+            None => Outcome::Good(key),
+            Some((name, wanted)) => Outcome::Bad(Reason::OtherAnnotation {
+                signature: at,
+                key: self.names[key].clone(),
+                annotation: name.clone(),
+                wanted: wanted.clone(),
+                found: said.get(name).map(|found| printable(found)),
+            }),
+        }
     }
 
     /// Every digest that we know must be the artifact's, and one at least.
@@ -370,6 +448,9 @@ impl Checker<'_> {
 
     /// Checks every Ed25519 signature over the artifact, whichever key, in one pass over the bytes.
     fn payload_pass(&self, candidates: &[Candidate]) -> Result<PayloadPass> {
+        if self.is_image() {
+            return Ok(PayloadPass::default());
+        }
         let mut verifiers = Vec::new();
         for (index, candidate) in candidates.iter().enumerate() {
             let Some(signature) = message_signature(candidate) else {
@@ -408,6 +489,21 @@ impl Checker<'_> {
     }
 }
 
+/// The repository of an image: its reference without the digest.
+pub(crate) fn repository(artifact: &Artifact) -> &str {
+    let reference = artifact.reference.as_str();
+    reference
+        .split_once('@')
+        .map_or(reference, |(name, _)| name)
+}
+
+fn not_a_signature(at: String, claims: &str) -> Outcome {
+    Outcome::Bad(Reason::NotASignature {
+        signature: at,
+        claims: printable(claims),
+    })
+}
+
 /// The raw signature, if it is over the artifact itself.
 fn message_signature(candidate: &Candidate) -> Option<&[u8]> {
     match &candidate.file {
@@ -420,7 +516,7 @@ fn message_signature(candidate: &Candidate) -> Option<&[u8]> {
             }
             _ => None,
         },
-        Err(_) => None,
+        Ok(SignatureFile::SignedPayload(_)) | Err(_) => None,
     }
 }
 

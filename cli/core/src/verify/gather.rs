@@ -3,6 +3,7 @@
 use crate::bundle::Bundle;
 use crate::limits::{MAX_PAGES, MAX_SIGNATURES};
 use crate::signature::{Malformed, SignatureFile};
+use crate::store::{STORE_ID, Store};
 use crate::text::printable;
 use crate::verification::Reason;
 use crate::verify::GivenSignature;
@@ -49,11 +50,19 @@ impl Candidate {
         }
     }
 
+    /// Whether the local store keeps it.
+    pub(crate) fn is_in_store(&self) -> bool {
+        self.stored
+            .as_ref()
+            .is_some_and(|(id, _)| id.starts_with(STORE_ID))
+    }
+
     /// Its format, in words.
     pub(crate) fn format_name(&self) -> Option<String> {
         match &self.file {
             Ok(SignatureFile::Bundle(bundle)) => Some(bundle.format.to_string()),
             Ok(SignatureFile::Detached(_)) => Some("detached signature".to_owned()),
+            Ok(SignatureFile::SignedPayload(_)) => Some("cosign signature".to_owned()),
             Err(_) => None,
         }
     }
@@ -76,54 +85,157 @@ pub(crate) fn given(given: &[GivenSignature]) -> Gathered {
     gathered
 }
 
-/// Asks the source for what lies beside the artifact, page by page.
-pub(crate) fn beside(source: &Handle, reference: &str, digest: Option<&Digest>) -> Gathered {
-    let mut gathered = Gathered::default();
-    let mut page = None;
-    for _ in 0..MAX_PAGES {
-        let args = SignaturesArgs {
-            reference: reference.to_owned(),
-            digest: digest.cloned(),
-            page: page.take(),
-        };
-        let reply = match source.call::<Signatures>(&args) {
-            Ok(reply) => reply,
-            Err(error) => {
-                gathered.failures.push(Reason::PlaceFailed {
-                    place: "beside the artifact".to_owned(),
-                    error,
-                });
-                return gathered;
-            }
-        };
-        gathered.notes.extend(reply.notes);
-        for error in reply.failures {
-            gathered.unread.push(Reason::PlaceFailed {
-                place: "beside the artifact".to_owned(),
-                error,
-            });
-        }
-        for stored in reply.signatures {
-            if gathered.candidates.len() == MAX_SIGNATURES {
-                gathered.failures.push(Reason::TooManySignatures {
-                    limit: MAX_SIGNATURES,
-                });
-                return gathered;
-            }
-            gathered.take(stored);
-        }
-        match reply.next_page {
-            Some(next) => page = Some(next),
-            None => return gathered,
+/// What a place holds, as it is kept.
+#[derive(Debug, Default)]
+pub(crate) struct Listed {
+    pub(crate) signatures: Vec<StoredSignature>,
+    /// Why more may be there than was found.
+    pub(crate) failures: Vec<Reason>,
+    /// Single files that could not be read beside others that could.
+    pub(crate) unread: Vec<Reason>,
+    pub(crate) notes: Vec<String>,
+}
+
+/// What lies beside an artifact, page by page; only what is kept in these formats, if there are any.
+pub(crate) struct Pages<'a> {
+    source: &'a Handle,
+    reference: &'a str,
+    digest: Option<&'a Digest>,
+    formats: &'a [SignatureFormat],
+    /// The page to ask for; none once there is no more.
+    next: Option<Option<String>>,
+    /// How many pages, and how many signatures, have come.
+    pages: usize,
+    signatures: usize,
+}
+
+impl<'a> Pages<'a> {
+    pub(crate) fn new(
+        source: &'a Handle,
+        reference: &'a str,
+        digest: Option<&'a Digest>,
+        formats: &'a [SignatureFormat],
+    ) -> Self {
+        Self {
+            source,
+            reference,
+            digest,
+            formats,
+            next: Some(None),
+            pages: 0,
+            signatures: 0,
         }
     }
-    gathered.failures.push(Reason::TooManySignatures {
-        limit: MAX_SIGNATURES,
-    });
-    gathered
+
+    /// All pages as one.
+    pub(crate) fn all(self) -> Listed {
+        let mut all = Listed::default();
+        for page in self {
+            all.signatures.extend(page.signatures);
+            all.failures.extend(page.failures);
+            all.unread.extend(page.unread);
+            all.notes.extend(page.notes);
+        }
+        all
+    }
+
+    /// A source may not know of formats, and give more.
+    fn is_wanted(&self, stored: &StoredSignature) -> bool {
+        self.formats.is_empty()
+            || self.formats.contains(&stored.format)
+            || stored.format == SignatureFormat::Other
+    }
+}
+
+impl Iterator for Pages<'_> {
+    type Item = Listed;
+
+    fn next(&mut self) -> Option<Listed> {
+        let failed = |error| Reason::PlaceFailed {
+            place: "beside the artifact".to_owned(),
+            error,
+        };
+        let mut listed = Listed::default();
+        let page = self.next.take()?;
+        let args = SignaturesArgs {
+            reference: self.reference.to_owned(),
+            digest: self.digest.cloned(),
+            formats: self.formats.to_vec(),
+            page,
+        };
+        let reply = match self.source.call::<Signatures>(&args) {
+            Ok(reply) => reply,
+            Err(error) => {
+                listed.failures.push(failed(error));
+                return Some(listed);
+            }
+        };
+        listed.notes = reply.notes;
+        listed.unread = reply.failures.into_iter().map(failed).collect();
+        let mut signatures = reply.signatures;
+        signatures.retain(|stored| self.is_wanted(stored));
+        let more = reply.next_page.is_some();
+        self.pages += 1;
+        if self.signatures + signatures.len() > MAX_SIGNATURES || more && self.pages == MAX_PAGES {
+            signatures.truncate(MAX_SIGNATURES - self.signatures);
+            listed.failures.push(Reason::TooManySignatures {
+                limit: MAX_SIGNATURES,
+            });
+        } else {
+            self.next = reply.next_page.map(Some);
+        }
+        self.signatures += signatures.len();
+        listed.signatures = signatures;
+        Some(listed)
+    }
+}
+
+/// What this machine keeps itself.
+pub(crate) fn list_in_store(
+    store: &sigtool_sdk::Result<Option<&Store>>,
+    digest: &Digest,
+) -> Listed {
+    let mut listed = Listed::default();
+    let found = match store {
+        Ok(None) => Ok(Vec::new()),
+        Ok(Some(store)) => store.signatures(digest).map_err(Into::into),
+        Err(error) => Err(error.clone()),
+    };
+    match found {
+        Ok(signatures) => listed
+            .signatures
+            .extend(signatures.into_iter().take(MAX_SIGNATURES)),
+        Err(error) => listed.failures.push(Reason::PlaceFailed {
+            place: "in the local store".to_owned(),
+            error,
+        }),
+    }
+    listed
 }
 
 impl Gathered {
+    /// Reads what a place holds.
+    pub(crate) fn read(listed: Listed) -> Self {
+        let mut gathered = Self {
+            candidates: Vec::new(),
+            failures: listed.failures,
+            unread: listed.unread,
+            notes: listed.notes,
+        };
+        for stored in listed.signatures {
+            gathered.take(stored);
+        }
+        gathered
+    }
+
+    /// Adds what another part of a place, or another place, holds.
+    pub(crate) fn extend(&mut self, other: Self) {
+        self.candidates.extend(other.candidates);
+        self.failures.extend(other.failures);
+        self.unread.extend(other.unread);
+        self.notes.extend(other.notes);
+    }
+
     fn take(&mut self, stored: StoredSignature) {
         if stored.format == SignatureFormat::Other {
             self.failures.push(Reason::UnknownFormat {

@@ -78,7 +78,7 @@ fn verify(world: &World, given: &[Vec<u8>], policy: &Policy) -> Verified {
             content: content.clone(),
         })
         .collect();
-    verify_artifact(&world.source(), &world.reference(), &given, policy).unwrap()
+    world.verify_given(&given, policy).unwrap()
 }
 
 /// The one reason for which a given signature is refused under the world's key.
@@ -410,10 +410,10 @@ fn a_file_that_changes_between_the_passes_is_an_error() {
     )];
     let keys = policy(&[&world.key()], Require::Any);
     world.write("hello!");
-    let error = check::check(keys.keys(), &artifact, &candidates).unwrap_err();
+    let error = check::check(keys.keys(), keys.annotations(), &artifact, &candidates).unwrap_err();
     assert_eq!(error.code, ErrorCode::Integrity);
     artifact.size = 3;
-    let error = check::check(keys.keys(), &artifact, &candidates).unwrap_err();
+    let error = check::check(keys.keys(), keys.annotations(), &artifact, &candidates).unwrap_err();
     assert_eq!(error.code, ErrorCode::Integrity, "it grew");
 }
 
@@ -422,7 +422,7 @@ fn a_missing_artifact_is_an_error_not_a_verdict() {
     let world = world(KeyAlgorithm::EcdsaP256);
     let policy = policy(&[&world.key()], Require::Any);
     std::fs::remove_file(world.path()).unwrap();
-    let error = verify_artifact(&world.source(), &world.reference(), &[], &policy).unwrap_err();
+    let error = world.verify_given(&[], &policy).unwrap_err();
     assert_eq!(error.code, ErrorCode::NotFound);
 }
 

@@ -1,0 +1,393 @@
+//! The local store: signatures by the digest of what they sign, so that one that was pushed nowhere can be verified on this
+//! machine, and written out later. One SQLite file, shared by all processes of a user.
+
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, TransactionBehavior, params};
+use sigtool_sdk::types::{Digest, SignatureFormat, StoredSignature};
+use sigtool_sdk::{Error, ErrorCode};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+/// The version of the tables, in SQLite's `user_version`.
+const VERSION: i64 = 1;
+
+/// How long a process waits for another one's turn. A turn takes a millisecond.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What ids of signatures in the store begin with. No source gives such ids.
+pub(crate) const STORE_ID: &str = "store:";
+
+/// `signer` is the hint of the key; one signer has one signature in a format, unless it appends.
+const TABLES: &str = "
+CREATE TABLE signature (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  digest TEXT NOT NULL,
+  format TEXT NOT NULL,
+  signer TEXT NOT NULL,
+  content BLOB NOT NULL,
+  stored_ms INTEGER NOT NULL
+) STRICT;
+CREATE INDEX signature_by_digest ON signature (digest, format, signer);
+";
+
+/// The store of this user on this machine.
+#[derive(Debug)]
+pub struct Store {
+    path: PathBuf,
+    connection: Mutex<Connection>,
+}
+
+/// A signature to be kept.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry<'a> {
+    /// The digest of what is signed.
+    pub digest: &'a Digest,
+    /// How the signature is written.
+    pub format: SignatureFormat,
+    /// The hint of the key that made it.
+    pub signer: &'a str,
+    /// Its bytes.
+    pub content: &'a [u8],
+}
+
+/// Why the store cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Its folder cannot be made, or is not to be written in.
+    #[error("cannot make the folder `{path}`: {error}", path = path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// A later sigtool made it.
+    #[error(
+        "the local store `{path}` was made by a later version of sigtool (its version is {version}, this one knows {VERSION})",
+        path = path.display()
+    )]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        version: i64,
+    },
+    /// SQLite says so.
+    #[error("cannot use the local store `{path}`: {error}", path = path.display())]
+    Sqlite {
+        /// The file.
+        path: PathBuf,
+        /// What it says.
+        error: rusqlite::Error,
+    },
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        let code = match &error {
+            StoreError::Folder { error, .. }
+                if error.kind() == std::io::ErrorKind::PermissionDenied =>
+            {
+                ErrorCode::AccessDenied
+            }
+            _ => ErrorCode::Unavailable,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl Store {
+    /// Opens the store, and makes it if it is not there.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be read and written.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        if let Some(folder) = path.parent() {
+            make_private(folder).map_err(|error| StoreError::Folder {
+                path: folder.to_owned(),
+                error,
+            })?;
+        }
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
+        let store = Self::connect(path, flags, path)?;
+        store.prepare()?;
+        Ok(store)
+    }
+
+    /// Opens the store to read it; none if it is not there.
+    ///
+    /// # Errors
+    ///
+    /// It is there and cannot be read.
+    pub fn open_to_read(path: &Path) -> Result<Option<Self>, StoreError> {
+        if !path.exists() {
+            return Ok(None);
+        }
+        let store = match Self::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE, path) {
+            Ok(store) if store.version().is_ok() => store,
+            // Where nothing can be written, SQLite has no place for what its readers share. Nobody else writes there either.
+            _ => {
+                let uri = immutable(path);
+                let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+                Self::connect(&uri, flags, path)?
+            }
+        };
+        match store.version()? {
+            0 => Ok(None),
+            VERSION => Ok(Some(store)),
+            version => Err(store.newer(version)),
+        }
+    }
+
+    /// Keeps a signature, in place of the same signer's earlier one in this format unless `append` is set. Tells whether there was
+    /// one.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be written; the store is as before then.
+    pub fn put(&self, entry: &Entry<'_>, append: bool) -> Result<bool, StoreError> {
+        self.with(|connection| {
+            let turn = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let key = params![
+                entry.digest.to_string(),
+                entry.format.as_str(),
+                entry.signer
+            ];
+            let replaced = if append {
+                0
+            } else {
+                turn.execute(
+                    "DELETE FROM signature WHERE digest = ?1 AND format = ?2 AND signer = ?3",
+                    key,
+                )?
+            };
+            turn.execute(
+                "INSERT INTO signature (digest, format, signer, content, stored_ms)
+                 VALUES (?1, ?2, ?3, ?4, CAST(unixepoch('subsec') * 1000 AS INTEGER))",
+                params![
+                    entry.digest.to_string(),
+                    entry.format.as_str(),
+                    entry.signer,
+                    entry.content
+                ],
+            )?;
+            turn.commit()?;
+            Ok(replaced > 0)
+        })
+    }
+
+    /// The signatures of an artifact, the latest first.
+    ///
+    /// # Errors
+    ///
+    /// They cannot be read.
+    pub fn signatures(&self, digest: &Digest) -> Result<Vec<StoredSignature>, StoreError> {
+        self.with(|connection| {
+            let mut query = connection.prepare_cached(
+                "SELECT id, format, content FROM signature WHERE digest = ?1 ORDER BY id DESC",
+            )?;
+            let rows = query.query_map([digest.to_string()], |row| {
+                let id: i64 = row.get(0)?;
+                Ok(StoredSignature {
+                    id: format!("{STORE_ID}{id}"),
+                    format: match row.get_ref(1)?.as_str()? {
+                        "bundle" => SignatureFormat::Bundle,
+                        "cosign" => SignatureFormat::Cosign,
+                        _ => SignatureFormat::Other,
+                    },
+                    location: format!("local store, entry {id}"),
+                    content: row.get::<_, Vec<u8>>(2)?.into(),
+                })
+            })?;
+            rows.collect()
+        })
+    }
+
+    fn connect(file: &Path, flags: OpenFlags, path: &Path) -> Result<Self, StoreError> {
+        let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let failed = |error| StoreError::Sqlite {
+            path: path.to_owned(),
+            error,
+        };
+        let connection = Connection::open_with_flags(file, flags).map_err(failed)?;
+        connection.busy_timeout(PATIENCE).map_err(failed)?;
+        Ok(Self {
+            path: path.to_owned(),
+            connection: Mutex::new(connection),
+        })
+    }
+
+    /// Makes the tables if they are not there. Write-ahead: readers do not wait for writers, and a killed process loses nothing; a
+    /// power cut may lose the last entries.
+    fn prepare(&self) -> Result<(), StoreError> {
+        let version = self.version()?;
+        if version > VERSION {
+            return Err(self.newer(version));
+        }
+        self.with(|connection| {
+            connection.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;")?;
+            if version == VERSION {
+                return Ok(());
+            }
+            let turn = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            // Another process may have been first.
+            let made: Option<i64> = turn
+                .query_row(
+                    "SELECT 1 FROM sqlite_schema WHERE name = 'signature'",
+                    [],
+                    |row| row.get(0),
+                )
+                .optional()?;
+            if made.is_none() {
+                turn.execute_batch(TABLES)?;
+                turn.pragma_update(None, "user_version", VERSION)?;
+            }
+            turn.commit()
+        })
+    }
+
+    fn version(&self) -> Result<i64, StoreError> {
+        self.with(|connection| {
+            connection.pragma_query_value(None, "user_version", |row| row.get(0))
+        })
+    }
+
+    fn newer(&self, version: i64) -> StoreError {
+        StoreError::Newer {
+            path: self.path.clone(),
+            version,
+        }
+    }
+
+    fn with<T>(
+        &self,
+        work: impl FnOnce(&mut Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        let mut connection = self
+            .connection
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        work(&mut connection).map_err(|error| StoreError::Sqlite {
+            path: self.path.clone(),
+            error,
+        })
+    }
+}
+
+/// A folder for this user alone: what somebody signs is nobody else's business.
+fn make_private(folder: &Path) -> std::io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
+}
+
+/// The address of a file that nobody writes.
+fn immutable(path: &Path) -> PathBuf {
+    let escaped: String = path
+        .to_string_lossy()
+        .chars()
+        .map(|c| match c {
+            '%' => "%25".to_owned(),
+            '?' => "%3f".to_owned(),
+            '#' => "%23".to_owned(),
+            c => c.to_string(),
+        })
+        .collect();
+    PathBuf::from(format!("file:{escaped}?immutable=1"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn digest(byte: &str) -> Digest {
+        format!("sha256:{}", byte.repeat(32)).parse().unwrap()
+    }
+
+    fn put(store: &Store, signer: &str, content: &str, append: bool) -> bool {
+        let entry = Entry {
+            digest: &digest("ab"),
+            format: SignatureFormat::Bundle,
+            signer,
+            content: content.as_bytes(),
+        };
+        store.put(&entry, append).unwrap()
+    }
+
+    fn contents(store: &Store) -> Vec<String> {
+        let found = store.signatures(&digest("ab")).unwrap();
+        found
+            .iter()
+            .map(|s| String::from_utf8(s.content.to_vec()).unwrap())
+            .collect()
+    }
+
+    #[test]
+    fn a_signer_has_one_signature_and_others_keep_theirs() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state/signatures.db");
+        assert!(Store::open_to_read(&path).unwrap().is_none());
+        let store = Store::open(&path).unwrap();
+        assert!(!put(&store, "alice", "a1", false));
+        assert!(!put(&store, "bob", "b1", false));
+        assert!(put(&store, "alice", "a2", false));
+        assert_eq!(contents(&store), ["a2", "b1"]);
+        assert!(!put(&store, "alice", "a3", true));
+        assert_eq!(contents(&store), ["a3", "a2", "b1"]);
+        assert!(store.signatures(&digest("cd")).unwrap().is_empty());
+        drop(store);
+        let again = Store::open_to_read(&path).unwrap().unwrap();
+        assert_eq!(contents(&again), ["a3", "a2", "b1"]);
+    }
+
+    #[test]
+    fn eight_writers_at_once_lose_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("signatures.db");
+        std::thread::scope(|scope| {
+            for writer in 0..8 {
+                let path = &path;
+                scope.spawn(move || {
+                    let store = Store::open(path).unwrap();
+                    for turn in 0..25 {
+                        put(&store, &writer.to_string(), &turn.to_string(), true);
+                    }
+                });
+            }
+        });
+        assert_eq!(contents(&Store::open(&path).unwrap()).len(), 200);
+    }
+
+    #[test]
+    fn a_store_of_a_later_version_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("signatures.db");
+        let store = Store::open(&path).unwrap();
+        store
+            .with(|c| c.pragma_update(None, "user_version", 7))
+            .unwrap();
+        drop(store);
+        for error in [
+            Store::open(&path).unwrap_err(),
+            Store::open_to_read(&path).unwrap_err(),
+        ] {
+            assert!(error.to_string().contains("later version"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_broken_store_is_an_error_and_not_an_empty_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("signatures.db");
+        std::fs::write(
+            &path,
+            "no database at all, but long enough to be read as one".repeat(99),
+        )
+        .unwrap();
+        assert!(Store::open(&path).is_err());
+        assert!(Store::open_to_read(&path).is_err());
+    }
+}

@@ -1,0 +1,218 @@
+//! `sigtool inspect IMAGE`: its signatures, in the registry and in the local store; with `--bundle FILE`, one of them in a file.
+
+use super::Outcome;
+use super::inspect::text;
+use crate::app::App;
+use crate::args::Inspect;
+use crate::batch::{Item, destination, is_folder};
+use crate::error::{CommandError, why};
+use crate::output::{clean, plural};
+use crate::sources::{SourceOf, Sources};
+use serde::Serialize;
+use sigtool_core::find::{Found, find_signatures};
+use sigtool_core::inspect::{Inspected, Inspection};
+use sigtool_core::sign::check_destination;
+use sigtool_core::write::atomic_write;
+use sigtool_sdk::types::{Artifact, SignatureFormat, StoredSignature};
+use std::path::{Path, PathBuf};
+
+/// Readable by everyone: a signature is there to be shown.
+const MODE: u32 = 0o644;
+
+/// The signatures of an image, for programs.
+#[derive(Serialize)]
+struct Report<'a> {
+    artifact: &'a str,
+    resolved: &'a Artifact,
+    signatures: Vec<Row<'a>>,
+    /// Why there may be more.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    failures: Vec<String>,
+    /// The files that were written.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    written: &'a [PathBuf],
+}
+
+#[derive(Serialize)]
+struct Row<'a> {
+    format: SignatureFormat,
+    location: &'a str,
+    #[serde(flatten)]
+    content: Content<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Content<'a> {
+    Inspection(&'a Inspected),
+    Malformed(String),
+}
+
+pub(super) fn run(app: &App, args: &Inspect, image: &str) -> Outcome {
+    let profile = app.profile()?;
+    let sources = Sources::new(app, &profile);
+    let source = sources.get(SourceOf::Images)?;
+    let store = super::verify::store(app);
+    let store = store.as_ref().map(Option::as_ref).map_err(Clone::clone);
+    let shown = args.artifact.as_str();
+    let found = find_signatures(&source.handle, &store, image)
+        .map_err(|error| source.failed(format!("cannot inspect `{}`", clean(shown)), error))?;
+    for note in &found.notes {
+        app.ui.note(&clean(note));
+    }
+    for failure in &found.failures {
+        app.ui.warn(&clean(&failure.to_string()));
+    }
+    let written = write_out(args, image, &found)?;
+    report(app, shown, &found, &written);
+    if found.signatures.is_empty() && !found.failures.is_empty() {
+        return Err(CommandError::could_not_tell(format!(
+            "could not tell which signatures `{}` has",
+            clean(shown)
+        )));
+    }
+    Ok(0)
+}
+
+fn report(app: &App, shown: &str, found: &Found, written: &[PathBuf]) {
+    let inspected: Vec<Result<Inspection, String>> = found
+        .signatures
+        .iter()
+        .map(|s| sigtool_core::inspect(&s.content, &s.location).map_err(|e| e.what))
+        .collect();
+    let rows = found.signatures.iter().zip(&inspected);
+    let report = Report {
+        artifact: shown,
+        resolved: &found.artifact,
+        signatures: rows
+            .clone()
+            .map(|(stored, inspected)| Row {
+                format: stored.format,
+                location: &stored.location,
+                content: match inspected {
+                    Ok(inspection) => Content::Inspection(&inspection.content),
+                    Err(what) => Content::Malformed(what.clone()),
+                },
+            })
+            .collect(),
+        failures: found.failures.iter().map(ToString::to_string).collect(),
+        written,
+    };
+    let mut lines = vec![format!(
+        "{}{}: {}",
+        clean(shown),
+        super::sign::describe(shown, &found.artifact),
+        plural(found.signatures.len(), "signature")
+    )];
+    for (stored, inspected) in rows {
+        lines.push(String::new());
+        lines.push(clean(&stored.location));
+        lines.push(match inspected {
+            Ok(inspection) => text(inspection),
+            Err(what) => format!("malformed: {}", clean(what)),
+        });
+    }
+    if !written.is_empty() {
+        lines.push(String::new());
+    }
+    lines.extend(
+        written
+            .iter()
+            .map(|path| format!("written to {}", app.short(path))),
+    );
+    app.ui.result(&lines.join("\n"), &report);
+}
+
+/// Writes what the flags ask for.
+fn write_out(args: &Inspect, image: &str, found: &Found) -> Result<Vec<PathBuf>, CommandError> {
+    let mut written = Vec::new();
+    for (flag, path, format, suffix) in [
+        (
+            "--bundle",
+            &args.bundle,
+            SignatureFormat::Bundle,
+            ".sigstore.json",
+        ),
+        (
+            "--signature",
+            &args.signature,
+            SignatureFormat::Cosign,
+            ".sig",
+        ),
+    ] {
+        let Some(path) = path else { continue };
+        let signatures = found.signatures.iter();
+        let chosen: Vec<_> = signatures.filter(|s| s.format == format).collect();
+        check_count(flag, path, &chosen, found)?;
+        for stored in &chosen {
+            let place = place(path, image, stored, suffix, chosen.len());
+            check_destination(&place, &found.artifact)
+                .map_err(|e| CommandError::input(e.to_string()))?;
+            atomic_write(&place, &stored.content, MODE).map_err(|e| {
+                CommandError::could_not_tell(format!("cannot write `{}`", place.display()))
+                    .because(why(&e))
+            })?;
+            written.push(place);
+        }
+    }
+    Ok(written)
+}
+
+fn check_count(
+    flag: &str,
+    path: &Path,
+    chosen: &[&StoredSignature],
+    found: &Found,
+) -> Result<(), CommandError> {
+    let what = if flag == "--bundle" {
+        "bundle"
+    } else {
+        "cosign signature"
+    };
+    let shown = path.display();
+    match chosen {
+        [] => {
+            let message = format!("there is no {what} to write to `{shown}`");
+            Err(if found.failures.is_empty() {
+                CommandError::input(message)
+                    .because("neither the registry nor the local store has one")
+            } else {
+                CommandError::could_not_tell(message).because("a place did not answer")
+            })
+        }
+        [_] => Ok(()),
+        _ if is_folder(path) => Ok(()),
+        several => {
+            let places: Vec<String> = several.iter().map(|s| clean(&s.location)).collect();
+            Err(CommandError::input(format!(
+                "`{flag} {shown}` names one file, and there are {}",
+                plural(several.len(), what)
+            ))
+            .because(places.join(", "))
+            .hint(format!("name a folder: {flag} {shown}/")))
+        }
+    }
+}
+
+/// The file for a signature; of several in one folder each gets the beginning of its own digest.
+fn place(
+    path: &Path,
+    image: &str,
+    stored: &StoredSignature,
+    suffix: &str,
+    count: usize,
+) -> PathBuf {
+    let item = Item {
+        shown: image.to_owned(),
+        reference: image.to_owned(),
+        source: SourceOf::Images,
+        from_stdin: false,
+    };
+    if count == 1 {
+        return destination(path, &item, suffix);
+    }
+    let mut digest = sigtool_core::digest::Sha256::default();
+    digest.update(&stored.content);
+    let digest = digest.finish_hex();
+    destination(path, &item, &format!(".{}{suffix}", &digest[..8]))
+}
