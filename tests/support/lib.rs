@@ -1,15 +1,24 @@
 //! What the tests share: a sandbox to run sigtool in, backends in other languages, and backends that misbehave.
 
 pub mod archives;
+pub mod certificates;
 pub mod foreign;
+pub mod http;
+pub mod images;
 pub mod keys;
+mod listener;
 pub mod peers;
 pub mod person;
 pub mod processes;
+pub mod proxy;
+pub mod registry;
 pub mod rogues;
 mod sandbox;
+mod servers;
 pub mod terminal;
+pub mod tokens;
 
+pub use listener::Bystander;
 pub use sandbox::Sandbox;
 
 use std::path::{Path, PathBuf};
