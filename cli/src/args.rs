@@ -401,7 +401,7 @@ pub(crate) enum Backend {
     Check {
         /// The shared library or executable, or the id of a backend
         path: String,
-        /// Settings to test with: a TOML file with tables `[signer]` and `[source]`
+        /// Settings to test with: a TOML file with tables `[signer]`, `[source]` and `[artifact]`
         #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
         with: Option<PathBuf>,
         /// Where to run it

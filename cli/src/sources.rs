@@ -16,7 +16,7 @@ const IMAGES: &str = "oci";
 
 /// What a source can do that its manifest tells: its references may come to name another artifact, and it resolves them to ones
 /// that do not.
-const PINS: &str = "source.pins";
+pub(crate) const PINS: &str = "source.pins";
 
 /// Which source an artifact comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

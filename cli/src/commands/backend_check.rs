@@ -6,6 +6,7 @@ use crate::config::KeyText;
 use crate::error::{CommandError, Failure};
 use crate::host::{Found, Isolation, Owner, failed, read_backend};
 use crate::output::{clean, plural};
+use crate::sources::PINS;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sigtool_sdk::connection::Handle;
@@ -16,7 +17,7 @@ use sigtool_sdk::testing::contract::{
     self, ARTIFACT, Fixture, Kept, SignerFixture, SourceFixture, Subject, artifact_digests,
 };
 use sigtool_sdk::testing::{FakeHost, SecretAnswer};
-use sigtool_sdk::types::KeyAlgorithm;
+use sigtool_sdk::types::{Digest, KeyAlgorithm};
 use sigtool_sdk::{Error, ErrorCode, Kind};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -36,7 +37,7 @@ pub(super) fn run(app: &App, which: &str, with: Option<&Path>, isolation: Isolat
         folder: folder.path(),
     };
     // What cannot even be started is the first thing to say.
-    let host: Arc<dyn Services> = Arc::new(FakeHost::new());
+    let host: Arc<dyn Services> = Arc::new(FakeHost::new().lends_to(&found.manifest));
     drop(app.backends.start(&found, isolation, &host)?);
     let fixture = match with {
         Some(path) => check.given_fixture(path)?,
@@ -84,7 +85,20 @@ struct Given {
     #[serde(default)]
     source: Option<BTreeMap<String, Value>>,
     #[serde(default)]
+    artifact: Option<GivenArtifact>,
+    #[serde(default)]
     secrets: BTreeMap<String, String>,
+}
+
+/// An artifact that a source serves and nobody has signed, where it is no file.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct GivenArtifact {
+    /// As the source itself names it in full.
+    reference: String,
+    digests: Vec<Digest>,
+    /// A reference of the same sort that names nothing.
+    missing: String,
 }
 
 impl Check<'_> {
@@ -110,7 +124,15 @@ impl Check<'_> {
         if self.found.manifest.kinds.contains(&Kind::Source) {
             let settings = given.source.unwrap_or_default();
             let configuration = self.configuration(Kind::Source, settings, &base);
-            fixture.source = Some(self.file_source(configuration)?);
+            fixture.source = match given.artifact {
+                Some(artifact) => Some(SourceFixture {
+                    configuration,
+                    reference: artifact.reference,
+                    digests: artifact.digests,
+                    missing: artifact.missing,
+                }),
+                None => self.file_source(configuration)?,
+            };
         }
         Ok(fixture)
     }
@@ -140,7 +162,8 @@ impl Check<'_> {
             })
             .collect();
         for (name, setting) in declared.into_iter().flatten() {
-            if setting.kind == SettingType::Secret {
+            // The suite asks signers alone for what they do with secrets.
+            if kind == Kind::Signer && setting.kind == SettingType::Secret {
                 configuration.insert(name.clone(), json!({ "secret": format!("/{name}") }));
             }
         }
@@ -152,7 +175,7 @@ impl Check<'_> {
         let manifest = &self.found.manifest;
         let mut fixture = Fixture::default();
         if manifest.kinds.contains(&Kind::Source) {
-            fixture.source = Some(self.file_source(json!({}))?);
+            fixture.source = self.file_source(json!({}))?;
         }
         if manifest.kinds.contains(&Kind::Signer) && manifest.can("signer.generate") {
             fixture.signer = Some(self.new_key()?);
@@ -165,23 +188,31 @@ impl Check<'_> {
         Ok(fixture)
     }
 
-    fn file_source(&self, configuration: Value) -> Result<SourceFixture, CommandError> {
+    /// A file, unless the source serves something else.
+    fn file_source(&self, configuration: Value) -> Result<Option<SourceFixture>, CommandError> {
+        if self.found.manifest.can(PINS) {
+            self.app.ui.note(&format!(
+                "`{}` serves no files: name something that nobody has signed with `--with FILE`, which holds `[artifact]` with `reference`, `digests` and `missing`",
+                self.found.manifest.id
+            ));
+            return Ok(None);
+        }
         let path = self.folder.join("artifact.txt");
         std::fs::write(&path, ARTIFACT).map_err(|e| {
             CommandError::could_not_tell("cannot write a file to test with").because(e)
         })?;
-        Ok(SourceFixture {
+        Ok(Some(SourceFixture {
             configuration,
             reference: path.display().to_string(),
             digests: artifact_digests(),
             missing: self.folder.join("missing.txt").display().to_string(),
-        })
+        }))
     }
 
     fn new_key(&self) -> Result<SignerFixture, CommandError> {
         let id = &self.found.manifest.id;
-        let host: Arc<dyn Services> =
-            Arc::new(FakeHost::new().secret("/new_password", [SecretAnswer::value(PASSWORD)]));
+        let host = FakeHost::new().secret("/new_password", [SecretAnswer::value(PASSWORD)]);
+        let host: Arc<dyn Services> = Arc::new(host.lends_to(&self.found.manifest));
         let connection = self.app.backends.start(self.found, self.isolation, &host)?;
         let made = Handle::open(connection, host, Kind::Signer, json!({}), None)
             .and_then(|signer| {

@@ -6,6 +6,7 @@ use crate::host::{
     Answer, AskSecretArgs, AskedSecret, NetworkSettings, Progress, Prompt, Services, TraceLevel,
 };
 use crate::identity::IdentityToken;
+use crate::manifest::Manifest;
 use crate::types::Secret;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -131,6 +132,18 @@ impl FakeHost {
     #[must_use]
     pub fn token(mut self, audience: impl Into<String>, token: IdentityToken) -> Self {
         self.tokens.insert(audience.into(), token);
+        self
+    }
+
+    /// What this manifest declares, as far as nothing else is said: the network without a proxy, and variables that are not set.
+    #[must_use]
+    pub fn lends_to(mut self, manifest: &Manifest) -> Self {
+        if manifest.permissions.network {
+            self.network.get_or_insert_default();
+        }
+        for name in &manifest.environment {
+            self.env.entry(name.clone()).or_default();
+        }
         self
     }
 

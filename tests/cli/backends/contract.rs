@@ -2,6 +2,7 @@
 
 use super::{C_SIGNER, add_python_signer, sandbox, with_c_signer};
 use serde_json::Value;
+use sigtool_tests::registry::Registry;
 use sigtool_tests::rogues::{self, Built};
 use sigtool_tests::{Sandbox, foreign};
 use snapbox::str;
@@ -65,6 +66,38 @@ fn cosign_key_keeps_the_contract() {
 #[test]
 fn local_stage_keeps_the_contract() {
     keeps_the_contract(&sandbox(), Path::new("local-stage"), &[], 15);
+}
+
+#[test]
+fn oci_keeps_the_contract_with_and_without_lists_of_referrers() {
+    for registry in [Registry::docker(), Registry::olareg(&["--api-delete"])] {
+        let Some(registry) = registry else { return };
+        let (sandbox, host) = (sandbox(), registry.host().to_owned());
+        let digest = registry.push_image("contract/app", "1", "contract");
+        sandbox.write(
+            "check.toml",
+            format!(
+                "[artifact]\nreference = \"{host}/contract/app@{digest}\"\ndigests = [\"{digest}\"]\nmissing = \"{host}/contract/app:none\"\n"
+            ),
+        );
+        keeps_the_contract(&sandbox, Path::new("oci"), &["--with", "check.toml"], 15);
+    }
+}
+
+#[test]
+fn a_source_that_serves_no_files_needs_an_artifact_to_be_tested_with() {
+    let sandbox = sandbox();
+    let check = sandbox.sigtool().args(["backend", "check", "oci"]);
+    let output = sandbox.seen(check).success().stderr_eq(str![[r#"
+note: `oci` serves no files: name something that nobody has signed with `--with FILE`, which holds `[artifact]` with `reference`, `digests` and `missing`
+`oci` (sigtool's own, process): 11 promises kept, 0 broken, 7 not tested
+
+"#]]);
+    let said = String::from_utf8_lossy(&output.get_output().stdout).into_owned();
+    assert!(
+        said.contains("skipped  signatures_can_be_put_replaced_and_removed"),
+        "{said}"
+    );
 }
 
 #[test]

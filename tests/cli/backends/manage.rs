@@ -21,6 +21,7 @@ fn backends_are_listed_with_what_they_do() {
 cosign-key            0.1.0     signer           Signs with key pairs in files, in the formats of cosign and OpenSSL
 dev.example.c-signer  1.0.0     signer           signs with an ECDSA P-256 key in a PEM file, by OpenSSL
 local-stage           0.1.0     source           Files as artifacts: Helm charts, YAML manifests, jar, war and anything else
+oci                   0.1.0     source           Images in OCI registries, with their signatures beside them
 
 "#]]);
 }
@@ -35,6 +36,7 @@ fn a_program_gets_the_list_as_json() {
 [{"id":"cosign-key","version":"0.1.0","summary":"Signs with key pairs in files, in the formats of cosign and OpenSSL","kinds":["signer"],"schemes":["file","env"],"path":"[..]/libsigtool_backend_cosign_key.so","first_party":true,"isolation":"in-process"}
 ,{"id":"dev.example.c-signer","version":"1.0.0","summary":"signs with an ECDSA P-256 key in a PEM file, by OpenSSL","kinds":["signer"],"schemes":[],"path":"[ROOT]/backends/signer-[..].so","first_party":false,"isolation":"process","sha256":"[..]"}
 ,{"id":"local-stage","version":"0.1.0","summary":"Files as artifacts: Helm charts, YAML manifests, jar, war and anything else","kinds":["source"],"schemes":["file"],"path":"[..]/libsigtool_backend_local_stage.so","first_party":true,"isolation":"in-process"}
+,{"id":"oci","version":"0.1.0","summary":"Images in OCI registries, with their signatures beside them","kinds":["source"],"schemes":["oci"],"path":"[..]/libsigtool_backend_oci.so","first_party":true,"isolation":"in-process"}
 ]
 
 "#]]);
@@ -55,6 +57,7 @@ error: the backend `dev.example.c-signer` cannot be used
         .stdout_eq(str![[r#"
 cosign-key            0.1.0     signer           Signs with key pairs in files, in the formats of cosign and OpenSSL
 local-stage           0.1.0     source           Files as artifacts: Helm charts, YAML manifests, jar, war and anything else
+oci                   0.1.0     source           Images in OCI registries, with their signatures beside them
 
 "#]]);
 }
@@ -163,7 +166,7 @@ fn a_misspelt_id_is_answered_with_the_right_one() {
         .stderr_eq(str![[r#"
 error: there is no backend `cosing-key`
   hint: did you mean `cosign-key`?
-  hint: there are: cosign-key, local-stage
+  hint: there are: cosign-key, local-stage, oci
 
 "#]]);
 }

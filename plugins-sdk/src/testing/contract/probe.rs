@@ -67,7 +67,7 @@ impl Probe {
 
     /// A fresh instance with this host.
     pub(super) fn with(subject: &Subject<'_>, host: FakeHost) -> Result<Self, Stop> {
-        let host = Arc::new(host);
+        let host = Arc::new(host.lends_to(subject.manifest));
         let services: Arc<dyn Services> = Arc::clone(&host) as Arc<dyn Services>;
         let connection = (subject.connect)(&services)
             .map_err(|e| Stop::failed(format!("expected a running backend, found: {e}")))?;
