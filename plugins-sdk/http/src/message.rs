@@ -110,15 +110,14 @@ impl Response {
             cause.push_str(&said);
         }
         let mut error = Error::new(code, message).because(cause);
-        match self.retry_after {
-            Some(wait) if code == ErrorCode::Throttled => {
+        if let Some(wait) = self.retry_after
+            && matches!(code, ErrorCode::Throttled | ErrorCode::Unavailable)
+        {
+            if code == ErrorCode::Throttled {
                 error.retry_after_ms = Some(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
             }
-            Some(wait) if code == ErrorCode::Unavailable => {
-                let seconds = wait.as_secs().max(1);
-                error = error.hint(format!("try again in {seconds} s, as the service asks"));
-            }
-            _ => {}
+            let seconds = wait.as_secs().max(1);
+            error = error.hint(format!("try again in {seconds} s, as the service asks"));
         }
         error
     }
