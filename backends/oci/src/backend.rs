@@ -20,7 +20,7 @@ impl Backend for Oci {
 mod tests {
     use super::*;
     use crate::manifest::digest_by;
-    use crate::testing::{IMAGE, TestRegistry, WithNetwork, host, with_call};
+    use crate::testing::{IMAGE, TestRegistry, host, with_call};
     use serde_json::json;
     use sigtool_sdk::connection::Direct;
     use sigtool_sdk::testing::contract::{self, Fixture, SourceFixture, Subject};
@@ -73,8 +73,7 @@ mod tests {
                 manifest: &Manifest::parse(text).unwrap(),
                 connect: &|trace| {
                     let instance = Instance::new(Box::new(Oci), text)?;
-                    let direct = Direct::new(instance, Arc::clone(trace));
-                    Ok(Arc::new(WithNetwork(direct)))
+                    Ok(Arc::new(Direct::new(instance, Arc::clone(trace))))
                 },
                 fixture: Fixture {
                     signer: None,
@@ -103,7 +102,9 @@ mod tests {
             env!("CARGO_PKG_NAME")
         );
         assert_eq!(manifest.kinds, [Kind::Source]);
-        assert!(manifest.can("source.attach") && manifest.can("source.detach"));
+        for capability in ["source.attach", "source.detach", "source.pins"] {
+            assert!(manifest.can(capability), "{capability}");
+        }
         assert!(manifest.permissions.network && !manifest.permissions.identity_token);
         let declared: Vec<&str> = manifest.config[&Kind::Source]
             .keys()

@@ -32,6 +32,8 @@ struct Known {
     challenge: Mutex<Option<Challenge>>,
     /// Whether it answers about referrers.
     referrers: Mutex<Option<bool>>,
+    /// Held by whoever finds something out that all others need to know too.
+    first: Mutex<()>,
     scheme: Mutex<Option<Scheme>>,
     /// Blobs that are in a repository: those that many manifests share.
     blobs: Mutex<HashSet<(String, Digest)>>,
@@ -231,6 +233,12 @@ impl Conversation<'_> {
         if response.status != StatusCode::UNAUTHORIZED || self.is_elsewhere(scheme, ask)? {
             return Ok(response);
         }
+        // Whoever the registry has led us to may not say where its credentials are to be sent.
+        if !same_place(&response.url, &self.base(scheme)?) {
+            return Err(self.refusal(&response, what).because(
+                "the registry led there, and its credentials are for nobody but the registry",
+            ));
+        }
         let offered = response.headers.get_all(WWW_AUTHENTICATE);
         let offered = offered.iter().filter_map(|value| value.to_str().ok());
         let Some(challenge) = Challenge::choose(offered) else {
@@ -404,6 +412,11 @@ impl Conversation<'_> {
     /// Whether the registry keeps lists of referrers, if that is known.
     pub(crate) fn keeps_referrers(&self) -> Option<bool> {
         *lock(&self.known.referrers)
+    }
+
+    /// One after the other: what the first finds out, the others need not ask for.
+    pub(crate) fn first(&self) -> MutexGuard<'_, ()> {
+        lock(&self.known.first)
     }
 
     /// Keeps in mind whether the registry keeps lists of referrers.

@@ -9,6 +9,7 @@
 //! | `auth`, `credentials` | challenges and tokens; where user names and passwords come from |
 //! | `auth_files`, `helper` | the files of Docker and Podman; the programs that they name |
 //! | `manifest` | what registries keep: bounds, digests, parsing |
+//! | `document` | what others wrote and we change |
 //! | `referrers` | signatures that point at an image, with the fallback index of registries that know no referrers |
 //! | `sig_tag` | cosign's `.sig` tag |
 //! | `id` | the names of signatures |
@@ -21,6 +22,7 @@ mod backend;
 mod config;
 mod conversation;
 mod credentials;
+mod document;
 mod failure;
 mod helper;
 mod id;

@@ -1,14 +1,12 @@
 //! What registries keep: manifests and indexes of the [OCI image specification] and of Docker, bounded, with their digests proved.
 //!
-//! Manifests that we write anew, such as a fallback index, stay JSON values, so that nothing that another tool wrote is lost.
-//!
 //! [OCI image specification]: https://github.com/opencontainers/image-spec
 
 use crate::failure::{integrity, invalid, shown};
 use crate::reference::digest_of;
 use aws_lc_rs::digest::{self, SHA256, SHA384, SHA512};
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use sigtool_sdk::types::{Digest, DigestAlgorithm};
 use sigtool_sdk::{Error, ErrorCode, Result};
 use std::collections::BTreeMap;
@@ -19,6 +17,7 @@ pub(crate) const MAX_MANIFEST: usize = 4 * 1024 * 1024;
 /// Media types.
 pub(crate) mod media {
     pub(crate) const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+    pub(super) const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
     pub(crate) const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
     pub(crate) const DOCKER_INDEX: &str =
         "application/vnd.docker.distribution.manifest.list.v2+json";
@@ -123,12 +122,24 @@ fn media_type(json: &Map<String, Value>, content_type: Option<&str>) -> Result<S
             "a manifest lists both manifests and layers, so what it is depends on who reads it",
         ));
     }
-    Ok(match known {
+    let media_type = match known {
         Some(known) => known,
         None if is_index => media::OCI_INDEX,
         None => media::OCI_MANIFEST,
+    };
+    let list = match media_type {
+        media::OCI_INDEX | media::DOCKER_INDEX => "manifests",
+        media::OCI_MANIFEST | media::DOCKER_MANIFEST => "layers",
+        // What other things have is their own affair.
+        other => return Ok(other.to_owned()),
+    };
+    // A page of a proxy may be JSON too. Go writes an empty list as `null`.
+    match json.get(list) {
+        Some(Value::Array(_) | Value::Null) => Ok(media_type.to_owned()),
+        _ => Err(integrity(format!(
+            "what the registry sent is no manifest: it has no `{list}`"
+        ))),
     }
-    .to_owned())
 }
 
 /// What is known of the manifest that a signature is of.
@@ -205,15 +216,6 @@ impl<'a> Part<'a> {
     }
 }
 
-/// An empty index, to be filled.
-pub(crate) fn new_index() -> Map<String, Value> {
-    let index = json!({ "schemaVersion": 2, "mediaType": media::OCI_INDEX, "manifests": [] });
-    match index {
-        Value::Object(index) => index,
-        _ => Map::new(),
-    }
-}
-
 /// JSON without spaces.
 pub(crate) fn encode(value: &impl Serialize) -> Result<Vec<u8>> {
     serde_json::to_vec(value)
@@ -267,6 +269,7 @@ pub(crate) fn rfc3339(seconds: u64) -> String {
 mod tests {
     use super::*;
     use crate::testing::{IMAGE, INDEX, OCI};
+    use serde_json::json;
 
     #[test]
     fn a_time_is_written_as_rfc_3339() {

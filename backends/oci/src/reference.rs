@@ -106,14 +106,15 @@ impl Repository {
         if path.is_empty() {
             return Err("it names no repository");
         }
-        if name.len() > MAX_NAME {
-            return Err("it has more than 255 characters");
-        }
         let host = canonical_host(host);
         let path = match (host.as_str(), path.contains('/')) {
             (DOCKER_HUB, false) => format!("library/{path}"),
             _ => path.to_owned(),
         };
+        // As it is written out in full, so that what is pinned can be read again.
+        if host.len() + 1 + path.len() > MAX_NAME {
+            return Err("it has more than 255 characters");
+        }
         if !path.split('/').all(is_component) {
             return Err(if path.bytes().any(|b| b.is_ascii_uppercase()) {
                 UPPERCASE

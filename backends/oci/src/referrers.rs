@@ -2,12 +2,11 @@
 //! `sha256-<digest>` where a registry keeps no such lists.
 
 use crate::conversation::Conversation;
+use crate::document::{Document, Entry};
 use crate::failure::integrity;
 use crate::id::Id;
 use crate::lock::Locks;
-use crate::manifest::{
-    Descriptor, Manifest, Part, Subject, encode, media, new_index, rfc3339, sha256,
-};
+use crate::manifest::{Descriptor, Manifest, Part, Subject, encode, media, rfc3339, sha256};
 use crate::registry::PutManifest;
 use crate::sig_tag;
 use crate::tagged::{Change, Round, Tagged};
@@ -64,6 +63,7 @@ pub(crate) fn fallback(conversation: &Conversation, subject: &Digest) -> Result<
 fn entries(index: &Manifest) -> Result<&[Value]> {
     match index.json.get("manifests") {
         Some(Value::Array(entries)) => Ok(entries),
+        Some(Value::Null) => Ok(&[]),
         _ => Err(integrity("the tag of the referrers names no index")),
     }
 }
@@ -124,7 +124,9 @@ fn may_be_wanted(entry: &Value, wants: &impl Fn(SignatureFormat) -> bool) -> boo
     let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
     let is_manifest = entry.get("mediaType").and_then(Value::as_str) == Some(media::OCI_MANIFEST);
     let predicate = text(entry.get("annotations").and_then(|a| a.get(PREDICATE_TYPE)));
-    match text(entry.get("artifactType")) {
+    // cosign v2 lists the type of the configuration, which is that of nothing.
+    let artifact_type = text(entry.get("artifactType")).filter(|t| t != media::EMPTY);
+    match artifact_type {
         Some(artifact_type) => {
             format_of(&artifact_type).is_some_and(wants) && predicate.is_none_or(|p| p == SIGN)
         }
@@ -326,7 +328,7 @@ pub(crate) fn publish(
         conversation.learn_referrers(true);
     } else if conversation.keeps_referrers().is_none() {
         // Some keep lists and do not say so here. What the list is now is of no interest.
-        conversation.referrers(image.0)?;
+        let _ = conversation.referrers(image.0)?;
     }
     if conversation.keeps_referrers() == Some(true) {
         return Ok(Id::Referrer(digest));
@@ -340,6 +342,14 @@ pub(crate) fn publish(
         .map_err(|e| Error::new(ErrorCode::Internal, "cannot encode an entry").because(e))?;
     change_fallback(conversation, locks, image.0, Some(&entry), dropped)?;
     Ok(Id::Fallback(digest))
+}
+
+/// An empty index, to be filled.
+fn new_index() -> Result<Document> {
+    let mut index = Document::default();
+    index.set("schemaVersion", &2)?;
+    index.set("mediaType", &media::OCI_INDEX)?;
+    Ok(index)
 }
 
 /// Adds an entry to the fallback index and drops others. Entries of other tools stay as they are.
@@ -367,31 +377,34 @@ pub(crate) fn change_fallback(
             && !entries.iter().any(|e| dropped.iter().any(|d| names(e, d)))
     };
     let plan = |round: Round| {
-        let mut index = round.now.map_or_else(new_index, |now| now.json.clone());
-        let mut list = match round.now {
-            Some(now) => entries(now)?.to_vec(),
-            None => Vec::new(),
-        };
-        if is_done(&list) && !round.prune {
+        if let Some(now) = round.now
+            && is_done(entries(now)?)
+            && !round.prune
+        {
             return Ok(Change::Nothing);
         }
-        list.retain(|e| !dropped.iter().any(|d| names(e, d)));
+        let mut index = match round.now {
+            Some(now) => Document::parse(&now.bytes)?,
+            None => new_index()?,
+        };
+        let mut list = index.list("manifests")?;
+        list.retain(|e| !dropped.iter().any(|d| names(&e.value, d)));
         if round.prune {
             list = with_their_manifests(conversation, list)?;
         }
         if let (Some(entry), Some(digest)) = (added, added_digest)
-            && !list.iter().any(|e| names(e, digest))
+            && !list.iter().any(|e| names(&e.value, digest))
         {
-            list.push(entry.clone());
+            list.push(Entry::new(entry)?);
         }
         let empty = list.is_empty();
-        index.insert("manifests".to_owned(), Value::Array(list));
+        index.set("manifests", &list)?;
         Ok(Change::Write {
             media_type: round
                 .now
                 .map_or(media::OCI_INDEX, |now| &now.media_type)
                 .to_owned(),
-            bytes: encode(&index)?,
+            bytes: index.encode()?,
             empty,
         })
     };
@@ -407,10 +420,10 @@ pub(crate) fn change_fallback(
 }
 
 /// The entries whose manifests are there.
-fn with_their_manifests(conversation: &Conversation, list: Vec<Value>) -> Result<Vec<Value>> {
+fn with_their_manifests(conversation: &Conversation, list: Vec<Entry>) -> Result<Vec<Entry>> {
     let mut kept = Vec::new();
     for entry in list {
-        let there = match Descriptor::parse(&entry) {
+        let there = match Descriptor::parse(&entry.value) {
             Ok(descriptor) => conversation.has_manifest(&descriptor.digest)?,
             Err(_) => true,
         };

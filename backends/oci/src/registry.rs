@@ -76,6 +76,14 @@ impl Conversation<'_> {
             return Ok(PutManifest::LacksParts(refused(&response, what)));
         }
         self.expect_success(&response, &what)?;
+        // The specification demands 201. What else a proxy may answer with, its page, is not that.
+        let said = text(&response, &DOCKER_CONTENT_DIGEST);
+        if response.status != StatusCode::CREATED && said != Some(&sha256(bytes).to_string()) {
+            return Err(integrity(what).because(format!(
+                "the registry answered {}, and not that it is written (201 Created)",
+                response.status
+            )));
+        }
         Ok(PutManifest::Done {
             subject: response.headers.contains_key(&OCI_SUBJECT),
         })
@@ -107,6 +115,9 @@ impl Conversation<'_> {
             Err(error) => return Err(error),
         };
         match response.status.as_u16() {
+            _ if is_page(&response) => Ok(Deleted::Refused(
+                integrity(what).because("what answered is no registry, but sent a page"),
+            )),
             200..=299 => Ok(Deleted::Done),
             404 => Ok(Deleted::Gone),
             400 | 401 | 403 | 405 | 501 => Ok(Deleted::Refused(refused(&response, what))),
@@ -198,6 +209,10 @@ impl Conversation<'_> {
     /// Uploads a blob that many manifests share, unless it is there.
     pub(crate) fn ensure_blob(&self, bytes: &[u8]) -> Result<Digest> {
         let digest = sha256(bytes);
+        if self.knows_blob(&digest) {
+            return Ok(digest);
+        }
+        let _first = self.first();
         if !self.knows_blob(&digest) {
             if !self.has_blob(&digest)? {
                 self.push_blob(bytes)?;
@@ -266,14 +281,19 @@ fn location(response: &Response) -> Result<Url, String> {
 
 /// Referrers.
 impl Conversation<'_> {
-    /// What points at a manifest, as the registry's own list says, or `None` if it keeps no such lists.
+    /// What points at a manifest, as the registry's own list says.
     ///
     /// # Errors
     ///
     /// `integrity` for a list that is none.
-    pub(crate) fn referrers(&self, digest: &Digest) -> Result<Option<Vec<Value>>> {
+    pub(crate) fn referrers(&self, digest: &Digest) -> Result<Referrers> {
+        // The first to ask finds out whether there are lists; the others wait for that.
+        let _first = match self.keeps_referrers() {
+            None => Some(self.first()),
+            Some(_) => None,
+        };
         if self.keeps_referrers() == Some(false) {
-            return Ok(None);
+            return Ok(Referrers::Unknown);
         }
         let what = format!(
             "cannot list what refers to `{}`",
@@ -285,27 +305,31 @@ impl Conversation<'_> {
             let mut ask = Ask::new(Method::GET, "").header(ACCEPT_HEADER, media::OCI_INDEX);
             ask.target = target;
             let response = self.send(&ask, &what)?;
-            if page == 0 && has_no_referrers(&response) {
+            if page == 0 && matches!(response.status.as_u16(), 400 | 404 | 405 | 406 | 501) {
                 // A repository that does not exist says nothing about its registry.
                 if !has_code(&response, "NAME_UNKNOWN") {
                     self.learn_referrers(false);
                 }
-                return Ok(None);
+                return Ok(Referrers::Unknown);
             }
             self.expect_success(&response, &what)?;
+            if page == 0 && is_page(&response) {
+                let error = integrity(what).because("the registry answered with a page for people");
+                return Ok(Referrers::Unclear(error));
+            }
             let index =
                 Manifest::parse(response.body.clone(), None).map_err(|e| under(e, &what))?;
-            let Some(list) = index.json.get("manifests").and_then(Value::as_array) else {
+            if !index.is_index() {
                 return Err(integrity(what).because("the registry answers without a list"));
-            };
+            }
             self.learn_referrers(true);
-            entries.extend(list.iter().cloned());
+            entries.extend(index.list("manifests").iter().cloned());
             match self
                 .next_page(&response)
                 .map_err(|why| integrity(&what).because(why))?
             {
                 Some(next) => target = Target::Url(next),
-                None => return Ok(Some(entries)),
+                None => return Ok(Referrers::Listed(entries)),
             }
         }
         Err(integrity(what).because(format!("the list has more than {MAX_PAGES} pages")))
@@ -337,15 +361,20 @@ impl Conversation<'_> {
     }
 }
 
-/// Whether an answer says that the registry does not know what referrers are. Some answer such questions with a page for people.
-fn has_no_referrers(response: &Response) -> bool {
-    match response.status.as_u16() {
-        400 | 404 | 405 | 406 | 501 => true,
-        200..=299 => {
-            !text(response, &CONTENT_TYPE).is_some_and(|t| t.starts_with(media::OCI_INDEX))
-        }
-        _ => false,
-    }
+/// What a registry says of the referrers of a manifest.
+pub(crate) enum Referrers {
+    /// It lists them.
+    Listed(Vec<Value>),
+    /// It answers with something that is neither a list nor a refusal: a registry of before the referrers, whose answer to what it
+    /// does not know is a page, or a proxy that answers in its place.
+    Unclear(Error),
+    /// It keeps no such lists.
+    Unknown,
+}
+
+/// Whether an answer is a page for people.
+fn is_page(response: &Response) -> bool {
+    text(response, &CONTENT_TYPE).is_some_and(|t| t.trim_start().starts_with("text/html"))
 }
 
 fn text<'a>(response: &'a Response, name: &HeaderName) -> Option<&'a str> {

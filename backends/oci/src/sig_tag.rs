@@ -1,6 +1,7 @@
 //! cosign's own signatures: simple-signing payloads as the layers of a manifest, under the tag `sha256-<digest>.sig`.
 
 use crate::conversation::Conversation;
+use crate::document::{Document, Entry};
 use crate::failure::{integrity, invalid};
 use crate::id::{Id, layer_name};
 use crate::lock::Locks;
@@ -271,7 +272,7 @@ fn change(
     removed: &[String],
 ) -> Result<()> {
     let added_name = added.map(|layer| layer.name.as_str());
-    let is_removed = |layer: &Value| {
+    let is_removed = |layer: &Value| -> bool {
         name_of(layer)
             .is_some_and(|name| Some(name.as_str()) != added_name && removed.contains(&name))
     };
@@ -280,32 +281,31 @@ fn change(
         (added.is_none() || layers.iter().any(is_added)) && !layers.iter().any(is_removed)
     };
     let plan = |round: Round| {
-        let mut layers = match round.now {
-            None => Vec::new(),
-            Some(now) => match now.json.get("layers") {
-                Some(Value::Array(layers)) => layers.clone(),
-                _ => {
-                    return Err(integrity(
-                        "the tag of the signatures names no manifest of layers",
-                    ));
-                }
-            },
-        };
-        if is_done(&layers) {
+        if round.now.is_some_and(Manifest::is_index) {
+            return Err(integrity(
+                "the tag of the signatures names no manifest of layers",
+            ));
+        }
+        if is_done(round.now.map_or(&[], |now| now.list("layers"))) {
             return Ok(Change::Nothing);
         }
-        layers.retain(|layer| !is_removed(layer));
+        let document = match round.now {
+            Some(now) => Document::parse(&now.bytes)?,
+            None => new_manifest()?,
+        };
+        let mut layers = document.list("layers")?;
+        layers.retain(|layer| !is_removed(&layer.value));
         if let Some(added) = added
-            && !layers.iter().any(is_added)
+            && !layers.iter().any(|layer| is_added(&layer.value))
         {
-            layers.push(value(&added.part)?);
+            layers.push(Entry::new(&added.part)?);
         }
         let empty = layers.is_empty();
         let config = config(&layers)?;
         if !empty {
             conversation.push_blob(&config)?;
         }
-        let (media_type, bytes) = manifest(round.now, layers, &config)?;
+        let (media_type, bytes) = manifest(round.now, document, &layers, &config)?;
         Ok(Change::Write {
             media_type,
             bytes,
@@ -345,7 +345,7 @@ struct RootFs<'a> {
     diff_ids: Vec<&'a str>,
 }
 
-fn config(layers: &[Value]) -> Result<Vec<u8>> {
+fn config(layers: &[Entry]) -> Result<Vec<u8>> {
     /// Go's zero time: cosign's signatures do not depend on when they are made.
     const CREATED: &str = "0001-01-01T00:00:00Z";
     encode(&Config {
@@ -361,7 +361,13 @@ fn config(layers: &[Value]) -> Result<Vec<u8>> {
             // Payloads are not compressed.
             diff_ids: layers
                 .iter()
-                .map(|layer| layer.get("digest").and_then(Value::as_str).unwrap_or(""))
+                .map(|layer| {
+                    layer
+                        .value
+                        .get("digest")
+                        .and_then(Value::as_str)
+                        .unwrap_or("")
+                })
                 .collect(),
         },
         config: BTreeMap::new(),
@@ -369,45 +375,28 @@ fn config(layers: &[Value]) -> Result<Vec<u8>> {
 }
 
 /// A manifest of signatures that others have not begun, in cosign's order of fields.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct NewManifest<'a> {
-    schema_version: u8,
-    media_type: &'a str,
-    config: Part<'a>,
-    layers: Vec<Value>,
+fn new_manifest() -> Result<Document> {
+    let mut manifest = Document::default();
+    manifest.set("schemaVersion", &2)?;
+    manifest.set("mediaType", &media::OCI_MANIFEST)?;
+    Ok(manifest)
 }
 
 /// The manifest with these layers, as it was in all else; and its media type.
 fn manifest(
     now: Option<&Manifest>,
-    layers: Vec<Value>,
+    mut document: Document,
+    layers: &[Entry],
     config: &[u8],
 ) -> Result<(String, Vec<u8>)> {
-    let Some(now) = now else {
-        let new = NewManifest {
-            schema_version: 2,
-            media_type: media::OCI_MANIFEST,
-            config: Part::of(media::OCI_CONFIG, config),
-            layers,
-        };
-        return Ok((media::OCI_MANIFEST.to_owned(), encode(&new)?));
-    };
-    let mut json = now.json.clone();
     // cosign writes Docker's media types if it is told to.
-    let config_type = json
-        .get("config")
-        .and_then(|config| config.get("mediaType")?.as_str())
-        .unwrap_or(media::OCI_CONFIG)
-        .to_owned();
-    json.insert("config".to_owned(), value(&Part::of(&config_type, config))?);
-    json.insert("layers".to_owned(), Value::Array(layers));
-    Ok((now.media_type.clone(), encode(&json)?))
-}
-
-fn value(part: &Part) -> Result<Value> {
-    serde_json::to_value(part)
-        .map_err(|e| Error::new(ErrorCode::Internal, "cannot encode a layer").because(e))
+    let config_type = now
+        .and_then(|now| now.json.get("config")?.get("mediaType")?.as_str())
+        .unwrap_or(media::OCI_CONFIG);
+    document.set("config", &Part::of(config_type, config))?;
+    document.set("layers", &layers)?;
+    let media_type = now.map_or(media::OCI_MANIFEST, |now| &now.media_type);
+    Ok((media_type.to_owned(), document.encode()?))
 }
 
 #[cfg(test)]
@@ -421,22 +410,23 @@ mod tests {
     #[test]
     fn the_configuration_is_byte_for_byte_as_cosign_writes_it() {
         let digest = sha256(b"payload").to_string();
-        let layer = json!({ "digest": digest });
-        let one = config(std::slice::from_ref(&layer)).unwrap();
+        let layer = || Entry::new(&json!({ "digest": digest })).unwrap();
+        let one = config(&[layer()]).unwrap();
         let expected = format!(
             r#"{{"architecture":"","created":"0001-01-01T00:00:00Z","history":[{{"created":"0001-01-01T00:00:00Z"}}],"os":"","rootfs":{{"type":"layers","diff_ids":["{digest}"]}},"config":{{}}}}"#
         );
         assert_eq!(String::from_utf8(one.clone()).unwrap(), expected);
         // What cosign's own have, as seen in public registries.
         assert_eq!(one.len(), 233);
-        assert_eq!(config(&[layer.clone(), layer]).unwrap().len(), 342);
+        assert_eq!(config(&[layer(), layer()]).unwrap().len(), 342);
     }
 
     #[test]
     fn a_new_manifest_is_byte_for_byte_as_cosign_writes_it() {
         let signed: SignedPayload = serde_json::from_slice(&signed(7)).unwrap();
         let layer = Layer::new(&signed).unwrap();
-        let (_, bytes) = manifest(None, vec![value(&layer.part).unwrap()], b"{}").unwrap();
+        let layers = [Entry::new(&layer.part).unwrap()];
+        let (_, bytes) = manifest(None, new_manifest().unwrap(), &layers, b"{}").unwrap();
         let text = String::from_utf8(bytes).unwrap();
         let begins = r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{"mediaType":"application/vnd.oci.image.config.v1+json","size":2,"digest":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"},"layers":["#;
         assert!(text.starts_with(begins), "{text}");

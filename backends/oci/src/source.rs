@@ -8,7 +8,7 @@ use crate::lock::Locks;
 use crate::manifest::{Descriptor, Manifest, Subject, digest_by};
 use crate::reference::{Reference, Repository};
 use crate::referrers::{self, Found};
-use crate::registry::Deleted;
+use crate::registry::{Deleted, Referrers};
 use crate::sig_tag;
 use sigtool_sdk::host::Progress;
 use sigtool_sdk::message::Empty;
@@ -298,15 +298,21 @@ impl Page {
         digest: &Digest,
         wants: impl Fn(SignatureFormat) -> bool + Sync,
     ) -> Result<(Found, &'static [Self])> {
-        if self == Self::Referrers
-            && let Some(entries) = conversation.referrers(digest)?
-        {
-            let found = referrers::read(conversation, &entries, Id::Referrer, wants);
-            return Ok((found, &[]));
+        let mut unclear = None;
+        if self == Self::Referrers {
+            match conversation.referrers(digest)? {
+                Referrers::Listed(entries) => {
+                    let found = referrers::read(conversation, &entries, Id::Referrer, wants);
+                    return Ok((found, &[]));
+                }
+                Referrers::Unclear(error) => unclear = Some(error),
+                Referrers::Unknown => {}
+            }
         }
         if self != Self::SigTag {
             let entries = referrers::fallback(conversation, digest)?;
-            let found = referrers::read(conversation, &entries, Id::Fallback, wants);
+            let mut found = referrers::read(conversation, &entries, Id::Fallback, wants);
+            found.failures.extend(unclear);
             return Ok((found, &[Self::FallbackTag]));
         }
         let tag = sig_tag::tag(digest);
@@ -330,10 +336,11 @@ fn is_there(conversation: &Conversation, subject: &Digest, id: &Id) -> Result<bo
     Ok(match id {
         Id::Fallback(digest) => lists(&referrers::fallback(conversation, subject)?, digest),
         Id::Layer(name) => sig_tag::has(conversation, subject, name)?,
-        Id::Part(digest, _) | Id::Referrer(digest) => {
-            let entries = conversation.referrers(subject)?.unwrap_or_default();
-            lists(&entries, digest)
-        }
+        Id::Part(digest, _) | Id::Referrer(digest) => match conversation.referrers(subject)? {
+            Referrers::Listed(entries) => lists(&entries, digest),
+            Referrers::Unclear(error) => return Err(error),
+            Referrers::Unknown => false,
+        },
     })
 }
 

@@ -4,12 +4,7 @@ use crate::config::Config;
 use crate::manifest::sha256;
 use crate::source::Images;
 use serde_json::{Value, json};
-use sigtool_sdk::connection::{self, Connection};
-use sigtool_sdk::host::{
-    Answer as Answered, AskSecretArgs, AskedSecret, Channel, NetworkSettings, Progress, Prompt,
-    Services, TraceLevel, answer,
-};
-use sigtool_sdk::identity::IdentityToken;
+use sigtool_sdk::host::{Channel, NetworkSettings, Services as _, TraceLevel, answer};
 use sigtool_sdk::message::Empty;
 use sigtool_sdk::source::{
     AttachArgs, Attached, DetachArgs, ResolveArgs, Resolved, SignaturesArgs, SignaturesReply,
@@ -23,7 +18,6 @@ use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 use zeroize::Zeroizing;
 
 /// A host with the network, and an environment in which nothing is set.
@@ -57,70 +51,6 @@ impl Channel for Direct<'_> {
 /// Runs something with a call that is never cancelled.
 pub(crate) fn with_call<T>(host: &FakeHost, run: impl FnOnce(&Call) -> T) -> T {
     run(&Call::new(&Direct(host), 1, None))
-}
-
-/// An instance in this process whose host lends the network too, which that of the contract suite does not.
-pub(crate) struct WithNetwork(pub(crate) connection::Direct);
-
-impl Connection for WithNetwork {
-    fn carry(
-        &self,
-        id: u64,
-        request: &[u8],
-        deadline: Option<Duration>,
-        services: &Arc<dyn Services>,
-    ) -> Result<Zeroizing<Vec<u8>>> {
-        let lending: Arc<dyn Services> = Arc::new(Lending(Arc::clone(services)));
-        self.0.carry(id, request, deadline, &lending)
-    }
-}
-
-struct Lending(Arc<dyn Services>);
-
-impl Services for Lending {
-    fn trace(&self, level: TraceLevel, message: &str) {
-        self.0.trace(level, message);
-    }
-
-    fn progress(&self, progress: Progress) {
-        self.0.progress(progress);
-    }
-
-    fn prompt(&self, prompt: Prompt) -> Result<Answered> {
-        self.0.prompt(prompt)
-    }
-
-    fn open_url(&self, url: &str) -> Result<()> {
-        self.0.open_url(url)
-    }
-
-    fn now_ms(&self) -> u64 {
-        self.0.now_ms()
-    }
-
-    fn env(&self, _name: &str) -> Result<Option<String>> {
-        Ok(None)
-    }
-
-    fn secret(&self, args: AskSecretArgs) -> Result<AskedSecret> {
-        self.0.secret(args)
-    }
-
-    fn identity_token(&self, audience: &str) -> Result<IdentityToken> {
-        self.0.identity_token(audience)
-    }
-
-    fn cache_get(&self, name: &str) -> Option<Vec<u8>> {
-        self.0.cache_get(name)
-    }
-
-    fn cache_put(&self, name: &str, value: &[u8]) {
-        self.0.cache_put(name, value);
-    }
-
-    fn network(&self) -> Result<NetworkSettings> {
-        Ok(NetworkSettings::default())
-    }
 }
 
 /// An opened source, a registry that it talks to, and the host that lends it what it needs.

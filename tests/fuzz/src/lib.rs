@@ -3,6 +3,9 @@
 //!
 //! A backend is a shared library and nothing else, so the files of `oci` that are fuzzed are compiled in here once more.
 
+// Compiled for tests, these files would bring their own along.
+#![cfg(not(test))]
+
 #[allow(dead_code)]
 #[path = "../../../backends/oci/src/failure.rs"]
 mod failure;
