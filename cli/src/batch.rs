@@ -98,19 +98,7 @@ impl<'a> Places<'a> {
                 ))
                 .hint(format!("name a folder: {flag} {shown}/")));
             }
-            let folder = match path.parent() {
-                _ if is_folder(path) => path,
-                Some(parent) if !parent.as_os_str().is_empty() => parent,
-                _ => continue,
-            };
-            if !folder.is_dir() {
-                let folder = folder.to_string_lossy();
-                let folder = folder.trim_end_matches('/');
-                return Err(CommandError::input(format!(
-                    "`{flag} {shown}`: there is no folder `{folder}`"
-                ))
-                .hint(format!("make it: mkdir -p {folder}")));
-            }
+            check_folder(flag, path)?;
             let mut taken = BTreeMap::new();
             for item in expanded.found() {
                 let place = destination(path, item, suffix);
@@ -126,6 +114,25 @@ impl<'a> Places<'a> {
         }
         Ok(())
     }
+}
+
+/// Requires the folder that a file is to be written into.
+pub(crate) fn check_folder(flag: &str, path: &Path) -> Result<(), CommandError> {
+    let folder = match path.parent() {
+        _ if is_folder(path) => path,
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => return Ok(()),
+    };
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let folder = folder.to_string_lossy();
+    let folder = folder.trim_end_matches('/');
+    Err(CommandError::input(format!(
+        "`{flag} {}`: there is no folder `{folder}`",
+        path.display()
+    ))
+    .hint(format!("make it: mkdir -p {folder}")))
 }
 
 /// Whether a path is meant to be a folder, as its writing says.

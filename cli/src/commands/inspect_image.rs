@@ -4,7 +4,7 @@ use super::Outcome;
 use super::inspect::text;
 use crate::app::App;
 use crate::args::Inspect;
-use crate::batch::{Item, destination, is_folder};
+use crate::batch::{Item, check_folder, destination, is_folder};
 use crate::error::{CommandError, why};
 use crate::output::{clean, plural};
 use crate::sources::{SourceOf, Sources};
@@ -144,6 +144,7 @@ fn write_out(args: &Inspect, image: &str, found: &Found) -> Result<Vec<PathBuf>,
         let signatures = found.signatures.iter();
         let chosen: Vec<_> = signatures.filter(|s| s.format == format).collect();
         check_count(flag, path, &chosen, found)?;
+        check_folder(flag, path)?;
         for stored in &chosen {
             let place = place(path, image, stored, suffix, chosen.len());
             check_destination(&place, &found.artifact)

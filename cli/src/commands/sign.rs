@@ -413,7 +413,7 @@ fn report(
         notes: &signed.notes,
         error: None,
     };
-    let again = if signed.stored.iter().any(|s| s.replaced) {
+    let again = if told(&signed).any(|s| s.replaced) {
         " again"
     } else {
         ""
@@ -443,13 +443,15 @@ fn location(artifact: &Artifact, stored: &Stored) -> PathBuf {
     (&stored.location).into()
 }
 
-/// Where the signatures went, for people. The local store is told of only where it is the one place.
-fn places(app: &App, signed: &SignedArtifact) -> Vec<String> {
+/// Where the signatures went, as people are told. Of the local store only where it is the one place.
+fn told(signed: &SignedArtifact) -> impl Iterator<Item = &Stored> {
     let elsewhere = signed.stored.iter().any(|s| s.place != Place::Store);
-    let mut places: Vec<String> = signed
-        .stored
-        .iter()
-        .filter(|stored| !elsewhere || stored.place != Place::Store)
+    let stored = signed.stored.iter();
+    stored.filter(move |s| !elsewhere || s.place != Place::Store)
+}
+
+fn places(app: &App, signed: &SignedArtifact) -> Vec<String> {
+    let mut places: Vec<String> = told(signed)
         .map(|stored| clean(&app.short(Path::new(&stored.location))))
         .collect();
     places.dedup();
