@@ -171,7 +171,12 @@ fn of_environment(call: &Call, repository: &Repository) -> Result<Option<Credent
                 ErrorCode::InvalidConfig,
                 format!("`{set}` is set, and `{missing}` is not"),
             );
-            return Err(error.hint(format!("set `{REGISTRY}` to the host that they are for")));
+            let what = match missing {
+                REGISTRY => "the host that they are for",
+                USERNAME => "the user's name",
+                _ => "the password or the access token",
+            };
+            return Err(error.hint(format!("set `{missing}` to {what}")));
         }
     };
     if !is_host(&registry) {

@@ -83,7 +83,8 @@ fn why_not(error: &CredentialRetrievalError) -> Option<String> {
             }
         }
         CredentialRetrievalError::HelperCommunicationError => {
-            "it is not in `PATH`, or cannot be run".to_owned()
+            "it is not in `PATH`, cannot be run, or answers with something else than credentials"
+                .to_owned()
         }
         CredentialRetrievalError::NoCredentialConfigured => return None,
         _ => "what it answers is malformed".to_owned(),

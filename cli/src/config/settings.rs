@@ -268,7 +268,7 @@ impl Network {
             if text.contains('@') {
                 return Err(node
                     .origin
-                    .error(format!("`{path}` holds a user name"), "not here")
+                    .error_hiding_value(format!("`{path}` holds a user name"), "not here")
                     .because("a password does not belong into a file")
                     .hint(format!("set the variable `{key}` in the environment")));
             }

@@ -87,9 +87,15 @@ impl Tried<'_> {
             "the connection to {} was cut before it answered",
             self.host()
         );
-        Failure::new(FailureKind::Cut, message)
+        let failure = Failure::new(FailureKind::Cut, message)
             .because(last)
-            .passing()
+            .passing();
+        if self.url.scheme() == "https" && !self.has_identity {
+            // A server that wants a certificate may have closed before its alert could be read.
+            return failure
+                .hint("if it asks for a client certificate, name one with `client_certificate`");
+        }
+        failure
     }
 
     /// No connection came about.

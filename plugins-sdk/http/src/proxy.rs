@@ -21,6 +21,11 @@ impl Proxies {
             let set = url.as_deref().map(str::trim).filter(|u| !u.is_empty());
             set.map(|url| parse(name, url)).transpose()
         };
+        // The library takes `*` for names only; by custom it stands for all hosts.
+        let nobody = network.no_proxy.as_deref().map(str::trim) == Some("*");
+        if nobody {
+            return Ok(Self::default());
+        }
         Ok(Self {
             http: parse("http_proxy", &network.http_proxy)?,
             https: parse("https_proxy", &network.https_proxy)?,
