@@ -1,9 +1,16 @@
 //! Credential helpers: programs called `docker-credential-…` that Docker has its credentials kept by.
+//!
+//! The [protocol] is a word, a line and a JSON object. The crate `docker_credential` takes a helper that answers without reading
+//! for one that cannot be run, in a third of the runs, and cannot be stopped.
+//!
+//! [protocol]: https://github.com/docker/docker-credential-helpers#development
 
 use crate::credentials::Login;
 use crate::failure::shown;
-use docker_credential::{CredentialRetrievalError, DockerCredential};
+use serde::Deserialize;
 use sigtool_sdk::{Call, Error, ErrorCode, Result};
+use std::io::{ErrorKind, Write as _};
+use std::process::{Command, Output, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
@@ -14,7 +21,7 @@ const HELPER_PATIENCE: Duration = Duration::from_secs(120);
 /// How often it is looked whether the call was cancelled while a helper runs.
 const POLL: Duration = Duration::from_millis(20);
 
-/// Runs a helper in a thread of its own, since it may wait for a person, and the call may be cancelled meanwhile.
+/// Runs a helper. It may wait for a person, and the call may be cancelled meanwhile.
 ///
 /// # Errors
 ///
@@ -37,56 +44,82 @@ pub(crate) fn run_helper(call: &Call, helper: &str, server: &str) -> Result<Opti
             format!("{} is no name of a credential helper", shown(helper)),
         ));
     }
-    let file = serde_json::json!({ "credHelpers": { server: helper } }).to_string();
+    let program = format!("docker-credential-{helper}");
+    let mut child = Command::new(&program)
+        .arg("get")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|e| match e.kind() {
+            ErrorKind::NotFound => failed("it is not in `PATH`"),
+            _ => failed(&format!("it cannot be run: {e}")),
+        })?;
+    if let Some(mut input) = child.stdin.take() {
+        // One that knows its answer need not read the question.
+        let _ = input.write_all(server.as_bytes());
+    }
+    let process = rustix::process::Pid::from_child(&child);
     let (sender, answer) = mpsc::sync_channel(1);
-    let server = server.to_owned();
     std::thread::spawn(move || {
-        let found = docker_credential::get_credential_from_reader(file.as_bytes(), &server);
         // Nobody waits any more if the call was cancelled.
-        let _ = sender.send(found);
+        let _ = sender.send(child.wait_with_output());
     });
     let begun = Instant::now();
-    let answer = loop {
-        match answer.recv_timeout(POLL) {
-            Ok(answer) => break answer,
-            Err(RecvTimeoutError::Disconnected) => return Err(failed("it could not be run")),
-            Err(RecvTimeoutError::Timeout) if begun.elapsed() > HELPER_PATIENCE => {
-                return Err(failed("it has not answered within two minutes"));
+    let output = loop {
+        let stopped = match answer.recv_timeout(POLL) {
+            Ok(Ok(output)) => break output,
+            Ok(Err(_)) | Err(RecvTimeoutError::Disconnected) => {
+                return Err(failed("its answer could not be read"));
             }
-            Err(RecvTimeoutError::Timeout) => call.check()?,
-        }
+            Err(RecvTimeoutError::Timeout) if begun.elapsed() > HELPER_PATIENCE => {
+                failed("it has not answered within two minutes")
+            }
+            Err(RecvTimeoutError::Timeout) => match call.check() {
+                Ok(()) => continue,
+                Err(error) => error,
+            },
+        };
+        let _ = rustix::process::kill_process(process, rustix::process::Signal::KILL);
+        return Err(stopped);
     };
-    match answer {
-        Ok(DockerCredential::IdentityToken(token)) => {
-            Ok(Some(Login::IdentityToken(Zeroizing::new(token))))
-        }
-        Ok(DockerCredential::UsernamePassword(username, password)) => {
-            let (username, password) = (Zeroizing::new(username), Zeroizing::new(password));
-            let none = username.is_empty() && password.is_empty();
-            Ok((!none).then_some(Login::Password { username, password }))
-        }
-        Err(error) => why_not(&error).map_or(Ok(None), |why| Err(failed(&why))),
-    }
+    read(output).map_err(|why| failed(&why))
 }
 
-/// Why a helper gave nothing, or `None` if it has nothing. Its standard output may hold a secret and is never told.
-fn why_not(error: &CredentialRetrievalError) -> Option<String> {
-    Some(match error {
-        CredentialRetrievalError::HelperFailure { stdout, stderr, .. } => {
-            let none = "credentials not found";
-            if stdout.contains(none) || stderr.contains(none) {
-                return None;
-            }
-            match stderr.lines().find(|line| !line.trim().is_empty()) {
-                Some(line) => format!("it failed, and says {}", shown(line.trim())),
-                None => "it failed".to_owned(),
-            }
+/// What a helper answers: a user and a password, an identity token, or that it has nothing. Why it is none of these, if so; its
+/// standard output may hold a secret and is never told.
+fn read(output: Output) -> Result<Option<Login>, String> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Answer {
+        username: String,
+        secret: String,
+    }
+    let (stdout, stderr) = (Zeroizing::new(output.stdout), output.stderr);
+    if !output.status.success() {
+        // `docker-credential-helpers` says so on its standard output, others on the other one.
+        let none = "credentials not found";
+        let stderr = String::from_utf8_lossy(&stderr);
+        if stderr.contains(none) || String::from_utf8_lossy(&stdout).contains(none) {
+            return Ok(None);
         }
-        CredentialRetrievalError::HelperCommunicationError => {
-            "it is not in `PATH`, cannot be run, or answers with something else than credentials"
-                .to_owned()
-        }
-        CredentialRetrievalError::NoCredentialConfigured => return None,
-        _ => "what it answers is malformed".to_owned(),
+        return Err(match stderr.lines().find(|line| !line.trim().is_empty()) {
+            Some(line) => format!("it failed, and says {}", shown(line.trim())),
+            None => "it failed".to_owned(),
+        });
+    }
+    let answer: Answer =
+        serde_json::from_slice(&stdout).map_err(|_| "what it answers is malformed".to_owned())?;
+    let (username, secret) = (
+        Zeroizing::new(answer.username),
+        Zeroizing::new(answer.secret),
+    );
+    Ok(match (username.as_str(), secret.is_empty()) {
+        ("", true) => None,
+        ("<token>", _) => Some(Login::IdentityToken(secret)),
+        _ => Some(Login::Password {
+            username,
+            password: secret,
+        }),
     })
 }

@@ -91,10 +91,12 @@ impl Tagged<'_> {
             if trouble.is_none() {
                 wait(conversation.call, random_wait(conversation.slowest()))?;
             }
-            now = conversation.manifest(&self.tag)?;
-            if trouble.is_none() && done(now.as_ref()) {
+            let seen = conversation.manifest(&self.tag)?;
+            if trouble.is_none() && done(seen.as_ref()) {
                 return Ok(());
             }
+            // What was there a moment ago is not given up because one answer does not know it.
+            now = seen.or(now);
         }
         let what = format!("cannot write `{}:{}`", conversation.repository, self.tag);
         Err(trouble.unwrap_or_else(|| {

@@ -204,7 +204,12 @@ impl Seen {
             unread,
             notes,
         } = found;
-        self.failures.extend(failures.into_iter().chain(unread));
+        for failure in failures.into_iter().chain(unread) {
+            // A place may be asked once for each format.
+            if !self.failures.contains(&failure) {
+                self.failures.push(failure);
+            }
+        }
         self.notes.extend(notes);
         candidates.retain(|candidate| match &candidate.file {
             Ok(file) if candidate.is_in_store() => !self.files.contains(file),

@@ -75,6 +75,13 @@ impl Tried<'_> {
             return self.connecting(error, tunnel.as_deref());
         }
         let last = root(error);
+        if let Some(alert) = last
+            .strip_prefix("received fatal alert: ")
+            .and_then(alert_of)
+        {
+            let error = rustls::Error::AlertReceived(alert);
+            return self.alert(&self.peer(false), alert, &error);
+        }
         if last.starts_with("invalid HTTP") {
             return Failure::new(
                 FailureKind::Cut,
@@ -90,12 +97,15 @@ impl Tried<'_> {
         let failure = Failure::new(FailureKind::Cut, message)
             .because(last)
             .passing();
-        if self.url.scheme() == "https" && !self.has_identity {
-            // A server that wants a certificate may have closed before its alert could be read.
-            return failure
-                .hint("if it asks for a client certificate, name one with `client_certificate`");
+        if self.url.scheme() != "https" {
+            return failure;
         }
-        failure
+        // A server that wants a certificate may have closed before its alert could be read.
+        failure.hint(if self.has_identity {
+            "if it asks for a client certificate, it may not accept this one"
+        } else {
+            "if it asks for a client certificate, name one with `client_certificate`"
+        })
     }
 
     /// No connection came about.
@@ -219,7 +229,9 @@ impl Tried<'_> {
         }
         if about_us {
             let message = format!("{peer} does not accept the client certificate");
-            return Failure::new(FailureKind::Tls, message).because(error);
+            return Failure::new(FailureKind::Tls, message)
+                .because(error)
+                .hint("ask its operator which authority has to have signed `client_certificate`");
         }
         let failure = Failure::new(FailureKind::Tls, format!("{peer} refuses to agree on TLS"))
             .because(error);
@@ -257,6 +269,25 @@ impl Tried<'_> {
         let message = format!("no thread can be started to reach {}", self.host());
         Failure::new(FailureKind::Connect, message).because(error)
     }
+}
+
+/// An alert by its name: below some errors only the text of it is left.
+fn alert_of(name: &str) -> Option<AlertDescription> {
+    use AlertDescription as Alert;
+    let about_certificates = [
+        Alert::AccessDenied,
+        Alert::BadCertificate,
+        Alert::CertificateExpired,
+        Alert::CertificateRequired,
+        Alert::CertificateRevoked,
+        Alert::CertificateUnknown,
+        Alert::HandshakeFailure,
+        Alert::UnknownCA,
+        Alert::UnsupportedCertificate,
+    ];
+    about_certificates
+        .into_iter()
+        .find(|alert| format!("{alert:?}") == name)
 }
 
 /// The other side's certificate is not accepted.
