@@ -25,6 +25,7 @@ pub mod source;
 pub mod stdio;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod text;
 pub mod timestamp;
 pub mod trust;
 pub mod types;

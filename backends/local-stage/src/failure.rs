@@ -1,7 +1,7 @@
 //! Errors of the file system, as users read them: what was found, and whose move it is.
 
-use crate::text::shown;
 use rustix::io::Errno;
+use sigtool_sdk::text::quoted_path;
 use sigtool_sdk::{Error, ErrorCode};
 use std::fs::Metadata;
 use std::io;
@@ -14,27 +14,35 @@ pub(crate) fn reading(path: &Path, error: &io::Error) -> Error {
         Some(Errno::NOENT | Errno::NOTDIR) => missing(path),
         Some(Errno::ACCESS | Errno::PERM) => Error::new(
             ErrorCode::AccessDenied,
-            format!("cannot read {}", shown(path)),
+            format!("cannot read {}", quoted_path(path)),
         )
         .because(who_may(path)),
-        Some(Errno::LOOP) => invalid(format!("{} is a symbolic link in a circle", shown(path))),
-        Some(Errno::NAMETOOLONG) => {
-            invalid(format!("{} is longer than a path can be", shown(path)))
-        }
-        _ => Error::new(ErrorCode::Other, format!("cannot read {}", shown(path))).because(error),
+        Some(Errno::LOOP) => invalid(format!(
+            "{} is a symbolic link in a circle",
+            quoted_path(path)
+        )),
+        Some(Errno::NAMETOOLONG) => invalid(format!(
+            "{} is longer than a path can be",
+            quoted_path(path)
+        )),
+        _ => Error::new(
+            ErrorCode::Other,
+            format!("cannot read {}", quoted_path(path)),
+        )
+        .because(error),
     }
 }
 
 /// A signature could not be written; `flag` is the one that writes it elsewhere.
 pub(crate) fn writing(path: &Path, error: &io::Error, flag: &str) -> Error {
-    let message = format!("cannot write {}", shown(path));
+    let message = format!("cannot write {}", quoted_path(path));
     let folder = path.parent().unwrap_or(path);
     let elsewhere = format!("write the signature elsewhere with `{flag} FILE`");
     match errno(error) {
         Some(Errno::ACCESS | Errno::PERM) => Error::new(ErrorCode::AccessDenied, message)
             .because(format!(
                 "in the folder {}: {}",
-                shown(folder),
+                quoted_path(folder),
                 who_may(folder)
             ))
             .hint(elsewhere),
@@ -48,7 +56,7 @@ pub(crate) fn writing(path: &Path, error: &io::Error, flag: &str) -> Error {
             .because("your disk quota is used up")
             .hint(elsewhere),
         Some(Errno::NOENT | Errno::NOTDIR) => Error::new(ErrorCode::NotFound, message)
-            .because(format!("there is no folder {}", shown(folder))),
+            .because(format!("there is no folder {}", quoted_path(folder))),
         Some(Errno::NAMETOOLONG) => invalid(message)
             .because("the name with its ending is longer than the file system takes")
             .hint(elsewhere),
@@ -61,12 +69,12 @@ pub(crate) fn writing(path: &Path, error: &io::Error, flag: &str) -> Error {
 pub(crate) fn missing(path: &Path) -> Error {
     let error = Error::new(
         ErrorCode::NotFound,
-        format!("there is no file {}", shown(path)),
+        format!("there is no file {}", quoted_path(path)),
     );
     match std::fs::read_link(path) {
         Ok(target) => error.because(format!(
             "it is a symbolic link to {}, which does not exist",
-            shown(target)
+            quoted_path(target)
         )),
         Err(_) => error,
     }

@@ -1,8 +1,8 @@
 //! Opening an artifact, and the proof that it stayed the same while it was read.
 
 use crate::failure::{invalid, kind_of, reading};
-use crate::text::shown;
 use rustix::fs::OFlags;
+use sigtool_sdk::text::quoted_path;
 use sigtool_sdk::{Error, ErrorCode, Result};
 use std::fs::{File, Metadata, OpenOptions};
 use std::io;
@@ -61,9 +61,11 @@ fn only_regular(path: &Path, metadata: &Metadata) -> Result<()> {
     if metadata.is_file() {
         return Ok(());
     }
-    Err(invalid(format!("{} is {}", shown(path), kind_of(metadata)))
-        .because("only regular files can be signed")
-        .hint("write its content to a file first, or pipe it in and name the artifact `-`"))
+    Err(
+        invalid(format!("{} is {}", quoted_path(path), kind_of(metadata)))
+            .because("only regular files can be signed")
+            .hint("write its content to a file first, or pipe it in and name the artifact `-`"),
+    )
 }
 
 /// An open file, and what it was like when it was opened.
@@ -135,7 +137,7 @@ impl OpenFile {
     pub(crate) fn changed(&self, how: impl std::fmt::Display) -> Error {
         Error::new(
             ErrorCode::Integrity,
-            format!("{} changed while it was read", shown(&self.path)),
+            format!("{} changed while it was read", quoted_path(&self.path)),
         )
         .because(how)
         .hint("wait until whatever writes it has finished, then try again")

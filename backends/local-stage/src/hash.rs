@@ -2,9 +2,10 @@
 
 use crate::failure::reading;
 use crate::file::OpenFile;
-use crate::text::{clean, shown};
+use crate::text::clean;
 use aws_lc_rs::digest::{Context, SHA256, SHA384, SHA512};
 use sigtool_sdk::host::Progress;
+use sigtool_sdk::text::quoted_path;
 use sigtool_sdk::types::{Digest, DigestAlgorithm};
 use sigtool_sdk::{Call, Error, ErrorCode, Result};
 use std::time::{Duration, Instant};
@@ -125,7 +126,7 @@ impl<'a> Meter<'a> {
                 let name = clean(&name.to_string_lossy());
                 format!(
                     "hashing {}",
-                    name.unwrap_or_else(|| shown(file.path()).to_string())
+                    name.unwrap_or_else(|| quoted_path(file.path()).to_string())
                 )
             }),
             total: file.size(),

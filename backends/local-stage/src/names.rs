@@ -2,8 +2,8 @@
 //! `FILE.<hint>.sigstore.json` and `FILE.<hint>.sig` for others, where the hint is eight lowercase hexadecimal digits.
 
 use crate::failure::invalid;
-use crate::text::shown;
 use sigtool_sdk::Result;
+use sigtool_sdk::text::quoted_path;
 use sigtool_sdk::types::SignatureFormat;
 use std::path::{Path, PathBuf};
 
@@ -65,13 +65,16 @@ impl Artifact {
     pub(crate) fn parse(reference: &str) -> Result<Self> {
         let name = reference.rsplit('/').next().unwrap_or_default();
         if !reference.starts_with('/') {
-            return Err(invalid(format!("{} is no absolute path", shown(reference))));
+            return Err(invalid(format!(
+                "{} is no absolute path",
+                quoted_path(reference)
+            )));
         }
         if reference.contains('\0') {
-            return Err(invalid(format!("{} is no path", shown(reference))));
+            return Err(invalid(format!("{} is no path", quoted_path(reference))));
         }
         if matches!(name, "" | "." | "..") {
-            return Err(invalid(format!("{} names no file", shown(reference))));
+            return Err(invalid(format!("{} names no file", quoted_path(reference))));
         }
         Ok(Self {
             reference: reference.to_owned(),

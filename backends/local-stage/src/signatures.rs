@@ -5,9 +5,9 @@ use crate::failure::{invalid, kind_of, reading, writing};
 use crate::file::open;
 use crate::names::{Artifact, FORMATS, ending, flag, is_hint};
 use crate::siblings::Siblings;
-use crate::text::shown;
 use sigtool_sdk::message::Empty;
 use sigtool_sdk::source::{AttachArgs, Attached, DetachArgs, SignaturesArgs, SignaturesReply};
+use sigtool_sdk::text::quoted_path;
 use sigtool_sdk::types::{Bytes, SignatureFormat, StoredSignature};
 use sigtool_sdk::{Call, Error, ErrorCode, Result};
 use std::io::{self, Read};
@@ -126,7 +126,7 @@ fn read(id: &str) -> Result<Option<Vec<u8>>, Unusable> {
     let remark = |what: &str| {
         Err(Unusable::Remark(format!(
             "{} is {what}: skipped",
-            shown(path)
+            quoted_path(path)
         )))
     };
     if !metadata.is_file() {
@@ -168,7 +168,7 @@ pub(crate) fn attach(siblings: &Siblings, args: &AttachArgs) -> Result<Attached>
     if !is_hint(&args.hint) {
         return Err(invalid(format!(
             "{} is no hint: eight lowercase hexadecimal digits",
-            shown(&args.hint)
+            quoted_path(&args.hint)
         )));
     }
     for id in &args.replaces {
@@ -220,12 +220,12 @@ fn beside(
     if namesake.symlink_metadata().is_ok() {
         return Err(invalid(format!(
             "cannot write {}: it is the signature of another artifact",
-            shown(&other)
+            quoted_path(&other)
         ))
         .because(format!(
             "{} lies beside {}",
-            shown(namesake),
-            shown(artifact.name())
+            quoted_path(namesake),
+            quoted_path(artifact.name())
         ))
         .hint(format!(
             "write the signature elsewhere with `{} FILE`",
@@ -254,11 +254,11 @@ pub(crate) fn detach(siblings: &Siblings, args: &DetachArgs) -> Result<Empty> {
         }
         Err(e) if e.kind() == io::ErrorKind::NotFound => Err(Error::new(
             ErrorCode::NotFound,
-            format!("there is no signature {}", shown(&args.id)),
+            format!("there is no signature {}", quoted_path(&args.id)),
         )),
         Err(e) => {
             let mut error = writing(Path::new(&args.id), &e, flag(format));
-            error.message = format!("cannot remove {}", shown(&args.id));
+            error.message = format!("cannot remove {}", quoted_path(&args.id));
             error.hints.clear();
             Err(error)
         }
@@ -268,8 +268,8 @@ pub(crate) fn detach(siblings: &Siblings, args: &DetachArgs) -> Result<Empty> {
 fn no_signature_of(artifact: &Artifact, id: &str) -> Error {
     invalid(format!(
         "{} is no such signature of {}",
-        shown(id),
-        shown(artifact.name())
+        quoted_path(id),
+        quoted_path(artifact.name())
     ))
 }
 
@@ -282,7 +282,12 @@ fn remove_replaced(artifact: &Artifact, siblings: &Siblings, id: &str) -> Option
     match std::fs::remove_file(id) {
         Ok(()) => siblings.removed(artifact.folder(), name_of(id)),
         Err(e) if e.kind() == io::ErrorKind::NotFound => {}
-        Err(e) => return Some(format!("the earlier signature {} stays: {e}", shown(id))),
+        Err(e) => {
+            return Some(format!(
+                "the earlier signature {} stays: {e}",
+                quoted_path(id)
+            ));
+        }
     }
     None
 }
@@ -344,6 +349,7 @@ mod tests {
             let args = SignaturesArgs {
                 reference: self.reference.clone(),
                 digest: None,
+                formats: Vec::new(),
                 page,
             };
             with_call(|call| list(call, &self.siblings, &args))

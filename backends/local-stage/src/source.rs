@@ -6,13 +6,13 @@ use crate::file::{Found, OpenFile, find};
 use crate::hash::digests;
 use crate::siblings::Siblings;
 use crate::signatures;
-use crate::text::shown;
 use crate::walk::Walks;
 use sigtool_sdk::message::Empty;
 use sigtool_sdk::source::{
     AttachArgs, Attached, DetachArgs, ResolveArgs, Resolved, SignaturesArgs, SignaturesReply,
     Source,
 };
+use sigtool_sdk::text::quoted_path;
 use sigtool_sdk::types::Artifact;
 use sigtool_sdk::{Call, Result};
 use std::path::Path;
@@ -28,14 +28,17 @@ impl Source for Files {
     fn resolve(&self, call: &Call, args: ResolveArgs) -> Result<Resolved> {
         let path = Path::new(&args.reference);
         if !path.is_absolute() {
-            return Err(invalid(format!("{} is no absolute path", shown(path))));
+            return Err(invalid(format!(
+                "{} is no absolute path",
+                quoted_path(path)
+            )));
         }
         match find(path)? {
             Found::File(file) => artifact(call, &file, args),
             Found::Folder if args.recursive => {
                 self.walks.page(call, &args.reference, args.page.as_deref())
             }
-            Found::Folder => Err(invalid(format!("{} is a folder", shown(path)))
+            Found::Folder => Err(invalid(format!("{} is a folder", quoted_path(path)))
                 .hint("add `--recursive` to take every file in it")),
         }
     }

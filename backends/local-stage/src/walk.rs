@@ -5,8 +5,8 @@
 
 use crate::failure::{invalid, reading};
 use crate::names::is_signature;
-use crate::text::shown;
 use sigtool_sdk::source::Resolved;
+use sigtool_sdk::text::quoted_path;
 use sigtool_sdk::{Call, Result};
 use std::cmp::Ordering;
 use std::io;
@@ -122,8 +122,8 @@ impl Walk {
         if !inside {
             return Err(invalid(format!(
                 "{} is no page of {}",
-                shown(after),
-                shown(top)
+                quoted_path(after),
+                quoted_path(top)
             )));
         }
         let mut walk = Self::begin(top)?;
@@ -268,7 +268,7 @@ impl Skipped {
         .filter(|(count, ..)| *count > 0)
         .map(|(count, one, many)| {
             let what = if count == 1 { one } else { many };
-            format!("skipped {count} {what} in {}", shown(top))
+            format!("skipped {count} {what} in {}", quoted_path(top))
         })
         .collect()
     }

@@ -4,10 +4,11 @@
 //! [token authentication of distribution]: https://distribution.github.io/distribution/spec/auth/token/
 
 use crate::credentials::{Credential, Login};
-use crate::failure::{refused, shown};
+use crate::failure::refused;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
+use sigtool_sdk::text::quoted;
 use sigtool_sdk::{Call, Error, ErrorCode, Result};
 use sigtool_sdk_http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use sigtool_sdk_http::{Client, Method, Request, Url};
@@ -302,7 +303,7 @@ impl TokenServer<'_> {
         let wrong = |why: &str| {
             no_token(
                 &format!("cannot log in to `{}`", self.registry),
-                &format!("it names {} as its token server, {why}", shown(self.realm)),
+                &format!("it names {} as its token server, {why}", quoted(self.realm)),
             )
         };
         let url = Url::parse(self.realm).map_err(|_| wrong("which is no address"))?;

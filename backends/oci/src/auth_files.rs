@@ -4,12 +4,12 @@
 //! tried; it is used to run helpers.
 
 use crate::credentials::{Credential, Login, Outcome};
-use crate::failure::shown;
 use crate::reference::{DOCKER_HUB, Repository};
 use base64::Engine as _;
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use serde::{Deserialize, Deserializer};
+use sigtool_sdk::text::quoted;
 use sigtool_sdk::{Call, Error, ErrorCode, Result};
 use std::collections::HashMap;
 use std::io::ErrorKind;
@@ -67,7 +67,7 @@ impl Place {
     pub(crate) fn origin(&self) -> String {
         match self {
             Self::Variable(_) => "`DOCKER_AUTH_CONFIG`".to_owned(),
-            Self::File(path) => shown(&path.to_string_lossy()).to_string(),
+            Self::File(path) => quoted(&path.to_string_lossy()).to_string(),
         }
     }
 
@@ -223,7 +223,7 @@ impl Entry {
             let login = decode(&self.auth.0).ok_or_else(|| {
                 Error::new(
                     ErrorCode::InvalidConfig,
-                    format!("{origin} has malformed credentials for {}", shown(key)),
+                    format!("{origin} has malformed credentials for {}", quoted(key)),
                 )
                 .because("`auth` is not the Base64 of `user:password`")
             })?;

@@ -2,10 +2,10 @@
 
 use crate::auth_files::{places, variable};
 use crate::config::Login as ProfileLogin;
-use crate::failure::shown;
 use crate::helper::run_helper;
 use crate::reference::{Repository, canonical_host, is_host};
 use sigtool_sdk::host::AskSecretArgs;
+use sigtool_sdk::text::quoted;
 use sigtool_sdk::{Call, Error, ErrorCode, Result};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -182,7 +182,7 @@ fn of_environment(call: &Call, repository: &Repository) -> Result<Option<Credent
     if !is_host(&registry) {
         return Err(Error::new(
             ErrorCode::InvalidConfig,
-            format!("`{REGISTRY}` is {}, which is no host", shown(&registry)),
+            format!("`{REGISTRY}` is {}, which is no host", quoted(&registry)),
         ));
     }
     if canonical_host(&registry) != repository.host() {

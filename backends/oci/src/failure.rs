@@ -2,7 +2,6 @@
 
 use sigtool_sdk::{Error, ErrorCode};
 use sigtool_sdk_http::Response;
-use std::fmt;
 
 /// How many of a registry's own errors are quoted.
 const MAX_QUOTED: usize = 3;
@@ -63,33 +62,4 @@ pub(crate) fn under(mut error: Error, what: &str) -> Error {
         error.causes.insert(0, own);
     }
     error
-}
-
-/// A text that somebody else chose as it stands in messages: between backticks, not long, with what a terminal would obey escaped.
-pub(crate) fn shown(text: &str) -> impl fmt::Display {
-    /// The longest that is shown, in characters: a pinned reference fits.
-    const MAX_SHOWN: usize = 400;
-    let mut out = String::with_capacity(text.len().min(MAX_SHOWN) + 2);
-    out.push('`');
-    for (index, c) in text.chars().enumerate() {
-        if index == MAX_SHOWN {
-            out.push('…');
-            break;
-        }
-        if is_treacherous(c) {
-            out.extend(c.escape_default());
-        } else {
-            out.push(c);
-        }
-    }
-    out.push('`');
-    out
-}
-
-/// Control characters (terminal escapes, line ends), and the invisible ones that reorder or hide the text around them.
-fn is_treacherous(c: char) -> bool {
-    c.is_control()
-        || matches!(c,
-            '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }

@@ -6,8 +6,8 @@
 //! [protocol]: https://github.com/docker/docker-credential-helpers#development
 
 use crate::credentials::Login;
-use crate::failure::shown;
 use serde::Deserialize;
+use sigtool_sdk::text::quoted;
 use sigtool_sdk::{Call, Error, ErrorCode, Result};
 use std::io::{ErrorKind, Write as _};
 use std::process::{Command, Output, Stdio};
@@ -41,7 +41,7 @@ pub(crate) fn run_helper(call: &Call, helper: &str, server: &str) -> Result<Opti
     {
         return Err(Error::new(
             ErrorCode::InvalidConfig,
-            format!("{} is no name of a credential helper", shown(helper)),
+            format!("{} is no name of a credential helper", quoted(helper)),
         ));
     }
     let program = format!("docker-credential-{helper}");
@@ -104,7 +104,7 @@ fn read(output: Output) -> Result<Option<Login>, String> {
             return Ok(None);
         }
         return Err(match stderr.lines().find(|line| !line.trim().is_empty()) {
-            Some(line) => format!("it failed, and says {}", shown(line.trim())),
+            Some(line) => format!("it failed, and says {}", quoted(line.trim())),
             None => "it failed".to_owned(),
         });
     }

@@ -1,9 +1,10 @@
 //! The names of signatures, which the host gives back to have one replaced or removed.
 
-use crate::failure::{invalid, shown};
+use crate::failure::invalid;
 use crate::manifest::sha256;
 use crate::reference::parse_digest;
 use sigtool_sdk::Result;
+use sigtool_sdk::text::quoted;
 use sigtool_sdk::types::Digest;
 use std::fmt;
 
@@ -38,7 +39,7 @@ impl Id {
             }),
             _ => None,
         };
-        parsed.ok_or_else(|| invalid(format!("{} is no signature of an image", shown(text))))
+        parsed.ok_or_else(|| invalid(format!("{} is no signature of an image", quoted(text))))
     }
 
     /// The names of signatures, all or none.

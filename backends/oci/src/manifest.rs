@@ -2,11 +2,12 @@
 //!
 //! [OCI image specification]: https://github.com/opencontainers/image-spec
 
-use crate::failure::{integrity, invalid, shown};
+use crate::failure::{integrity, invalid};
 use crate::reference::digest_of;
 use aws_lc_rs::digest::{self, SHA256, SHA384, SHA512};
 use serde::Serialize;
 use serde_json::{Map, Value};
+use sigtool_sdk::text::quoted;
 use sigtool_sdk::types::{Digest, DigestAlgorithm};
 use sigtool_sdk::{Error, ErrorCode, Result};
 use std::collections::BTreeMap;
@@ -105,8 +106,8 @@ fn media_type(json: &Map<String, Value>, content_type: Option<&str>) -> Result<S
     {
         return Err(integrity(format!(
             "a manifest calls itself {}, and the registry calls it {}",
-            shown(own),
-            shown(called)
+            quoted(own),
+            quoted(called)
         )));
     }
     let version = json.get("schemaVersion").and_then(Value::as_u64);

@@ -5,7 +5,8 @@
 //!
 //! [distribution]: https://github.com/distribution/reference/blob/main/reference.go
 
-use crate::failure::{invalid, shown};
+use crate::failure::invalid;
+use sigtool_sdk::text::quoted;
 use sigtool_sdk::types::{Digest, DigestAlgorithm};
 use sigtool_sdk::{Error, Result};
 use std::fmt;
@@ -47,7 +48,7 @@ impl Reference {
     pub(crate) fn parse(text: &str) -> Result<Self> {
         let wrong = |why: &str| {
             let error =
-                invalid(format!("{} is no reference to an image", shown(text))).because(why);
+                invalid(format!("{} is no reference to an image", quoted(text))).because(why);
             if why == UPPERCASE {
                 return error;
             }
@@ -67,7 +68,7 @@ impl Reference {
             Some(tag) => {
                 return Err(wrong(&format!(
                     "{} is no tag: letters, digits, `_`, `.` and `-`, at most {MAX_TAG}",
-                    shown(tag)
+                    quoted(tag)
                 )));
             }
             None if digest.is_none() => Some("latest".to_owned()),
@@ -89,7 +90,7 @@ impl Reference {
         let reference = Self::parse(text)?;
         match reference.digest {
             Some(digest) => Ok((reference.repository, digest)),
-            None => Err(invalid(format!("{} names no digest", shown(text)))),
+            None => Err(invalid(format!("{} names no digest", quoted(text)))),
         }
     }
 }
@@ -270,7 +271,7 @@ pub(crate) fn digest_of(text: &str) -> Result<Digest> {
     parse_digest(text).map_err(|why| {
         Error::new(
             sigtool_sdk::ErrorCode::Integrity,
-            format!("{} is no digest of a manifest", shown(text)),
+            format!("{} is no digest of a manifest", quoted(text)),
         )
         .because(why)
     })

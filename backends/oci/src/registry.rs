@@ -3,9 +3,10 @@
 //! [distribution specification]: https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md
 
 use crate::conversation::{Ask, Conversation, Target, same_place};
-use crate::failure::{has_code, integrity, refused, shown, under};
+use crate::failure::{has_code, integrity, refused, under};
 use crate::manifest::{ACCEPT, Descriptor, Manifest, media, sha256};
 use serde_json::Value;
+use sigtool_sdk::text::quoted;
 use sigtool_sdk::types::Digest;
 use sigtool_sdk::{Error, ErrorCode, Result};
 use sigtool_sdk_http::header::{ACCEPT as ACCEPT_HEADER, CONTENT_TYPE, HeaderName, LINK, LOCATION};
@@ -49,7 +50,7 @@ impl Conversation<'_> {
             {
                 return Err(integrity(what).because(format!(
                     "what came has the digest `{found}`, and {} {whose}",
-                    shown(&expected)
+                    quoted(&expected)
                 )));
             }
         }
@@ -266,7 +267,7 @@ fn location(response: &Response) -> Result<Url, String> {
     let url = response.url.join(location).map_err(|_| {
         format!(
             "the registry wants the upload at {}, which is no address",
-            shown(location)
+            quoted(location)
         )
     })?;
     match url.scheme() {
@@ -274,7 +275,7 @@ fn location(response: &Response) -> Result<Url, String> {
         "http" if response.url.scheme() == "http" => Ok(url),
         _ => Err(format!(
             "the registry has TLS, and wants the upload without it, at {}",
-            shown(url.as_str())
+            quoted(url.as_str())
         )),
     }
 }
@@ -355,7 +356,7 @@ impl Conversation<'_> {
             Ok(url) if same_place(&url, &response.url) => Ok(Some(url)),
             _ => Err(format!(
                 "the next page is {}, which is elsewhere",
-                shown(next)
+                quoted(next)
             )),
         }
     }

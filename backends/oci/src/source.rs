@@ -2,7 +2,7 @@
 
 use crate::config::Config;
 use crate::conversation::{Conversation, Registries};
-use crate::failure::{invalid, shown};
+use crate::failure::invalid;
 use crate::id::Id;
 use crate::lock::Locks;
 use crate::manifest::{Descriptor, Manifest, Subject, digest_by};
@@ -16,6 +16,7 @@ use sigtool_sdk::source::{
     AttachArgs, Attached, DetachArgs, ResolveArgs, Resolved, SignaturesArgs, SignaturesReply,
     Source,
 };
+use sigtool_sdk::text::quoted;
 use sigtool_sdk::types::{Artifact, ArtifactKind, Digest, SignatureFormat};
 use sigtool_sdk::{Call, Error, ErrorCode, Result};
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -109,7 +110,7 @@ impl Source for Images {
         let page = match args.page.as_deref() {
             None => Page::order(&args.formats)[0],
             Some(name) => Page::parse(name)
-                .ok_or_else(|| invalid(format!("there is no page {}", shown(name))))?,
+                .ok_or_else(|| invalid(format!("there is no page {}", quoted(name))))?,
         };
         let wants = |format| args.formats.is_empty() || args.formats.contains(&format);
         let (found, passed) = page.read(&conversation, &digest, wants)?;
@@ -211,7 +212,7 @@ const TOGETHER: &str = "it lies in one manifest with others";
 fn missing(reference: &str) -> Error {
     Error::new(
         ErrorCode::NotFound,
-        format!("there is no image {}", shown(reference)),
+        format!("there is no image {}", quoted(reference)),
     )
 }
 

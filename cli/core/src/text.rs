@@ -1,13 +1,14 @@
 //! Texts of strangers, made fit to be shown.
 
 use crate::limits::MAX_SHOWN;
+use sigtool_sdk::text::is_treacherous;
 
 /// The text without anything that moves a terminal's cursor or turns its writing around, and not endless.
 pub(crate) fn printable(text: &str) -> String {
     let mut shown: String = text
         .chars()
         .take(MAX_SHOWN)
-        .map(|c| if is_hostile(c) { '\u{fffd}' } else { c })
+        .map(|c| if is_treacherous(c) { '\u{fffd}' } else { c })
         .collect();
     if text.chars().nth(MAX_SHOWN).is_some() {
         shown.push('…');
@@ -23,12 +24,6 @@ pub(crate) fn printable_label(label: &str) -> String {
     } else {
         "…".to_owned()
     }
-}
-
-/// Control characters, and the marks that reorder or hide text (Unicode TR 9 and the zero-width ones).
-fn is_hostile(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
 //! PEM files of certificates and keys, read and checked before anything is connected.
 
-use crate::text::shown;
 use reqwest::{Certificate, Identity};
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::{PemObject, SectionKind};
+use sigtool_sdk::text::quoted_path;
 use sigtool_sdk::{Error, ErrorCode, Result};
 use std::fs::File;
 use std::io::Read;
@@ -32,7 +32,7 @@ impl Place<'_> {
     }
 
     fn shown(&self) -> String {
-        shown(self.path)
+        quoted_path(self.path)
     }
 
     /// The whole file.

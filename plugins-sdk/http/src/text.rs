@@ -1,6 +1,6 @@
-//! Text of services and settings, made fit to be shown.
+//! Text of services, made fit to be shown.
 
-use std::path::Path;
+use sigtool_sdk::text::is_treacherous;
 
 /// The most that others' words may take in an error, in characters.
 const MAX_SAID: usize = 300;
@@ -18,28 +18,6 @@ pub(crate) fn clean(said: &str) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
 
-/// A path as it stands in messages: between backticks, with what a terminal would obey escaped.
-pub(crate) fn shown(path: &Path) -> String {
-    let mut text = String::from("`");
-    for c in path.to_string_lossy().chars() {
-        if is_treacherous(c) {
-            text.extend(c.escape_default());
-        } else {
-            text.push(c);
-        }
-    }
-    text.push('`');
-    text
-}
-
-/// Control characters (terminal escapes, line ends), and the invisible ones that reorder or hide the text around them.
-fn is_treacherous(c: char) -> bool {
-    c.is_control()
-        || matches!(c,
-            '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -53,10 +31,5 @@ mod tests {
         assert_eq!(long.chars().count(), 301);
         assert!(long.ends_with("ä…"));
         assert_eq!(clean(&"ä".repeat(300)).unwrap().chars().count(), 300);
-    }
-
-    #[test]
-    fn a_path_is_shown_between_backticks() {
-        assert_eq!(shown(Path::new("a\u{1b}b")), "`a\\u{1b}b`");
     }
 }

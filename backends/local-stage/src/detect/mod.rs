@@ -18,7 +18,8 @@ mod window;
 mod yaml;
 
 use crate::file::OpenFile;
-use crate::text::{clean, shown};
+use crate::text::clean;
+use sigtool_sdk::text::quoted_path;
 use sigtool_sdk::types::ArtifactKind;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -57,7 +58,7 @@ pub(crate) fn detect(file: &OpenFile) -> Detected {
             // The libraries put bytes of the archive into their messages.
             note: Some(format!(
                 "the kind of {} is unknown: {}",
-                shown(file.path()),
+                quoted_path(file.path()),
                 clean(&why).unwrap_or_default()
             )),
         },
@@ -147,7 +148,7 @@ fn bytes(count: u64) -> String {
 fn entry_name(name: &[u8]) -> String {
     let text = String::from_utf8_lossy(name);
     let start: String = text.chars().take(80).collect();
-    shown(start).to_string()
+    quoted_path(start).to_string()
 }
 
 /// Whether an entry of an archive would be unpacked outside of the folder chosen for it.
