@@ -6,6 +6,7 @@ mod batch;
 mod config;
 mod example;
 mod external;
+mod images;
 mod init;
 mod inspect;
 mod install;
