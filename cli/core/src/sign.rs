@@ -22,8 +22,9 @@ use sigtool_sdk::types::{
     Signs, Verifier,
 };
 use sigtool_sdk::{Error, ErrorCode};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// What is to be signed, and where the signature goes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -61,6 +62,18 @@ pub struct Destination {
 pub struct OpenSigner {
     handle: Handle,
     announced: PublicKeyReply,
+    turns: Turns,
+}
+
+/// Two tags of one image, signed at the same time, would each take the other's signature for none: one after the other.
+#[derive(Debug, Default)]
+struct Turns(Mutex<HashMap<String, Arc<Mutex<()>>>>);
+
+impl Turns {
+    fn of(&self, reference: &str) -> Arc<Mutex<()>> {
+        let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(turns.entry(reference.to_owned()).or_default())
+    }
 }
 
 /// What signing an artifact gave.
@@ -173,7 +186,11 @@ impl OpenSigner {
                 what: format!("the signer announced an unusable key: {error}"),
             }
         })?;
-        Ok(Self { handle, announced })
+        Ok(Self {
+            handle,
+            announced,
+            turns: Turns::default(),
+        })
     }
 
     /// The key that signs.
@@ -283,6 +300,8 @@ pub fn sign_artifact(
     let (mut artifact, mut notes) = resolve(source, &request.reference, &digests(signer))
         .map_err(|e| SignError::Artifact(e.into()))?;
     let plan = places::Plan::new(&request, &artifact)?;
+    let turn = signer.turns.of(&artifact.reference);
+    let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
     let earlier = earlier(source, &artifact, &plan)?;
     let made = make(signer, &artifact, &plan, &request.annotations)?;
     let outcomes = verify_as_stranger(signer, &artifact, &made.encoded, &earlier)?;

@@ -192,6 +192,36 @@ fn signing_again_replaces_ones_own_signature_and_keeps_those_of_others() {
 }
 
 #[test]
+fn two_tags_of_one_image_in_one_call_leave_one_signature() {
+    let Some(kinds) = kinds() else { return };
+    let machine = machine();
+    for kind in kinds.iter().filter(|kind| kind.removes) {
+        for form in ImageForm::ALL {
+            let case = format!("{} {form:?}", kind.name);
+            let image = Image::new(&kind.registry, &case);
+            let tags: Vec<String> = (0..6).map(|n| format!("t{n}")).collect();
+            for tag in &tags {
+                kind.registry.push_image(&image.repository, tag, &case);
+            }
+            let names = tags
+                .iter()
+                .map(|tag| format!("{}/{}:{tag}", kind.registry.host(), image.repository));
+            let sign = machine.sigtool().args([
+                "sign",
+                "--attach",
+                format(form),
+                "--key",
+                "a.key",
+                "--jobs=6",
+            ]);
+            sign.args(names).assert().success();
+            let listed = image.listed(form);
+            assert_eq!(listed.len(), 1, "{case}: {listed:?}");
+        }
+    }
+}
+
+#[test]
 fn append_keeps_ones_own_signatures_too_until_one_signs_without_it() {
     let Some(kinds) = kinds() else { return };
     let machine = machine();
