@@ -164,6 +164,53 @@ impl Said {
     }
 }
 
+impl Said {
+    /// The same, but no success unless it says so.
+    #[must_use]
+    pub fn only_with(self, word: &str) -> Self {
+        let code = self
+            .code
+            .filter(|code| *code != 0 || self.text.contains(word));
+        Self { code, ..self }
+    }
+}
+
+/// The cells of a table that fail, and how many there are: all are tried before the test fails.
+#[derive(Debug, Default)]
+pub struct Matrix {
+    cells: usize,
+    failed: Vec<String>,
+}
+
+impl Matrix {
+    /// A cell that is to succeed.
+    pub fn valid(&mut self, cell: &str, said: &Said) {
+        self.cell(cell, said, said.is_success());
+    }
+
+    /// Refused, and for this reason. cosign has several exit codes for it; ours is 1 and nothing else.
+    pub fn refused(&mut self, cell: &str, said: &Said, because: &str) {
+        let refused = said.code.is_some_and(|code| code != 0);
+        self.cell(cell, said, refused && said.text.contains(because));
+    }
+
+    /// A cell, and whether it is as it should be.
+    pub fn cell(&mut self, cell: &str, said: &Said, is_right: bool) {
+        self.cells += 1;
+        if !is_right {
+            self.failed.push(format!("{cell}: {said}"));
+        }
+    }
+
+    /// # Panics
+    ///
+    /// A cell failed, or there are not so many.
+    pub fn end(self, cells: usize) {
+        assert!(self.failed.is_empty(), "{}", self.failed.join("\n"));
+        assert_eq!(self.cells, cells, "each cell is tried");
+    }
+}
+
 impl fmt::Display for Said {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.code {

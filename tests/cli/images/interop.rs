@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use sigtool_tests::images::{INDEX, MANIFEST};
-use sigtool_tests::peers::{Cosign, ImageForm, Said, Version, need, openssl_key};
+use sigtool_tests::peers::{Cosign, ImageForm, Matrix, Said, Version, need, openssl_key};
 use sigtool_tests::registry::Registry;
 use sigtool_tests::{Sandbox, tests_folder};
 use std::fs;
@@ -130,37 +130,6 @@ fn on(registry: impl Fn() -> Option<Registry>, test: fn(&Stage)) {
         here,
         there,
     });
-}
-
-/// The cells of a table that fail, and how many there are.
-#[derive(Default)]
-struct Matrix {
-    cells: usize,
-    failed: Vec<String>,
-}
-
-impl Matrix {
-    fn valid(&mut self, cell: &str, said: &Said) {
-        self.cell(cell, said, said.is_success());
-    }
-
-    /// Refused, and for this reason. cosign has several exit codes for it; ours is 1 and nothing else.
-    fn refused(&mut self, cell: &str, said: &Said, because: &str) {
-        let refused = said.code.is_some_and(|code| code != 0);
-        self.cell(cell, said, refused && said.text.contains(because));
-    }
-
-    fn cell(&mut self, cell: &str, said: &Said, is_right: bool) {
-        self.cells += 1;
-        if !is_right {
-            self.failed.push(format!("{cell}: {said}"));
-        }
-    }
-
-    fn end(self, cells: usize) {
-        assert!(self.failed.is_empty(), "{}", self.failed.join("\n"));
-        assert_eq!(self.cells, cells, "each cell is tried");
-    }
 }
 
 // ---- the matrix ----------------------------------------------------------------------------------------------------------
@@ -807,7 +776,7 @@ impl Stage {
         let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
         let verify = [&["verify", reference][..], &keys, more].concat();
         let said = sigtool(&self.there, "", &verify);
-        because(said, &format!("valid {reference}"))
+        Said::only_with(said, &format!("valid {reference}"))
     }
 
     /// A signature in a file of the other machine is that of this image and of no other.
@@ -874,14 +843,6 @@ impl Stage {
 fn sigtool(sandbox: &Sandbox, password: &str, arguments: &[&str]) -> Said {
     let command = sandbox.sigtool().env("SIGTOOL_PASSWORD", password);
     command.args(arguments).output().unwrap().into()
-}
-
-/// What was said, but no success unless it says so.
-fn because(mut said: Said, word: &str) -> Said {
-    if said.is_success() && !said.text.contains(word) {
-        said.code = None;
-    }
-    said
 }
 
 fn pairs<'a, A, B: Copy>(a: &'a [A], b: &'a [B]) -> impl Iterator<Item = (&'a A, B)> {
