@@ -1,7 +1,7 @@
 //! The files in which Docker and Podman keep credentials.
 //!
-//! `docker_credential` reads them too, but knows no credentials for a part of a registry, and asks a helper for each name that is
-//! tried; it is used to run helpers.
+//! The crate `docker_credential` reads them too, but knows no credentials for a part of a registry, and asks a helper for each name
+//! that is tried.
 
 use crate::credentials::{Credential, Login, Outcome};
 use crate::reference::{DOCKER_HUB, Repository};

@@ -235,9 +235,7 @@ impl Conversation<'_> {
         }
         // Whoever the registry has led us to may not say where its credentials are to be sent.
         if !same_place(&response.url, &self.base(scheme)?) {
-            return Err(self.refusal(&response, what).because(
-                "the registry led there, and its credentials are for nobody but the registry",
-            ));
+            return Err(self.refusal(&response, what));
         }
         let offered = response.headers.get_all(WWW_AUTHENTICATE);
         let offered = offered.iter().filter_map(|value| value.to_str().ok());
@@ -375,7 +373,15 @@ impl Conversation<'_> {
 
     /// A refusal of the registry, with what to do about it.
     pub(crate) fn refusal(&self, response: &Response, what: &str) -> Error {
-        self.with_login_hints(refused(response, what))
+        let error = refused(response, what);
+        let is_own = |scheme| {
+            self.base(scheme)
+                .is_ok_and(|base| same_place(&response.url, &base))
+        };
+        if is_own(Scheme::Https) || is_own(Scheme::Http) {
+            return self.with_login_hints(error);
+        }
+        error.because("the registry led there, and its credentials are for nobody but the registry")
     }
 
     /// An error, with whose credentials were sent and how to log in if that is what it is about.

@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 /// The variables that are asked for, for the test that the manifest declares them.
 #[cfg(test)]
-pub(crate) const VARIABLES: [&str; 9] = [
+pub(crate) const VARIABLES: [&str; 10] = [
     REGISTRY,
     USERNAME,
     PASSWORD,
@@ -21,6 +21,7 @@ pub(crate) const VARIABLES: [&str; 9] = [
     "REGISTRY_AUTH_FILE",
     "DOCKER_CONFIG",
     "HOME",
+    "PATH",
     "XDG_CONFIG_HOME",
     "XDG_RUNTIME_DIR",
 ];
@@ -158,9 +159,22 @@ fn of_profile(call: &Call, profile: &ProfileLogin) -> Result<Credential> {
 fn of_environment(call: &Call, repository: &Repository) -> Result<Option<Credential>> {
     let (registry, username) = (variable(call, REGISTRY)?, variable(call, USERNAME)?);
     let password = variable(call, PASSWORD)?.map(Zeroizing::new);
-    let (registry, username, password) = match (registry, username, password) {
-        (Some(registry), Some(username), Some(password)) => (registry, username, password),
-        (_, None, None) => return Ok(None),
+    if username.is_none() && password.is_none() {
+        return Ok(None);
+    }
+    if let Some(registry) = &registry {
+        if !is_host(registry) {
+            return Err(Error::new(
+                ErrorCode::InvalidConfig,
+                format!("`{REGISTRY}` is {}, which is no host", quoted(registry)),
+            ));
+        }
+        if canonical_host(registry) != repository.host() {
+            return Ok(None);
+        }
+    }
+    let (username, password) = match (registry, username, password) {
+        (Some(_), Some(username), Some(password)) => (username, password),
         (registry, username, _) => {
             let (set, missing) = match (registry, username) {
                 (_, None) => (PASSWORD, USERNAME),
@@ -179,15 +193,6 @@ fn of_environment(call: &Call, repository: &Repository) -> Result<Option<Credent
             return Err(error.hint(format!("set `{missing}` to {what}")));
         }
     };
-    if !is_host(&registry) {
-        return Err(Error::new(
-            ErrorCode::InvalidConfig,
-            format!("`{REGISTRY}` is {}, which is no host", quoted(&registry)),
-        ));
-    }
-    if canonical_host(&registry) != repository.host() {
-        return Ok(None);
-    }
     Ok(Some(Credential {
         login: Login::Password {
             username: Zeroizing::new(username),
@@ -224,7 +229,6 @@ mod tests {
     use base64::Engine as _;
     use sigtool_sdk::testing::{FakeHost, SecretAnswer};
     use std::os::unix::fs::PermissionsExt;
-    use std::path::Path;
 
     fn repository(text: &str) -> Repository {
         Reference::parse(text).unwrap().repository
@@ -384,6 +388,9 @@ mod tests {
         }
         let host = host().variable(REGISTRY, Some("ghcr.io"));
         assert_eq!(find(&host, "ghcr.io/a").unwrap(), None);
+        // Half a login for another registry is no reason not to use this one.
+        let host = host.variable(USERNAME, Some("ann"));
+        assert_eq!(find(&host, "quay.io/a").unwrap(), None);
     }
 
     #[test]
@@ -412,13 +419,8 @@ mod tests {
         }
     }
 
-    /// Helpers are found by `PATH`, which a test cannot change for itself: it runs itself again, in a process of its own.
     #[test]
     fn a_helper_is_run_once_and_what_it_says_is_kept_secret() {
-        const INSIDE: &str = "SIGTOOL_TEST_HELPERS";
-        if let Some(folder) = std::env::var_os(INSIDE) {
-            return with_helpers(Path::new(&folder));
-        }
         let folder = tempfile::tempdir().unwrap();
         let helper = |name: &str, script: &str| {
             let path = folder.path().join(format!("docker-credential-{name}"));
@@ -441,25 +443,16 @@ mod tests {
         );
         helper("bad", "echo hunter2; echo the vault is locked >&2; exit 1");
         helper("odd", "echo hunter2");
-        let name = "credentials::tests::a_helper_is_run_once_and_what_it_says_is_kept_secret";
-        let path = std::env::var("PATH").unwrap();
-        let status = std::process::Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", name])
-            .env("PATH", format!("{}:{path}", folder.path().display()))
-            .env(INSIDE, folder.path())
-            .status()
-            .unwrap();
-        assert!(status.success());
-    }
-
-    fn with_helpers(folder: &Path) {
         let runs = |name: &str| {
-            let runs = std::fs::read_to_string(folder.join(format!("{name}.runs")));
+            let runs = std::fs::read_to_string(folder.path().join(format!("{name}.runs")));
             runs.map_or(0, |text| text.lines().count())
         };
         let (_file, host) = with_file(
             r#"{"auths":{"stored.example":{}},"credsStore":"good","credHelpers":{"t.example":"token","n.example":"none","b.example":"bad","o.example":"odd","m.example":"missing","x.example":"../x"}}"#,
         );
+        // Of an empty entry and a relative one it would depend on where sigtool is run.
+        let path = format!(":bin:{}", folder.path().display());
+        let host = host.variable("PATH", Some(&path));
         let credentials = Credentials::new(None);
         let find = |text: &str| find_in(&credentials, &host, text);
         for repository in ["stored.example/a", "stored.example/b"] {

@@ -9,7 +9,9 @@ use crate::credentials::Login;
 use serde::Deserialize;
 use sigtool_sdk::text::quoted;
 use sigtool_sdk::{Call, Error, ErrorCode, Result};
-use std::io::{ErrorKind, Write as _};
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
@@ -45,16 +47,24 @@ pub(crate) fn run_helper(call: &Call, helper: &str, server: &str) -> Result<Opti
         ));
     }
     let program = format!("docker-credential-{helper}");
-    let mut child = Command::new(&program)
+    let Some(program) = find(call, &program)? else {
+        return Err(failed("it is not in `PATH`"));
+    };
+    let mut command = Command::new(program);
+    // Our own secrets are none of its business.
+    for (name, _) in std::env::vars_os() {
+        let shown = name.to_string_lossy();
+        if shown.starts_with("SIGTOOL_") || shown.starts_with("COSIGN_") {
+            command.env_remove(&name);
+        }
+    }
+    let mut child = command
         .arg("get")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .map_err(|e| match e.kind() {
-            ErrorKind::NotFound => failed("it is not in `PATH`"),
-            _ => failed(&format!("it cannot be run: {e}")),
-        })?;
+        .map_err(|e| failed(&format!("it cannot be run: {e}")))?;
     if let Some(mut input) = child.stdin.take() {
         // One that knows its answer need not read the question.
         let _ = input.write_all(server.as_bytes());
@@ -84,6 +94,19 @@ pub(crate) fn run_helper(call: &Call, helper: &str, server: &str) -> Result<Opti
         return Err(stopped);
     };
     read(output).map_err(|why| failed(&why))
+}
+
+/// Finds a program in the folders of `PATH`, of which a relative one would be wherever sigtool happens to be run.
+fn find(call: &Call, program: &str) -> Result<Option<PathBuf>> {
+    let path = call.env("PATH")?.unwrap_or_default();
+    let is_executable = |file: &PathBuf| {
+        file.metadata()
+            .is_ok_and(|facts| facts.is_file() && facts.permissions().mode() & 0o111 != 0)
+    };
+    Ok(std::env::split_paths(&path)
+        .filter(|folder| folder.is_absolute())
+        .map(|folder| folder.join(program))
+        .find(is_executable))
 }
 
 /// What a helper answers: a user and a password, an identity token, or that it has nothing. Why it is none of these, if so; its

@@ -54,12 +54,9 @@ impl Reference {
             }
             error.hint("write it as `ghcr.io/acme/app:1.2`")
         };
-        let rest = text.strip_prefix("oci:").unwrap_or(text);
-        // Helm writes `oci://`.
-        let rest = rest.strip_prefix("//").unwrap_or(rest);
-        let (rest, digest) = match rest.split_once('@') {
+        let (rest, digest) = match text.split_once('@') {
             Some((rest, digest)) => (rest, Some(parse_digest(digest).map_err(|why| wrong(&why))?)),
-            None => (rest, None),
+            None => (text, None),
         };
         let (name, tag) = split_tag(rest);
         let repository = Repository::parse(name).map_err(wrong)?;
@@ -316,20 +313,6 @@ mod tests {
                 false,
             ),
             (
-                "oci:ghcr.io/acme/app",
-                "ghcr.io/acme/app",
-                "ghcr.io",
-                Some("latest"),
-                false,
-            ),
-            (
-                "oci://ghcr.io/acme/app",
-                "ghcr.io/acme/app",
-                "ghcr.io",
-                Some("latest"),
-                false,
-            ),
-            (
                 "alpine",
                 "index.docker.io/library/alpine",
                 hub,
@@ -448,7 +431,8 @@ mod tests {
         for (text, why) in [
             ("", "no repository"),
             ("ghcr.io/", "no repository"),
-            ("oci:", "no repository"),
+            ("oci:ghcr.io/acme/app", "no host"),
+            ("//ghcr.io/acme/app", "a repository is written"),
             ("ghcr.io/Acme/app", "lowercase letters"),
             ("Acme", "lowercase letters"),
             ("ghcr.io/acme/", "a repository is written"),

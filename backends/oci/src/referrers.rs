@@ -122,15 +122,16 @@ pub(crate) fn bound<T>(
 /// Whether an entry may be a signature, as far as the list tells. One without a type may be anything.
 fn may_be_wanted(entry: &Value, wants: &impl Fn(SignatureFormat) -> bool) -> bool {
     let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
-    let is_manifest = entry.get("mediaType").and_then(Value::as_str) == Some(media::OCI_MANIFEST);
+    let media_type = text(entry.get("mediaType"));
     let predicate = text(entry.get("annotations").and_then(|a| a.get(PREDICATE_TYPE)));
+    if predicate.is_some_and(|predicate| predicate != SIGN) {
+        return false;
+    }
     // cosign v2 lists the type of the configuration, which is that of nothing.
     let artifact_type = text(entry.get("artifactType")).filter(|t| t != media::EMPTY);
     match artifact_type {
-        Some(artifact_type) => {
-            format_of(&artifact_type).is_some_and(wants) && predicate.is_none_or(|p| p == SIGN)
-        }
-        None => is_manifest && predicate.is_none_or(|p| p == SIGN),
+        Some(artifact_type) => format_of(&artifact_type).is_some_and(wants),
+        None => media_type.is_none_or(|media_type| media_type == media::OCI_MANIFEST),
     }
 }
 
@@ -557,6 +558,20 @@ mod tests {
         assert_eq!(found, expected);
         let requests = fixture.registry.requests();
         assert_eq!(requests.len(), 1 + 2 * wanted.len(), "{requests:?}");
+    }
+
+    /// An entry that does not say what it is may be a signature: it is told, and never taken for none.
+    #[test]
+    fn an_entry_that_cannot_be_read_is_a_failure() {
+        let fixture = Fixture::new(TestRegistry::start(false));
+        let image = fixture.registry.image();
+        let tag = image.split_once('@').unwrap().1.replace(':', "-");
+        let other = json!({ "mediaType": OCI, "artifactType": "application/x-sbom", "size": "?" });
+        let entries = json!([7, {}, { "digest": "sha256:x" }, { "mediaType": OCI }, other]);
+        let index = json!({ "mediaType": INDEX, "manifests": entries });
+        fixture.registry.memory.keep(&tag, INDEX, index.to_string());
+        let reply = fixture.page(&image, BUNDLES, None).unwrap();
+        assert_eq!(reply.failures.len(), 4, "{:?}", reply.failures);
     }
 
     #[test]

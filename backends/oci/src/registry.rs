@@ -32,11 +32,18 @@ impl Conversation<'_> {
         let ask = Ask::new(Method::GET, format!("manifests/{name}")).header(ACCEPT_HEADER, ACCEPT);
         let what = format!("cannot read {}", self.shown(name));
         let response = self.send(&ask, &what)?;
+        let content_type = text(&response, &CONTENT_TYPE);
         if response.status == StatusCode::NOT_FOUND {
-            return Ok(None);
+            // Whoever shows a page to a program is no registry, and does not know what the registry has.
+            return match content_type {
+                Some(shown) if shown.starts_with("text/html") => {
+                    Err(Error::new(ErrorCode::Unavailable, what)
+                        .because("what answered is no registry: status 404 with a page for people"))
+                }
+                _ => Ok(None),
+            };
         }
         self.expect_success(&response, &what)?;
-        let content_type = text(&response, &CONTENT_TYPE);
         let said = text(&response, &DOCKER_CONTENT_DIGEST).map(str::to_owned);
         let found = sha256(&response.body);
         let wanted = name.contains(':').then(|| name.to_owned());
@@ -661,6 +668,10 @@ mod tests {
         assert!(!format!("{error:?}").contains("html"), "{error:?}");
         let error = refused_with(Answer::error(404, "MANIFEST_UNKNOWN"));
         assert_eq!(error.code, ErrorCode::NotFound);
+        // Whoever shows a page does not know what a registry has.
+        let page = Answer::new(404).header("Content-Type", "text/html; charset=utf-8");
+        let error = refused_with(page.body("<html>no such page</html>"));
+        assert_eq!(error.code, ErrorCode::Unavailable);
         let escape = "{\"errors\":[{\"code\":\"X\",\"message\":\"\\u001b[2J\"}]}";
         let error = refused_with(Answer::new(400).body(escape));
         assert!(!format!("{error}").contains('\u{1b}'), "{error}");

@@ -44,9 +44,19 @@ pub(crate) fn read(
 ) -> Found {
     let mut found = Found::default();
     let mut layers = Vec::new();
+    if !matches!(
+        manifest.json.get("layers"),
+        Some(Value::Array(_) | Value::Null)
+    ) {
+        found.failures.push(integrity(format!(
+            "`{location}` is no manifest of signatures: it has no layers"
+        )));
+    }
     // cosign appends.
     for layer in manifest.list("layers").iter().rev() {
-        if !is_signature(layer) {
+        // One that does not say what it is may be one.
+        let media_type = layer.get("mediaType").and_then(Value::as_str);
+        if media_type.is_some_and(|media_type| media_type != media::SIMPLE_SIGNING) {
             continue;
         }
         match Descriptor::parse(layer) {
@@ -402,7 +412,7 @@ fn manifest(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{Fixture, OCI, TestRegistry, signed_payload as signed};
+    use crate::testing::{Fixture, INDEX, OCI, TestRegistry, signed_payload as signed};
     use serde_json::json;
 
     const COSIGN: &[SignatureFormat] = &[SignatureFormat::Cosign];
@@ -569,6 +579,24 @@ mod tests {
             fixture.registry.requests(),
             ["GET manifests/tag.sig", "GET blobs"]
         );
+    }
+
+    /// What cannot be read may be a signature: it is told, and never taken for none.
+    #[test]
+    fn a_tag_that_names_something_odd_is_a_failure() {
+        for (media_type, manifest) in [
+            (INDEX, json!({ "mediaType": INDEX, "manifests": [] })),
+            (OCI, json!({ "mediaType": OCI, "layers": [{ "size": 1 }] })),
+            (OCI, json!({ "mediaType": OCI, "layers": ["x"] })),
+        ] {
+            let fixture = Fixture::new(TestRegistry::start(false));
+            let image = fixture.registry.image();
+            let tag = image.split_once('@').unwrap().1.replace(':', "-") + ".sig";
+            let memory = &fixture.registry.memory;
+            memory.keep(&tag, media_type, manifest.to_string());
+            let reply = fixture.page(&image, COSIGN, None).unwrap();
+            assert_eq!(reply.failures.len(), 1, "{manifest}");
+        }
     }
 
     #[test]

@@ -462,7 +462,7 @@ mod tests {
         for (reference, version) in [
             (format!("{repository}:v1"), Some("v1")),
             (pinned.clone(), None),
-            (format!("oci:{repository}:v1@{digest}"), Some("v1")),
+            (format!("{repository}:v1@{digest}"), Some("v1")),
         ] {
             let resolved = fixture.resolve(&reference, true).unwrap();
             assert!(resolved.children.is_empty() && resolved.next_page.is_none());
