@@ -91,11 +91,15 @@ fn place(item: &Item) -> PathBuf {
 
 /// What `dist/*` of a shell names too: the signatures of an earlier run, beside their artifacts.
 fn drop_signatures(expanded: &mut Expanded) {
-    let named: BTreeSet<String> = expanded.found().map(|i| i.reference.clone()).collect();
+    let is_file = |item: &&Item| item.source == SourceOf::Files;
+    let files = expanded.found().filter(is_file);
+    let named: BTreeSet<String> = files.map(|item| item.reference.clone()).collect();
     let before = expanded.items.len();
     expanded.items.retain(|item| match item {
-        Ok(item) => !artifacts_of(&item.reference).any(|artifact| named.contains(artifact)),
-        Err(_) => true,
+        Ok(item) if is_file(&item) => {
+            !artifacts_of(&item.reference).any(|artifact| named.contains(artifact))
+        }
+        _ => true,
     });
     let dropped = before - expanded.items.len();
     if dropped > 0 {
@@ -134,8 +138,8 @@ fn add(
         expanded.spool = Some(spool);
         return Ok(());
     }
-    if let Some(scheme) = sources.scheme_of_profile(word) {
-        return add_foreign(word, scheme, sources, expanded);
+    if sources.are_for(word) {
+        return add_foreign(word, sources, expanded);
     }
     match words::meaning(word) {
         Ok(Meant::File(path)) => add_path(Path::new(path), word, asked, sources, expanded),
@@ -162,15 +166,14 @@ fn add(
 /// A word that begins with a scheme of the profile's own source, which gets it as it is written.
 fn add_foreign(
     word: &str,
-    scheme: SourceOf,
     sources: &Sources<'_>,
     expanded: &mut Expanded,
 ) -> Result<(), CommandError> {
-    sources.get(scheme)?;
+    sources.files()?;
     expanded.items.push(Ok(Item {
         shown: word.to_owned(),
         reference: word.to_owned(),
-        source: scheme,
+        source: SourceOf::Files,
         from_stdin: false,
     }));
     Ok(())
@@ -183,7 +186,14 @@ fn add_image(
     sources: &Sources<'_>,
     expanded: &mut Expanded,
 ) -> Result<(), CommandError> {
-    let source = sources.get(SourceOf::Images)?;
+    // A setting of images that is wrong does not lose the files beside them.
+    let source = match sources.get(SourceOf::Images) {
+        Ok(source) => source,
+        Err(error) => {
+            expanded.miss(word, error);
+            return Ok(());
+        }
+    };
     let item = |shown: &str, reference: String| Item {
         shown: shown.to_owned(),
         reference,

@@ -114,15 +114,16 @@ impl<'a> Sources<'a> {
     }
 
     /// Whether a word begins with a scheme that the profile's own third-party source serves.
-    pub(crate) fn scheme_of_profile(&self, word: &str) -> Option<SourceOf> {
-        let (scheme, _) = word.split_once(':')?;
-        let table = self.profile.source.as_ref()?;
+    pub(crate) fn are_for(&self, word: &str) -> bool {
+        let (Some((scheme, _)), Some(table)) = (word.split_once(':'), self.profile.source.as_ref())
+        else {
+            return false;
+        };
         let id = table.backend.value.as_str();
-        if matches!(id, FILES | IMAGES) {
-            return None;
+        if scheme == "file" || matches!(id, FILES | IMAGES) {
+            return false;
         }
-        let manifest = self.app.backends.manifest(id)?;
-        let serves = scheme != "file" && manifest.schemes.iter().any(|s| s == scheme);
-        serves.then_some(SourceOf::Files)
+        let manifest = self.app.backends.manifest(id);
+        manifest.is_some_and(|m| m.schemes.iter().any(|s| s == scheme))
     }
 }

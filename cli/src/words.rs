@@ -49,8 +49,9 @@ pub(crate) fn meaning(word: &str) -> Result<Meant<'_>, Unclear<'_>> {
     if word.is_empty() {
         return Err(Unclear::Both(empty()));
     }
+    let may_be_image = is_surely_image(word) || looks_like_image(word) && !looks_like_file(word);
     if exists(word) {
-        return if is_surely_image(word) {
+        return if may_be_image {
             Err(Unclear::Both(either(
                 word,
                 &format!("the image `{word}`"),
@@ -60,20 +61,29 @@ pub(crate) fn meaning(word: &str) -> Result<Meant<'_>, Unclear<'_>> {
             Ok(Meant::File(word))
         };
     }
+    if may_be_image && (is_surely_image(word) || !begins_in_a_folder(word)) {
+        return Ok(Meant::Image(word));
+    }
     if word.contains(['*', '?', '[']) {
         return Ok(Meant::Pattern(word));
     }
-    let looks_like_file = FILE_ENDINGS.iter().any(|ending| word.ends_with(ending));
-    match looks_like_image(word) {
-        true if is_surely_image(word) || !looks_like_file => Ok(Meant::Image(word)),
-        false if word.contains('/') || looks_like_file => Ok(Meant::Missing(word)),
-        _ => Err(Unclear::Missing(
-            word,
-            missing(word).hint(format!(
-                "if the image of that name is meant, write `oci:{word}`"
-            )),
-        )),
+    if word.starts_with(['/', '.']) || looks_like_file(word) && !looks_like_image(word) {
+        return Ok(Meant::Missing(word));
     }
+    let error = missing(word).hint(format!(
+        "if the image of that name is meant, write `oci:{word}`"
+    ));
+    Err(Unclear::Missing(word, error))
+}
+
+fn looks_like_file(word: &str) -> bool {
+    FILE_ENDINGS.iter().any(|ending| word.ends_with(ending))
+}
+
+/// Whether what would be an image's host is a folder here: then the rest is a mistyped path, and no host to be asked.
+fn begins_in_a_folder(word: &str) -> bool {
+    word.split_once('/')
+        .is_some_and(|(folder, _)| Path::new(folder).is_dir())
 }
 
 fn explicit_image<'w>(word: &str, image: &'w str) -> Result<Meant<'w>, Unclear<'w>> {
@@ -132,7 +142,9 @@ fn exists(path: &str) -> bool {
 /// Whether a word is written as images are: with a registry's host, a tag, or a digest.
 pub(crate) fn looks_like_image(word: &str) -> bool {
     let has_host = word.split_once('/').is_some_and(|(host, _)| {
-        !host.starts_with('.') && (host.contains(['.', ':']) || host == "localhost")
+        !host.starts_with('.')
+            && !host.contains(['*', '?'])
+            && (host.contains(['.', ':']) || host == "localhost")
     });
     !word.starts_with('/') && (has_host || is_surely_image(word))
 }
@@ -144,8 +156,13 @@ fn is_surely_image(word: &str) -> bool {
             .is_some_and(|(name, tag)| !name.is_empty() && !tag.is_empty())
     };
     let name = word.rsplit('/').next().unwrap_or(word);
-    let has_port = word.split_once('/').is_some_and(|(host, _)| parts(host));
-    !word.starts_with(['/', '.']) && (parts(name) || has_port || word.contains("@sha256:"))
+    // An IPv6 address, or a name, and behind it a port.
+    let has_port = word
+        .split_once('/')
+        .is_some_and(|(host, _)| host.starts_with('[') && host.contains(':') || parts(host));
+    !word.starts_with(['/', '.'])
+        && !word.contains(['*', '?'])
+        && (parts(name) || has_port || word.contains("@sha256:"))
 }
 
 #[cfg(test)]
@@ -201,6 +218,12 @@ mod tests {
         );
         assert_eq!(meaning("oci:alpine").ok(), Some(Meant::Image("alpine")));
         assert_eq!(meaning("oci://a.b/c").ok(), Some(Meant::Image("a.b/c")));
+        assert_eq!(
+            meaning("[::1]:5000/app").ok(),
+            Some(Meant::Image("[::1]:5000/app"))
+        );
+        assert_eq!(meaning("[ab].txt").ok(), Some(Meant::Pattern("[ab].txt")));
+        assert!(matches!(meaning("acme/app"), Err(Unclear::Missing(..))));
         assert_eq!(meaning("*.tgz").ok(), Some(Meant::Pattern("*.tgz")));
         for empty in ["", "oci:", "oci://", "file:"] {
             assert!(matches!(meaning(empty), Err(Unclear::Both(_))), "{empty}");

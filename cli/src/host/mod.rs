@@ -88,13 +88,17 @@ impl Opening {
             .field
             .as_ref()
             .and_then(|field| self.origins.get(field));
-        let about_setting = error.field.is_some();
+        let setting = error.field.clone();
         let mut shown = failed(&self.backend, operation, error);
         if let Some(origin) = origin {
             return origin.blame(shown);
         }
-        if about_setting {
-            // It comes from a flag: the command line is wrong, not the configuration.
+        if let Some(field) = setting {
+            // It comes from a flag, or for a source from `[network]`: it has no place of its own to be shown.
+            if self.kind == Kind::Source {
+                let field = field.trim_start_matches('/');
+                shown = shown.because(format!("the setting is `{field}`"));
+            }
             shown.failure = Failure::Input;
         }
         shown
