@@ -278,11 +278,11 @@ pub(crate) struct Inspect {
     #[arg(value_name = "FILE|IMAGE", value_hint = ValueHint::FilePath)]
     pub(crate) artifact: String,
 
-    /// Write the image's bundle here; if there are several, into a folder ending in `/`
+    /// Write the image's bundle here: the one made on this machine, or the only one; all of them into a folder ending in `/`
     #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath)]
     pub(crate) bundle: Option<PathBuf>,
 
-    /// Write cosign's own signature of the image here; if there are several, into a folder ending in `/`
+    /// Write cosign's own signature of the image here, in the same way
     #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath)]
     pub(crate) signature: Option<PathBuf>,
 }

@@ -147,14 +147,17 @@ pub(crate) fn destination(path: &Path, item: &Item, suffix: &str) -> PathBuf {
     }
     let name = Path::new(&item.reference).file_name();
     let name = match name {
-        // `app-1.2.sigstore.json`: what stands between an image's name and its tag is no good in names of files.
-        Some(name) if item.source == SourceOf::Images => {
-            name.to_string_lossy().replace([':', '@'], "-")
-        }
+        Some(_) if item.source == SourceOf::Images => image_name(&item.reference),
         Some(name) if !item.from_stdin => name.to_string_lossy().into_owned(),
         _ => STDIN.to_owned(),
     };
     path.join(format!("{name}{suffix}"))
+}
+
+/// What a file of an image is called: `app-1.2`. What stands between its name and its tag is no good in names of files.
+pub(crate) fn image_name(reference: &str) -> String {
+    let last = reference.rsplit('/').next().unwrap_or(reference);
+    last.replace([':', '@'], "-")
 }
 
 /// What standard input is called where an artifact has a name.

@@ -2,7 +2,7 @@
 
 use crate::store::Store;
 use crate::verification::Reason;
-use crate::verify::gather::{Listed, Pages, list_in_store};
+use crate::verify::gather::{Pages, list_in_store};
 use crate::verify::resolve;
 use sigtool_sdk::Result;
 use sigtool_sdk::connection::Handle;
@@ -14,11 +14,20 @@ pub struct Found {
     /// The image.
     pub artifact: Artifact,
     /// Its signatures, each once, those beside it first.
-    pub signatures: Vec<StoredSignature>,
+    pub signatures: Vec<FoundSignature>,
     /// Why there may be more.
     pub failures: Vec<Reason>,
     /// Remarks for the user.
     pub notes: Vec<String>,
+}
+
+/// A signature of the image.
+#[derive(Clone, Debug)]
+pub struct FoundSignature {
+    /// The signature, and where it lies.
+    pub stored: StoredSignature,
+    /// Whether it lies in the local store, maybe besides.
+    pub in_store: bool,
 }
 
 /// Finds the signatures of an image.
@@ -35,22 +44,18 @@ pub fn find_signatures(
     let digest = artifact.digest(DigestAlgorithm::Sha256);
     let kept = digest.map(|digest| list_in_store(store, digest));
     let beside = Pages::new(source, &artifact.reference, digest, &[]).all();
-    let (mut signatures, mut failures) = (Vec::<StoredSignature>::new(), Vec::new());
-    for listed in std::iter::once(beside).chain(kept) {
-        let Listed {
-            signatures: some,
-            failures: whole,
-            unread,
-            notes: more,
-        } = listed;
-        // What was attached lies in the local store too.
-        let new = some
-            .into_iter()
-            .filter(|s: &StoredSignature| !signatures.iter().any(|other| is_same(s, other)))
-            .collect::<Vec<_>>();
-        signatures.extend(new);
-        failures.extend(whole.into_iter().chain(unread));
-        notes.extend(more);
+    let (mut signatures, mut failures) = (Vec::<FoundSignature>::new(), Vec::new());
+    for (listed, in_store) in std::iter::once((beside, false)).chain(kept.map(|k| (k, true))) {
+        failures.extend(listed.failures.into_iter().chain(listed.unread));
+        notes.extend(listed.notes);
+        for stored in listed.found {
+            // What was attached lies in the local store too.
+            let same = |other: &&mut FoundSignature| is_same(&stored, &other.stored);
+            match signatures.iter_mut().find(same) {
+                Some(known) => known.in_store |= in_store,
+                None => signatures.push(FoundSignature { stored, in_store }),
+            }
+        }
     }
     Ok(Found {
         artifact,

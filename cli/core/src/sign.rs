@@ -134,6 +134,14 @@ pub enum SignError {
     /// The image's signature can be kept nowhere.
     #[error("{0}")]
     Store(#[from] StoreError),
+    /// Something failed after a part had been written.
+    #[error("{error}")]
+    Partly {
+        /// What was written before.
+        stored: Vec<Stored>,
+        /// What failed then.
+        error: Box<Self>,
+    },
     /// A file cannot be written.
     #[error("cannot write `{path}`: {error}", path = path.display())]
     Write {
@@ -153,6 +161,7 @@ impl SignError {
                 error.code
             }
             Self::Destination(_) | Self::NoBytes(_) => ErrorCode::InvalidRequest,
+            Self::Partly { error, .. } => error.code(),
             Self::Store(_) => ErrorCode::Unavailable,
             Self::SignerMisbehaved { .. } => ErrorCode::Integrity,
             Self::Write { error, .. } => match error.kind() {
@@ -290,7 +299,7 @@ fn misbehaved(what: String) -> SignError {
 ///
 /// # Errors
 ///
-/// See [`SignError`]. Only an error of `source.attach` or of writing a file may leave something written: one format of two.
+/// See [`SignError`]. Only [`SignError::Partly`] leaves something written, and names it.
 pub fn sign_artifact(
     source: &Handle,
     signer: &OpenSigner,
@@ -435,7 +444,7 @@ fn earlier(
     // An old `.sig` of a file is known by the bundle beside it; those of an image say themselves what they are.
     let formats = if is_image(artifact) { &beside[..] } else { &[] };
     let Gathered {
-        candidates,
+        found: candidates,
         failures,
         ..
     } = Gathered::read(

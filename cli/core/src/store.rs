@@ -17,17 +17,19 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// What ids of signatures in the store begin with. No source gives such ids.
 pub(crate) const STORE_ID: &str = "store:";
 
-/// `signer` is the hint of the key; one signer has one signature in a format, unless it appends.
+/// `signer` is the hint of the key. In a repository one signer has one signature of an image in a format, unless it appends; the same
+/// image in another repository has its own, for a signature of cosign's says which repository it is about.
 const TABLES: &str = "
 CREATE TABLE signature (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   digest TEXT NOT NULL,
+  repository TEXT NOT NULL,
   format TEXT NOT NULL,
   signer TEXT NOT NULL,
   content BLOB NOT NULL,
   stored_ms INTEGER NOT NULL
 ) STRICT;
-CREATE INDEX signature_by_digest ON signature (digest, format, signer);
+CREATE INDEX signature_by_digest ON signature (digest, repository, format, signer);
 ";
 
 /// The store of this user on this machine.
@@ -42,6 +44,8 @@ pub struct Store {
 pub struct Entry<'a> {
     /// The digest of what is signed.
     pub digest: &'a Digest,
+    /// Where it lies: `ghcr.io/acme/app`.
+    pub repository: &'a str,
     /// How the signature is written.
     pub format: SignatureFormat,
     /// The hint of the key that made it.
@@ -126,7 +130,9 @@ impl Store {
         }
         let store = match Self::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE, path) {
             Ok(store) if store.version().is_ok() => store,
-            // Where nothing can be written, SQLite has no place for what its readers share. Nobody else writes there either.
+            // Where nothing can be written, SQLite has no place for what its readers share. Nobody else writes there either, unless
+            // something is still in the log of a writer.
+            failed if has_log(path) => failed?,
             _ => {
                 let uri = immutable(path);
                 let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
@@ -149,28 +155,20 @@ impl Store {
     pub fn put(&self, entry: &Entry<'_>, append: bool) -> Result<bool, StoreError> {
         self.with(|connection| {
             let turn = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let key = params![
-                entry.digest.to_string(),
-                entry.format.as_str(),
-                entry.signer
-            ];
+            let digest = entry.digest.to_string();
+            let format = entry.format.as_str();
             let replaced = if append {
                 0
             } else {
                 turn.execute(
-                    "DELETE FROM signature WHERE digest = ?1 AND format = ?2 AND signer = ?3",
-                    key,
+                    "DELETE FROM signature WHERE digest = ?1 AND repository = ?2 AND format = ?3 AND signer = ?4",
+                    params![digest, entry.repository, format, entry.signer],
                 )?
             };
             turn.execute(
-                "INSERT INTO signature (digest, format, signer, content, stored_ms)
-                 VALUES (?1, ?2, ?3, ?4, CAST(unixepoch('subsec') * 1000 AS INTEGER))",
-                params![
-                    entry.digest.to_string(),
-                    entry.format.as_str(),
-                    entry.signer,
-                    entry.content
-                ],
+                "INSERT INTO signature (digest, repository, format, signer, content, stored_ms)
+                 VALUES (?1, ?2, ?3, ?4, ?5, CAST(unixepoch('subsec') * 1000 AS INTEGER))",
+                params![digest, entry.repository, format, entry.signer, entry.content],
             )?;
             turn.commit()?;
             Ok(replaced > 0)
@@ -284,6 +282,13 @@ fn make_private(folder: &Path) -> std::io::Result<()> {
     builder.create(folder)
 }
 
+/// Whether a writer's log holds what is not in the file yet.
+fn has_log(path: &Path) -> bool {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    Path::new(&log).metadata().is_ok_and(|log| log.len() > 0)
+}
+
 /// The address of a file that nobody writes.
 fn immutable(path: &Path) -> PathBuf {
     let escaped: String = path
@@ -308,8 +313,13 @@ mod tests {
     }
 
     fn put(store: &Store, signer: &str, content: &str, append: bool) -> bool {
+        put_in("ghcr.io/acme/app", store, signer, content, append)
+    }
+
+    fn put_in(repository: &str, store: &Store, signer: &str, content: &str, append: bool) -> bool {
         let entry = Entry {
             digest: &digest("ab"),
+            repository,
             format: SignatureFormat::Bundle,
             signer,
             content: content.as_bytes(),
@@ -341,6 +351,17 @@ mod tests {
         drop(store);
         let again = Store::open_to_read(&path).unwrap().unwrap();
         assert_eq!(contents(&again), ["a3", "a2", "b1"]);
+    }
+
+    #[test]
+    fn an_image_in_two_repositories_has_two_signatures() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("signatures.db")).unwrap();
+        assert!(!put_in("ghcr.io/acme/dev", &store, "alice", "a1", false));
+        assert!(!put_in("ghcr.io/acme/prod", &store, "alice", "a2", false));
+        assert_eq!(contents(&store), ["a2", "a1"]);
+        assert!(put_in("ghcr.io/acme/dev", &store, "alice", "a3", false));
+        assert_eq!(contents(&store), ["a3", "a2"]);
     }
 
     #[test]

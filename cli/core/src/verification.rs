@@ -101,6 +101,7 @@ pub enum Reason {
     /// Every place was asked, and none has a signature.
     NoSignature,
     /// The same for an image, whose signature may lie in the store of another machine.
+    #[serde(rename = "no-signature")]
     NoSignatureHere,
     /// A good envelope, but the claim in it is of another sort.
     NotASignature {

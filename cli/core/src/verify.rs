@@ -144,7 +144,7 @@ pub fn verify_artifact(source: &Handle, request: &VerifyingRequest<'_>) -> Resul
     let mut seen = Seen::default();
     let artifact = if request.pins {
         // A manifest is small: every digest that a signature may be about, at once.
-        let (artifact, notes) = resolve(source, request.reference, &DigestAlgorithm::ALL)?;
+        let (mut artifact, notes) = resolve(source, request.reference, &DigestAlgorithm::ALL)?;
         seen.notes.extend(notes);
         for place in request.places() {
             for gathered in request.look(source, &place, Some(&artifact)) {
@@ -157,6 +157,10 @@ pub fn verify_artifact(source: &Handle, request: &VerifyingRequest<'_>) -> Resul
                 break;
             }
         }
+        // The others were asked for in case that a statement names them.
+        artifact
+            .digests
+            .retain(|digest| digest.algorithm() == DigestAlgorithm::Sha256);
         artifact
     } else {
         let mut gathered = Gathered::default();
@@ -165,7 +169,7 @@ pub fn verify_artifact(source: &Handle, request: &VerifyingRequest<'_>) -> Resul
                 gathered.extend(part);
             }
         }
-        let digests = check::wanted_digests(request.policy.keys(), &gathered.candidates);
+        let digests = check::wanted_digests(request.policy.keys(), &gathered.found);
         let (artifact, notes) = resolve(source, request.reference, &digests)?;
         gathered.notes.extend(notes);
         seen.check(request.policy, &artifact, gathered)?;
@@ -199,7 +203,7 @@ struct Seen {
 impl Seen {
     fn check(&mut self, policy: &Policy, artifact: &Artifact, found: Gathered) -> Result<()> {
         let Gathered {
-            mut candidates,
+            found: mut candidates,
             failures,
             unread,
             notes,

@@ -4,12 +4,12 @@ use super::Outcome;
 use super::inspect::text;
 use crate::app::App;
 use crate::args::Inspect;
-use crate::batch::{Item, check_folder, destination, is_folder};
+use crate::batch::{check_folder, image_name, is_folder};
 use crate::error::{CommandError, why};
 use crate::output::{clean, plural};
 use crate::sources::{SourceOf, Sources};
 use serde::Serialize;
-use sigtool_core::find::{Found, find_signatures};
+use sigtool_core::find::{Found, FoundSignature, find_signatures};
 use sigtool_core::inspect::{Inspected, Inspection};
 use sigtool_core::sign::check_destination;
 use sigtool_core::write::atomic_write;
@@ -78,9 +78,12 @@ fn report(app: &App, shown: &str, found: &Found, written: &[PathBuf]) {
     let inspected: Vec<Result<Inspection, String>> = found
         .signatures
         .iter()
-        .map(|s| sigtool_core::inspect(&s.content, &s.location).map_err(|e| e.what))
+        .map(|s| {
+            let inspected = sigtool_core::inspect(&s.stored.content, &s.stored.location);
+            inspected.map_err(|e| e.what)
+        })
         .collect();
-    let rows = found.signatures.iter().zip(&inspected);
+    let rows = found.signatures.iter().map(|s| &s.stored).zip(&inspected);
     let report = Report {
         artifact: shown,
         resolved: &found.artifact,
@@ -123,9 +126,17 @@ fn report(app: &App, shown: &str, found: &Found, written: &[PathBuf]) {
     app.ui.result(&lines.join("\n"), &report);
 }
 
-/// Writes what the flags ask for.
+/// Writes what the flags ask for, once it is clear that all of it can be written.
 fn write_out(args: &Inspect, image: &str, found: &Found) -> Result<Vec<PathBuf>, CommandError> {
-    let mut written = Vec::new();
+    let absolute = |path: &Option<PathBuf>| std::path::absolute(path.as_ref()?).ok();
+    if args.bundle.as_ref().is_some_and(|path| !is_folder(path))
+        && absolute(&args.bundle) == absolute(&args.signature)
+    {
+        return Err(CommandError::input(
+            "`--bundle` and `--signature` name one file",
+        ));
+    }
+    let mut planned = Vec::new();
     for (flag, path, format, suffix) in [
         (
             "--bundle",
@@ -141,22 +152,38 @@ fn write_out(args: &Inspect, image: &str, found: &Found) -> Result<Vec<PathBuf>,
         ),
     ] {
         let Some(path) = path else { continue };
-        let signatures = found.signatures.iter();
-        let chosen: Vec<_> = signatures.filter(|s| s.format == format).collect();
+        let chosen = choose(path, format, found);
         check_count(flag, path, &chosen, found)?;
         check_folder(flag, path)?;
         for stored in &chosen {
             let place = place(path, image, stored, suffix, chosen.len());
             check_destination(&place, &found.artifact)
                 .map_err(|e| CommandError::input(e.to_string()))?;
-            atomic_write(&place, &stored.content, MODE).map_err(|e| {
-                CommandError::could_not_tell(format!("cannot write `{}`", place.display()))
-                    .because(why(&e))
-            })?;
-            written.push(place);
+            planned.push((place, *stored));
         }
     }
-    Ok(written)
+    for (place, stored) in &planned {
+        atomic_write(place, &stored.content, MODE).map_err(|e| {
+            CommandError::could_not_tell(format!("cannot write `{}`", place.display()))
+                .because(why(&e))
+        })?;
+    }
+    let places = planned.into_iter().map(|(place, _)| place);
+    // For a program in another folder.
+    Ok(places
+        .map(|place| std::path::absolute(&place).unwrap_or(place))
+        .collect())
+}
+
+/// The signatures to be written out: all in a folder; for one file the one that was made on this machine, if there are others.
+fn choose<'a>(path: &Path, format: SignatureFormat, found: &'a Found) -> Vec<&'a StoredSignature> {
+    let of_format = |s: &&FoundSignature| s.stored.format == format;
+    let all: Vec<&FoundSignature> = found.signatures.iter().filter(of_format).collect();
+    let mut own = all.iter().filter(|s| s.in_store);
+    match (own.next(), own.next()) {
+        (Some(only), None) if !is_folder(path) => vec![&only.stored],
+        _ => all.into_iter().map(|s| &s.stored).collect(),
+    }
 }
 
 fn check_count(
@@ -203,17 +230,15 @@ fn place(
     suffix: &str,
     count: usize,
 ) -> PathBuf {
-    let item = Item {
-        shown: image.to_owned(),
-        reference: image.to_owned(),
-        source: SourceOf::Images,
-        from_stdin: false,
-    };
+    if !is_folder(path) {
+        return path.to_owned();
+    }
+    let name = image_name(image);
     if count == 1 {
-        return destination(path, &item, suffix);
+        return path.join(format!("{name}{suffix}"));
     }
     let mut digest = sigtool_core::digest::Sha256::default();
     digest.update(&stored.content);
     let digest = digest.finish_hex();
-    destination(path, &item, &format!(".{}{suffix}", &digest[..8]))
+    path.join(format!("{name}.{}{suffix}", &digest[..8]))
 }

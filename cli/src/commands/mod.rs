@@ -14,7 +14,8 @@ mod verify;
 use crate::app::App;
 use crate::args::Command;
 use crate::error::{CommandError, Failure};
-use crate::output::Ui;
+use crate::output::{Ui, clean, plural};
+use std::collections::BTreeMap;
 
 /// The exit code of a command that got as far as reporting.
 pub(crate) type Outcome = Result<u8, CommandError>;
@@ -86,13 +87,29 @@ impl<'a> ErrorRow<'a> {
     }
 }
 
+/// The annotations of the command line: each key once, or one of two values would be lost.
+fn annotations(given: &[(String, String)]) -> Result<BTreeMap<String, String>, CommandError> {
+    let mut annotations = BTreeMap::new();
+    for (key, value) in given {
+        if let Some(other) = annotations.insert(key.clone(), value.clone())
+            && other != *value
+        {
+            let (key, value, other) = (clean(key), clean(value), clean(&other));
+            return Err(CommandError::input(format!(
+                "the annotation `{key}` is given twice: `{other}` and `{value}`"
+            ))
+            .hint("give it once"));
+        }
+    }
+    Ok(annotations)
+}
+
 /// What became of several artifacts, and the name of each that failed, with how it failed where that says something.
 fn summary_text(
     done: &str,
     tally: &crate::batch::Tally,
     how: impl Fn(Failure) -> Option<&'static str>,
 ) -> String {
-    use crate::output::{clean, plural};
     let mut text = format!("{} {done}", plural(tally.done, "artifact"));
     if !tally.failed.is_empty() {
         text += &format!(", {} failed:", tally.failed.len());

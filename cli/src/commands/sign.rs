@@ -34,7 +34,7 @@ pub(super) fn run(app: &App, args: &Sign) -> Outcome {
     }
     let sources = Sources::new(app, &profile);
     let expanded = expand("sign", &args.artifacts, &sources)?;
-    let wanted = Wanted::new(args, &profile);
+    let wanted = Wanted::new(args, &profile)?;
     check_single(args, &expanded)?;
     check_files(app, args, &profile, &expanded)?;
     for note in &expanded.notes {
@@ -53,6 +53,10 @@ pub(super) fn run(app: &App, args: &Sign) -> Outcome {
         sources: &sources,
         store: store.as_ref(),
     };
+    if images {
+        warn_of_project(app, &wanted, &profile);
+    }
+    let mut kept_here = 0;
     let ticker = Ticker::new(&app.ui, "signing", expanded.items.len());
     let tally = batch::run(
         &expanded.items,
@@ -65,14 +69,16 @@ pub(super) fn run(app: &App, args: &Sign) -> Outcome {
         |_| false,
         |shown, result| {
             ticker.done();
+            if let Ok((_, signed)) = &result {
+                let in_store = |stored: &Stored| stored.place == Place::Store;
+                kept_here += usize::from(signed.stored.iter().all(in_store));
+            }
             report(app, shown, result)
         },
     );
     drop(ticker);
     app.ui.end_items();
-    if images && tally.done > 0 {
-        say_where(app, &wanted);
-    }
+    say_where(app, kept_here);
     summary(app, &tally, expanded.items.len());
     Ok(tally.exit_code())
 }
@@ -80,23 +86,40 @@ pub(super) fn run(app: &App, args: &Sign) -> Outcome {
 /// What the flags and the profile ask for, the same for every artifact.
 struct Wanted<'a> {
     args: &'a Sign,
-    formats: Vec<Format>,
+    signature_format: SignatureFormat,
     attach: bool,
     annotations: BTreeMap<String, String>,
 }
 
 impl<'a> Wanted<'a> {
-    fn new(args: &'a Sign, profile: &Profile) -> Self {
+    fn new(args: &'a Sign, profile: &Profile) -> Result<Self, CommandError> {
         let profiles = profile.annotations.iter();
         let annotations = profiles
             .map(|(key, value)| (key.clone(), value.value.clone()))
-            .chain(args.annotations.iter().cloned())
+            .chain(super::annotations(&args.annotations)?)
             .collect();
-        Self {
+        Ok(Self {
             args,
-            formats: formats(args, profile.signature_format.value),
+            signature_format: profile.signature_format.value,
             attach: args.attach || profile.attach.value && !args.no_attach,
             annotations,
+        })
+    }
+
+    /// The forms of an artifact's signature. A file's goes to the place that is named for its form and nowhere else, so that the
+    /// place alone says which form is meant; an image's is kept and pushed besides.
+    fn formats(&self, source: SourceOf) -> Vec<Format> {
+        let implied = match (source, &self.args.bundle, &self.args.signature) {
+            (SourceOf::Images, ..) | (_, None, None) => None,
+            (_, Some(_), Some(_)) => Some(SignatureFormat::Both),
+            (_, None, Some(_)) => Some(SignatureFormat::Cosign),
+            (_, Some(_), None) => Some(SignatureFormat::Bundle),
+        };
+        let asked = self.args.signature_format.or(implied);
+        match asked.unwrap_or(self.signature_format) {
+            SignatureFormat::Bundle => vec![Format::Bundle],
+            SignatureFormat::Cosign => vec![Format::Cosign],
+            SignatureFormat::Both => vec![Format::Bundle, Format::Cosign],
         }
     }
 
@@ -166,28 +189,35 @@ fn store(app: &App, wanted: &Wanted<'_>) -> Result<Option<Store>, CommandError> 
     Ok(None)
 }
 
-/// Who signs an image for the first time may think that others see it.
-fn say_where(app: &App, wanted: &Wanted<'_>) {
-    if wanted.stays_here() {
-        app.ui.note(
-            "the signature is on this machine only: `--attach` pushes it beside the image, `sigtool inspect IMAGE --bundle FILE` writes it out",
-        );
+/// A clone may choose these, and its user should know before others see it.
+fn warn_of_project(app: &App, wanted: &Wanted<'_>, profile: &Profile) {
+    if !wanted.args.attach && wanted.attach && profile.attach.origin.is_of_project() {
+        app.ui.note(&format!(
+            "signatures are pushed beside the images, because the project's file says `attach = true` ({}); `--no-attach` keeps them here",
+            profile.attach.origin
+        ));
+    }
+    let foreign = profile.annotations.iter();
+    for (key, value) in foreign.filter(|(_, value)| value.origin.is_of_project()) {
+        app.ui.note(&format!(
+            "`{}={}` is signed along, because the project's file says so ({})",
+            clean(key),
+            clean(&value.value),
+            value.origin
+        ));
     }
 }
 
-fn formats(args: &Sign, profile: SignatureFormat) -> Vec<Format> {
-    // A file named for one form, and no word about forms, means that form alone.
-    let implied = match (&args.bundle, &args.signature) {
-        (Some(_), Some(_)) => Some(SignatureFormat::Both),
-        (None, Some(_)) => Some(SignatureFormat::Cosign),
-        (Some(_), None) => Some(SignatureFormat::Bundle),
-        (None, None) => None,
+/// Who signs an image for the first time may think that others see it.
+fn say_where(app: &App, images: usize) {
+    let what = match images {
+        0 => return,
+        1 => "the signature is on this machine only: `--attach` pushes it beside the image",
+        _ => "the signatures are on this machine only: `--attach` pushes them beside the images",
     };
-    match args.signature_format.or(implied).unwrap_or(profile) {
-        SignatureFormat::Bundle => vec![Format::Bundle],
-        SignatureFormat::Cosign => vec![Format::Cosign],
-        SignatureFormat::Both => vec![Format::Bundle, Format::Cosign],
-    }
+    app.ui.note(&format!(
+        "{what}, `sigtool inspect IMAGE --bundle FILE` writes it out"
+    ));
 }
 
 /// Flags that name one thing cannot serve several artifacts.
@@ -241,7 +271,7 @@ impl Work<'_> {
             reference: item.reference.clone(),
             name: args.name.clone().or(named),
             version: args.artifact_version.clone(),
-            formats: self.wanted.formats.clone(),
+            formats: self.wanted.formats(item.source),
             destination,
             annotations: self.wanted.annotations.clone(),
             append: args.append,
@@ -257,7 +287,7 @@ impl Work<'_> {
             Format::Bundle => to.bundle.is_some(),
             _ => to.signature.is_some(),
         };
-        if item.from_stdin && !self.wanted.formats.iter().all(placed) {
+        if item.from_stdin && !self.wanted.formats(item.source).iter().all(placed) {
             return Err(CommandError::input(
                 "standard input has no file to put a signature beside",
             )
@@ -300,6 +330,11 @@ fn failed(
             .hint("nothing was written; this is for the backend's author to mend"),
         error @ (SignError::Destination(_) | SignError::NoBytes(_)) => {
             CommandError::input(message).because(error)
+        }
+        SignError::Partly { stored, error } => {
+            let written: Vec<String> = stored.iter().map(|s| clean(&s.location)).collect();
+            failed(source, signer, item, *error)
+                .because(format!("already written: {}", written.join(", ")))
         }
         SignError::Store(error) => CommandError::could_not_tell(message).because(error),
         SignError::Write { path, error } => CommandError::could_not_tell(message).because(format!(

@@ -86,7 +86,7 @@ pub(super) fn run(app: &App, args: &Verify) -> Outcome {
 
 /// What must hold: the policy of the command line or of the profile, and the one that this system demands of everyone.
 fn policies(app: &App, args: &Verify, profile: &Profile) -> Result<Vec<Demand>, CommandError> {
-    let annotations = args.annotations.iter().cloned().collect();
+    let annotations = super::annotations(&args.annotations)?;
     let asked = Demand {
         policy: asked_policy(app, args, profile)?.with_annotations(annotations),
         of_machine: None,

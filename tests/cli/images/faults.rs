@@ -1033,7 +1033,6 @@ error: cannot verify `[HOST]/app:v1`
 exit code 3
 error: could not tell whether `[HOST]/app:v1` is signed as the policy demands
   caused by: could not look beside the artifact: cannot list what refers to `[HOST]/app@sha256:[HEX]`: `[HOST]` answered 500 Internal Server Error
-  caused by: could not look beside the artifact: cannot list what refers to `[HOST]/app@sha256:[HEX]`: `[HOST]` answered 500 Internal Server Error
 
 "#]]
     );
@@ -1081,6 +1080,20 @@ error: cannot sign `[HOST]/app:v1`
 
 "#]]
     );
+    // What could not be pushed is not kept as if it had been; what was is named.
+    fail("PUT", ".sig", Fault::status(403));
+    snapbox::assert_data_eq!(
+        stage.told(&stage.sign(&["--signature-format=both"])),
+        str![[r#"
+exit code 3
+error: cannot sign `[HOST]/app:v1`
+  caused by: cannot write `[HOST]/app:sha256-[HEX].sig`
+  caused by: `[HOST]` answered 403 Forbidden
+  caused by: it has not asked for credentials
+  caused by: already written: [HOST]/app@sha256:[HEX]
+
+"#]]
+    );
     fail("PUT", "/manifests/sha256-", Fault::status(503));
     snapbox::assert_data_eq!(
         stage.told(&stage.sign(&[])),
@@ -1097,9 +1110,8 @@ error: cannot sign `[HOST]/app:v1`
     snapbox::assert_data_eq!(
         stage.told(&stage.verify(&[])),
         str![[r#"
-exit code 1
-error: refused `[HOST]/app:v1`
-  caused by: no signature found, neither beside the image nor in the local store; the machine that signed it may keep one
+exit code 0
+valid [HOST]/app:v1 (sha256:[HEX]), signed by a.pub (ecdsa-p256, key hint I/dsfvoVK5uzp8ssMnPabo6ENWjLWnIzBlcfKJybTSY=)
 
 "#]]
     );

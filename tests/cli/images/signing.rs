@@ -304,6 +304,79 @@ error: `--bundle out/`: there is no folder `out`
     }
 }
 
+/// Whoever signed last knows which one is meant.
+#[test]
+fn for_one_file_the_signature_of_this_machine_is_chosen() {
+    let Some(stage) = Stage::new() else { return };
+    let image = stage.image();
+    let attach = ["sign", "--attach", "--key", "b.key", &image];
+    stage.run_elsewhere(&attach).code(0);
+    stage
+        .run(&["sign", "--attach", "--signature-format=both", &image])
+        .code(0);
+    stage
+        .run(&["inspect", &image, "--bundle=app", "--signature=./app"])
+        .code(2)
+        .stdout_eq("")
+        .stderr_eq(str![[r#"
+error: `--bundle` and `--signature` name one file
+
+"#]]);
+    // Nothing is written unless all can be.
+    stage
+        .run(&["inspect", &image, "--bundle=app.json", "--signature=no/"])
+        .code(2);
+    assert!(!stage.here.work().join("app.json").exists());
+    stage
+        .run(&[
+            "inspect",
+            &image,
+            "--bundle=app.json",
+            "--signature=app.sig",
+        ])
+        .code(0);
+    for flag in ["--bundle=app.json", "--signature=app.sig"] {
+        stage.run(&["verify", "--key=a.pub", flag, &image]).code(0);
+    }
+}
+
+/// The same image in two repositories is signed for each.
+#[test]
+fn an_image_in_two_repositories_keeps_both_signatures() {
+    let Some(stage) = Stage::new() else { return };
+    stage.registry.push_image("prod", "v1", 1);
+    for name in ["app:v1", "prod:v1"] {
+        let image = stage.named(name);
+        let output = stage.run(&["sign", &image]).code(0);
+        let said = String::from_utf8_lossy(&output.get_output().stdout).into_owned();
+        assert!(
+            said.starts_with("signed ") && !said.starts_with("signed again"),
+            "{said}"
+        );
+    }
+    stage
+        .run(&["inspect", &stage.named("prod:v1"), "--bundle=out/"])
+        .code(2);
+    fs::create_dir(stage.here.work().join("out")).unwrap();
+    stage
+        .run(&["inspect", &stage.named("prod:v1"), "--bundle=out/"])
+        .code(0);
+    let files = fs::read_dir(stage.here.work().join("out")).unwrap();
+    assert_eq!(files.count(), 2);
+}
+
+/// A file beside the pushed signature adds a form, and takes none away.
+#[test]
+fn a_named_file_takes_no_form_from_what_is_pushed() {
+    let Some(stage) = Stage::new() else { return };
+    stage.put_in_profile("attach = true\nsignature_format = \"cosign\"");
+    stage
+        .run(&["sign", "--bundle=app.json", &stage.image()])
+        .code(0);
+    assert_eq!(stage.beside(), (1, 1));
+    assert!(stage.here.work().join("app.json").exists());
+}
+
 #[test]
 fn a_named_file_is_written_and_the_registry_is_left_alone() {
     let Some(stage) = Stage::new() else { return };
@@ -395,6 +468,51 @@ note: the signature is on this machine only: `--attach` pushes it beside the ima
     assert_eq!(stage.beside(), (0, 0));
     stage.run(&["sign", "--no-attach", "--attach", &image]);
     assert_eq!(stage.beside(), (1, 0));
+}
+
+/// A clone must not make its user push, or claim, what they do not know of.
+#[test]
+fn what_the_projects_file_has_pushed_is_told() {
+    let Some(stage) = Stage::new() else { return };
+    stage.here.write(
+        ".sigtool.toml",
+        "[profile.default]\nattach = true\nannotations = { env = \"prod\" }\n",
+    );
+    stage
+        .run(&["sign", &stage.image()])
+        .code(0)
+        .stderr_eq(str![[r#"
+note: signatures are pushed beside the images, because the project's file says `attach = true` ([ROOT]/here/.sigtool.toml:2); `--no-attach` keeps them here
+note: `env=prod` is signed along, because the project's file says so ([ROOT]/here/.sigtool.toml:3)
+
+"#]]);
+    stage
+        .run(&["sign", "--no-attach", &stage.image()])
+        .code(0)
+        .stderr_eq(str![[r#"
+note: `env=prod` is signed along, because the project's file says so ([ROOT]/here/.sigtool.toml:3)
+note: the signature is on this machine only: `--attach` pushes it beside the image, `sigtool inspect IMAGE --bundle FILE` writes it out
+
+"#]]);
+}
+
+#[test]
+fn an_annotation_has_one_value() {
+    let Some(stage) = Stage::new() else { return };
+    for verb in ["sign", "verify"] {
+        stage
+            .run(&[verb, "-a", "env=dev", "-a", "env=prod", &stage.image()])
+            .code(2)
+            .stdout_eq("")
+            .stderr_eq(str![[r#"
+error: the annotation `env` is given twice: `dev` and `prod`
+  hint: give it once
+
+"#]]);
+    }
+    stage
+        .run(&["sign", "-a", "env=dev", "-a", "env=dev", &stage.image()])
+        .code(0);
 }
 
 #[test]
@@ -557,6 +675,16 @@ error: there is no file `app`
 error: there is no file `dist/app.tgz`
 
 "#]]);
+    // A file does not answer for the image that it is called like.
+    for verb in ["sign", "verify"] {
+        let word = "ghcr.io/acme/app";
+        fs::create_dir_all(stage.here.work().join(word)).unwrap();
+        let told = stage.run(&[verb, word]).code(2);
+        let told = String::from_utf8_lossy(&told.get_output().stderr).into_owned();
+        for spelling in ["file:", "oci:"] {
+            assert!(told.contains(&format!("`{spelling}{word}`")), "{told}");
+        }
+    }
     for empty in ["oci:", "oci://", "file:"] {
         stage
             .run(&["sign", empty])
@@ -816,7 +944,7 @@ fn json_says_all_that_was_done() {
         .run(&[&both[..], &[&image, &none]].concat())
         .code(2)
         .stdout_eq(str![[r#"
-[{"artifact":"[HOST]/app:v1","status":"signed","resolved":{"reference":"[HOST]/app@[IMAGE]","name":"[HOST]/app","version":"v1","kind":"container-image","digests":["[IMAGE]"],"size":397,"media_type":"application/vnd.oci.image.manifest.v1+json"},"signer":{"backend":"cosign-key","algorithm":"ecdsa-p256","key_hint":"I/dsfvoVK5uzp8ssMnPabo6ENWjLWnIzBlcfKJybTSY=","key_id":"[ROOT]/here/a.key"},"signatures":[{"format":"bundle","place":"store","location":"the local store","replaced":false},{"format":"bundle","place":"beside","location":"[HOST]/app@sha256:[..]","replaced":false},{"format":"cosign","place":"store","location":"the local store","replaced":false},{"format":"cosign","place":"beside","location":"[HOST]/app:[TAG].sig","replaced":false}]}
+[{"artifact":"[HOST]/app:v1","status":"signed","resolved":{"reference":"[HOST]/app@[IMAGE]","name":"[HOST]/app","version":"v1","kind":"container-image","digests":["[IMAGE]"],"size":397,"media_type":"application/vnd.oci.image.manifest.v1+json"},"signer":{"backend":"cosign-key","algorithm":"ecdsa-p256","key_hint":"I/dsfvoVK5uzp8ssMnPabo6ENWjLWnIzBlcfKJybTSY=","key_id":"[ROOT]/here/a.key"},"signatures":[{"format":"bundle","place":"beside","location":"[HOST]/app@sha256:[..]","replaced":false},{"format":"cosign","place":"beside","location":"[HOST]/app:[TAG].sig","replaced":false},{"format":"bundle","place":"store","location":"the local store","replaced":false},{"format":"cosign","place":"store","location":"the local store","replaced":false}]}
 ,{"artifact":"[HOST]/app:none","status":"failed","error":{"kind":"input","message":"cannot sign `[HOST]/app:none`","causes":["there is no image `[HOST]/app:none`"],"code":"not-found"}}
 ]
 
@@ -832,14 +960,14 @@ fn json_says_all_that_was_done() {
         .run(&["sign", "--format=jsonl", "--bundle=app.json", &image])
         .code(0)
         .stdout_eq(str![[r#"
-{"artifact":"[HOST]/app:v1","status":"signed","resolved":{"reference":"[HOST]/app@[IMAGE]","name":"[HOST]/app","version":"v1","kind":"container-image","digests":["[IMAGE]"],"size":397,"media_type":"application/vnd.oci.image.manifest.v1+json"},"signer":{"backend":"cosign-key","algorithm":"ecdsa-p256","key_hint":"I/dsfvoVK5uzp8ssMnPabo6ENWjLWnIzBlcfKJybTSY=","key_id":"[ROOT]/here/a.key"},"signatures":[{"format":"bundle","place":"store","location":"the local store","replaced":true},{"format":"bundle","place":"file","location":"[ROOT]/here/app.json","replaced":false}]}
+{"artifact":"[HOST]/app:v1","status":"signed","resolved":{"reference":"[HOST]/app@[IMAGE]","name":"[HOST]/app","version":"v1","kind":"container-image","digests":["[IMAGE]"],"size":397,"media_type":"application/vnd.oci.image.manifest.v1+json"},"signer":{"backend":"cosign-key","algorithm":"ecdsa-p256","key_hint":"I/dsfvoVK5uzp8ssMnPabo6ENWjLWnIzBlcfKJybTSY=","key_id":"[ROOT]/here/a.key"},"signatures":[{"format":"bundle","place":"file","location":"[ROOT]/here/app.json","replaced":false},{"format":"bundle","place":"store","location":"the local store","replaced":true}]}
 
 "#]]);
     stage
         .run_elsewhere(&["verify", "--format=json", &image])
         .code(0)
         .stdout_eq(str![[r#"
-[{"artifact":"[HOST]/app:v1","status":"valid","resolved":{"reference":"[HOST]/app@[IMAGE]","name":"[HOST]/app","version":"v1","kind":"container-image","digests":["[IMAGE]","sha384:[..]","sha512:[..]"],"size":397,"media_type":"application/vnd.oci.image.manifest.v1+json"},"verification":{"verdict":"valid","signers":[{"name":"a.pub","key_hint":"I/dsfvoVK5uzp8ssMnPabo6ENWjLWnIzBlcfKJybTSY=","algorithm":"ecdsa-p256","signatures":["[HOST]/app@sha256:[..]"]}]},"checked":[{"location":"[HOST]/app@sha256:[..]","format":"Sigstore bundle v0.3","signer":{"name":"a.pub","key_hint":"I/dsfvoVK5uzp8ssMnPabo6ENWjLWnIzBlcfKJybTSY="},"unverified_key_hint":"I/dsfvoVK5uzp8ssMnPabo6ENWjLWnIzBlcfKJybTSY=","unverified_log_entries":0}]}
+[{"artifact":"[HOST]/app:v1","status":"valid","resolved":{"reference":"[HOST]/app@[IMAGE]","name":"[HOST]/app","version":"v1","kind":"container-image","digests":["[IMAGE]"],"size":397,"media_type":"application/vnd.oci.image.manifest.v1+json"},"verification":{"verdict":"valid","signers":[{"name":"a.pub","key_hint":"I/dsfvoVK5uzp8ssMnPabo6ENWjLWnIzBlcfKJybTSY=","algorithm":"ecdsa-p256","signatures":["[HOST]/app@sha256:[..]"]}]},"checked":[{"location":"[HOST]/app@sha256:[..]","format":"Sigstore bundle v0.3","signer":{"name":"a.pub","key_hint":"I/dsfvoVK5uzp8ssMnPabo6ENWjLWnIzBlcfKJybTSY="},"unverified_key_hint":"I/dsfvoVK5uzp8ssMnPabo6ENWjLWnIzBlcfKJybTSY=","unverified_log_entries":0}]}
 ]
 
 "#]]);
@@ -847,7 +975,7 @@ fn json_says_all_that_was_done() {
         .run_elsewhere(&["verify", "--format=jsonl", "--key=b.pub", &image])
         .code(1)
         .stdout_eq(str![[r#"
-{"artifact":"[HOST]/app:v1","status":"refused","resolved":{"reference":"[HOST]/app@[IMAGE]","name":"[HOST]/app","version":"v1","kind":"container-image","digests":["[IMAGE]","sha384:[..]","sha512:[..]"],"size":397,"media_type":"application/vnd.oci.image.manifest.v1+json"},"verification":{"verdict":"refused","reasons":[{"code":"wrong-key","signature":"[HOST]/app@sha256:[..]","unverified_key_hint":"I/dsfvoVK5uzp8ssMnPabo6ENWjLWnIzBlcfKJybTSY=","trusted":[{"name":"b.pub","key_hint":"eUeeM4sYtiIAzPKdwrd0smw0nUCZSii4ADSywb/hA+k="}]},{"code":"wrong-key","signature":"[HOST]/app:[TAG].sig","trusted":[{"name":"b.pub","key_hint":"eUeeM4sYtiIAzPKdwrd0smw0nUCZSii4ADSywb/hA+k="}]}]},"checked":[{"location":"[HOST]/app@sha256:[..]","format":"Sigstore bundle v0.3","reason":{"code":"wrong-key","signature":"[HOST]/app@sha256:[..]","unverified_key_hint":"I/dsfvoVK5uzp8ssMnPabo6ENWjLWnIzBlcfKJybTSY=","trusted":[{"name":"b.pub","key_hint":"eUeeM4sYtiIAzPKdwrd0smw0nUCZSii4ADSywb/hA+k="}]},"unverified_key_hint":"I/dsfvoVK5uzp8ssMnPabo6ENWjLWnIzBlcfKJybTSY=","unverified_log_entries":0},{"location":"[HOST]/app:[TAG].sig","format":"cosign signature","reason":{"code":"wrong-key","signature":"[HOST]/app:[TAG].sig","trusted":[{"name":"b.pub","key_hint":"eUeeM4sYtiIAzPKdwrd0smw0nUCZSii4ADSywb/hA+k="}]},"unverified_log_entries":0}]}
+{"artifact":"[HOST]/app:v1","status":"refused","resolved":{"reference":"[HOST]/app@[IMAGE]","name":"[HOST]/app","version":"v1","kind":"container-image","digests":["[IMAGE]"],"size":397,"media_type":"application/vnd.oci.image.manifest.v1+json"},"verification":{"verdict":"refused","reasons":[{"code":"wrong-key","signature":"[HOST]/app@sha256:[..]","unverified_key_hint":"I/dsfvoVK5uzp8ssMnPabo6ENWjLWnIzBlcfKJybTSY=","trusted":[{"name":"b.pub","key_hint":"eUeeM4sYtiIAzPKdwrd0smw0nUCZSii4ADSywb/hA+k="}]},{"code":"wrong-key","signature":"[HOST]/app:[TAG].sig","trusted":[{"name":"b.pub","key_hint":"eUeeM4sYtiIAzPKdwrd0smw0nUCZSii4ADSywb/hA+k="}]}]},"checked":[{"location":"[HOST]/app@sha256:[..]","format":"Sigstore bundle v0.3","reason":{"code":"wrong-key","signature":"[HOST]/app@sha256:[..]","unverified_key_hint":"I/dsfvoVK5uzp8ssMnPabo6ENWjLWnIzBlcfKJybTSY=","trusted":[{"name":"b.pub","key_hint":"eUeeM4sYtiIAzPKdwrd0smw0nUCZSii4ADSywb/hA+k="}]},"unverified_key_hint":"I/dsfvoVK5uzp8ssMnPabo6ENWjLWnIzBlcfKJybTSY=","unverified_log_entries":0},{"location":"[HOST]/app:[TAG].sig","format":"cosign signature","reason":{"code":"wrong-key","signature":"[HOST]/app:[TAG].sig","trusted":[{"name":"b.pub","key_hint":"eUeeM4sYtiIAzPKdwrd0smw0nUCZSii4ADSywb/hA+k="}]},"unverified_log_entries":0}]}
 
 "#]]);
     stage

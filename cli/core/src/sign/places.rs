@@ -6,6 +6,7 @@ use crate::key;
 use crate::limits::MAX_BUNDLE;
 use crate::signature::{SignatureFile, is_raw};
 use crate::store::{Entry, Store};
+use crate::verify::check::repository;
 use crate::write::atomic_write;
 use serde::Serialize;
 use sigtool_sdk::connection::Handle;
@@ -61,7 +62,8 @@ impl Plan {
             bundle,
             signature,
         } = &request.destination;
-        if bundle.is_some() && bundle == signature {
+        let absolute = |path: &Option<PathBuf>| std::path::absolute(path.as_ref()?).ok();
+        if bundle.is_some() && absolute(bundle) == absolute(signature) {
             return Err(SignError::Destination(
                 "the bundle and the detached signature cannot go to one file".to_owned(),
             ));
@@ -158,7 +160,7 @@ pub(super) struct Places<'a> {
 }
 
 impl Places<'_> {
-    /// Puts every format wherever it goes, in place of this signer's earlier signatures. What others can see comes last.
+    /// Puts every format wherever it goes, in place of this signer's earlier signatures.
     pub(super) fn put(
         &self,
         plan: &Plan,
@@ -166,19 +168,38 @@ impl Places<'_> {
         notes: &mut Vec<String>,
     ) -> Result<Vec<Stored>, SignError> {
         let mut stored = Vec::new();
-        for (planned, encoded) in plan.0.iter().zip(encoded) {
-            if planned.in_store {
-                let elsewhere = planned.beside || planned.file.is_some();
-                stored.extend(self.keep(encoded, elsewhere, notes)?);
-            }
+        match self.put_all(plan, encoded, &mut stored, notes) {
+            Ok(()) => Ok(stored),
+            Err(error) if stored.is_empty() => Err(error),
+            Err(error) => Err(SignError::Partly {
+                stored,
+                error: error.into(),
+            }),
+        }
+    }
+
+    /// The local store comes last: what could not be pushed is not kept as if it had been.
+    fn put_all(
+        &self,
+        plan: &Plan,
+        encoded: &[Encoded],
+        stored: &mut Vec<Stored>,
+        notes: &mut Vec<String>,
+    ) -> Result<(), SignError> {
+        let planned = || plan.0.iter().zip(encoded);
+        for (planned, encoded) in planned() {
             if let Some(file) = &planned.file {
                 stored.push(write(file, encoded)?);
             }
-            if planned.beside {
-                stored.push(self.attach(encoded, notes)?);
-            }
         }
-        Ok(stored)
+        for (_, encoded) in planned().filter(|(planned, _)| planned.beside) {
+            stored.push(self.attach(encoded, notes)?);
+        }
+        for (planned, encoded) in planned().filter(|(planned, _)| planned.in_store) {
+            let elsewhere = planned.beside || planned.file.is_some();
+            stored.extend(self.keep(encoded, elsewhere, notes)?);
+        }
+        Ok(())
     }
 
     /// Keeps a signature in the local store. If it goes elsewhere too, a store that fails is no reason not to sign.
@@ -201,6 +222,7 @@ impl Places<'_> {
         };
         let entry = Entry {
             digest,
+            repository: repository(self.artifact),
             format: encoded.format,
             signer: &key::key_hint(self.signer.public_key()),
             content: &encoded.content,

@@ -313,8 +313,19 @@ impl Checker<'_> {
 
     /// A good statement: is it about this artifact?
     fn statement(&self, at: String, key: usize, statement: &Statement) -> Outcome {
-        if let Some(subject) = statement.subjects.iter().find(|s| self.is_artifact(s)) {
-            return self.annotated(at, key, &subject.annotations);
+        let mut about = statement
+            .subjects
+            .iter()
+            .filter(|subject| self.is_artifact(subject))
+            .map(|subject| self.annotated(at.clone(), key, &subject.annotations));
+        if let Some(first) = about.next() {
+            // One of several may say the annotations that are demanded.
+            let good = |outcome: &Outcome| matches!(outcome, Outcome::Good(_));
+            return if good(&first) {
+                first
+            } else {
+                about.find(good).unwrap_or(first)
+            };
         }
         let other = statement
             .subjects

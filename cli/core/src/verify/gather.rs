@@ -1,7 +1,7 @@
 //! Finding signatures: those that were given, or those beside an artifact.
 
 use crate::bundle::Bundle;
-use crate::limits::{MAX_PAGES, MAX_SIGNATURES};
+use crate::limits::{MAX_IN_STORE, MAX_PAGES, MAX_SIGNATURES};
 use crate::signature::{Malformed, SignatureFile};
 use crate::store::{STORE_ID, Store};
 use crate::text::printable;
@@ -22,15 +22,42 @@ pub(crate) struct Candidate {
     pub(crate) stored: Option<(String, SignatureFormat)>,
 }
 
-/// All that was found.
-#[derive(Debug, Default)]
-pub(crate) struct Gathered {
-    pub(crate) candidates: Vec<Candidate>,
+/// What one place or several gave.
+#[derive(Debug)]
+pub(crate) struct Looked<T> {
+    pub(crate) found: Vec<T>,
     /// Why more may be there than was found.
     pub(crate) failures: Vec<Reason>,
     /// Single files that could not be read beside others that could.
     pub(crate) unread: Vec<Reason>,
     pub(crate) notes: Vec<String>,
+}
+
+/// Signatures as they are kept.
+pub(crate) type Listed = Looked<StoredSignature>;
+
+/// Signatures that have been read.
+pub(crate) type Gathered = Looked<Candidate>;
+
+impl<T> Default for Looked<T> {
+    fn default() -> Self {
+        Self {
+            found: Vec::new(),
+            failures: Vec::new(),
+            unread: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+}
+
+impl<T> Looked<T> {
+    /// Adds what another part of a place, or another place, gave.
+    pub(crate) fn extend(&mut self, other: Self) {
+        self.found.extend(other.found);
+        self.failures.extend(other.failures);
+        self.unread.extend(other.unread);
+        self.notes.extend(other.notes);
+    }
 }
 
 impl Candidate {
@@ -79,21 +106,10 @@ pub(crate) fn given(given: &[GivenSignature]) -> Gathered {
             break;
         }
         gathered
-            .candidates
+            .found
             .push(Candidate::read(&signature.label, &signature.content));
     }
     gathered
-}
-
-/// What a place holds, as it is kept.
-#[derive(Debug, Default)]
-pub(crate) struct Listed {
-    pub(crate) signatures: Vec<StoredSignature>,
-    /// Why more may be there than was found.
-    pub(crate) failures: Vec<Reason>,
-    /// Single files that could not be read beside others that could.
-    pub(crate) unread: Vec<Reason>,
-    pub(crate) notes: Vec<String>,
 }
 
 /// What lies beside an artifact, page by page; only what is kept in these formats, if there are any.
@@ -131,10 +147,7 @@ impl<'a> Pages<'a> {
     pub(crate) fn all(self) -> Listed {
         let mut all = Listed::default();
         for page in self {
-            all.signatures.extend(page.signatures);
-            all.failures.extend(page.failures);
-            all.unread.extend(page.unread);
-            all.notes.extend(page.notes);
+            all.extend(page);
         }
         all
     }
@@ -185,7 +198,7 @@ impl Iterator for Pages<'_> {
             self.next = reply.next_page.map(Some);
         }
         self.signatures += signatures.len();
-        listed.signatures = signatures;
+        listed.found = signatures;
         Some(listed)
     }
 }
@@ -202,9 +215,15 @@ pub(crate) fn list_in_store(
         Err(error) => Err(error.clone()),
     };
     match found {
-        Ok(signatures) => listed
-            .signatures
-            .extend(signatures.into_iter().take(MAX_SIGNATURES)),
+        Ok(mut signatures) => {
+            if signatures.len() > MAX_IN_STORE {
+                signatures.truncate(MAX_IN_STORE);
+                listed.failures.push(Reason::TooManySignatures {
+                    limit: MAX_IN_STORE,
+                });
+            }
+            listed.found = signatures;
+        }
         Err(error) => listed.failures.push(Reason::PlaceFailed {
             place: "in the local store".to_owned(),
             error,
@@ -217,23 +236,15 @@ impl Gathered {
     /// Reads what a place holds.
     pub(crate) fn read(listed: Listed) -> Self {
         let mut gathered = Self {
-            candidates: Vec::new(),
+            found: Vec::new(),
             failures: listed.failures,
             unread: listed.unread,
             notes: listed.notes,
         };
-        for stored in listed.signatures {
+        for stored in listed.found {
             gathered.take(stored);
         }
         gathered
-    }
-
-    /// Adds what another part of a place, or another place, holds.
-    pub(crate) fn extend(&mut self, other: Self) {
-        self.candidates.extend(other.candidates);
-        self.failures.extend(other.failures);
-        self.unread.extend(other.unread);
-        self.notes.extend(other.notes);
     }
 
     fn take(&mut self, stored: StoredSignature) {
@@ -245,6 +256,6 @@ impl Gathered {
         }
         let mut candidate = Candidate::read(&stored.location, &stored.content);
         candidate.stored = Some((stored.id, stored.format));
-        self.candidates.push(candidate);
+        self.found.push(candidate);
     }
 }
