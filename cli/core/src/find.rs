@@ -2,6 +2,7 @@
 
 use crate::store::Store;
 use crate::verification::Reason;
+use crate::verify::check::repository;
 use crate::verify::gather::{Pages, list_in_store};
 use crate::verify::resolve;
 use sigtool_sdk::Result;
@@ -26,8 +27,8 @@ pub struct Found {
 pub struct FoundSignature {
     /// The signature, and where it lies.
     pub stored: StoredSignature,
-    /// Whether it lies in the local store, maybe besides.
-    pub in_store: bool,
+    /// Whether it was made on this machine, for this repository: the local store has it.
+    pub own: bool,
 }
 
 /// Finds the signatures of an image.
@@ -45,15 +46,23 @@ pub fn find_signatures(
     let kept = digest.map(|digest| list_in_store(store, digest));
     let beside = Pages::new(source, &artifact.reference, digest, &[]).all();
     let (mut signatures, mut failures) = (Vec::<FoundSignature>::new(), Vec::new());
-    for (listed, in_store) in std::iter::once((beside, false)).chain(kept.map(|k| (k, true))) {
+    let beside = beside.map(|stored| FoundSignature { stored, own: false });
+    let here = repository(&artifact);
+    let kept = kept.map(|kept| {
+        kept.map(|kept| FoundSignature {
+            own: kept.repository == here,
+            stored: kept.stored,
+        })
+    });
+    for listed in std::iter::once(beside).chain(kept) {
         failures.extend(listed.failures.into_iter().chain(listed.unread));
         notes.extend(listed.notes);
-        for stored in listed.found {
+        for one in listed.found {
             // What was attached lies in the local store too.
-            let same = |other: &&mut FoundSignature| is_same(&stored, &other.stored);
+            let same = |other: &&mut FoundSignature| is_same(&one.stored, &other.stored);
             match signatures.iter_mut().find(same) {
-                Some(known) => known.in_store |= in_store,
-                None => signatures.push(FoundSignature { stored, in_store }),
+                Some(known) => known.own |= one.own,
+                None => signatures.push(one),
             }
         }
     }

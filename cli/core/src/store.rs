@@ -54,6 +54,15 @@ pub struct Entry<'a> {
     pub content: &'a [u8],
 }
 
+/// A signature that is kept.
+#[derive(Clone, Debug)]
+pub struct Kept {
+    /// Where the image lay when it was signed: `ghcr.io/acme/app`.
+    pub repository: String,
+    /// The signature.
+    pub stored: StoredSignature,
+}
+
 /// Why the store cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -180,22 +189,26 @@ impl Store {
     /// # Errors
     ///
     /// They cannot be read.
-    pub fn signatures(&self, digest: &Digest) -> Result<Vec<StoredSignature>, StoreError> {
+    pub fn signatures(&self, digest: &Digest) -> Result<Vec<Kept>, StoreError> {
         self.with(|connection| {
             let mut query = connection.prepare_cached(
-                "SELECT id, format, content FROM signature WHERE digest = ?1 ORDER BY id DESC",
+                "SELECT id, repository, format, content FROM signature WHERE digest = ?1 ORDER BY id DESC",
             )?;
             let rows = query.query_map([digest.to_string()], |row| {
                 let id: i64 = row.get(0)?;
-                Ok(StoredSignature {
+                let stored = StoredSignature {
                     id: format!("{STORE_ID}{id}"),
-                    format: match row.get_ref(1)?.as_str()? {
+                    format: match row.get_ref(2)?.as_str()? {
                         "bundle" => SignatureFormat::Bundle,
                         "cosign" => SignatureFormat::Cosign,
                         _ => SignatureFormat::Other,
                     },
                     location: format!("local store, entry {id}"),
-                    content: row.get::<_, Vec<u8>>(2)?.into(),
+                    content: row.get::<_, Vec<u8>>(3)?.into(),
+                };
+                Ok(Kept {
+                    repository: row.get(1)?,
+                    stored,
                 })
             })?;
             rows.collect()
@@ -331,7 +344,7 @@ mod tests {
         let found = store.signatures(&digest("ab")).unwrap();
         found
             .iter()
-            .map(|s| String::from_utf8(s.content.to_vec()).unwrap())
+            .map(|kept| String::from_utf8(kept.stored.content.to_vec()).unwrap())
             .collect()
     }
 

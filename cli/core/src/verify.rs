@@ -119,6 +119,7 @@ impl VerifyingRequest<'_> {
             (Place::Given, _) => Box::new(std::iter::once(gather::given(self.given))),
             (Place::InStore(store), Some(digest)) => {
                 let kept = gather::list_in_store(store, digest);
+                let kept = kept.map(|kept| kept.stored);
                 Box::new(std::iter::once(Gathered::read(kept)))
             }
             (Place::InStore(_), None) => Box::new(std::iter::empty()),

@@ -179,7 +179,7 @@ fn write_out(args: &Inspect, image: &str, found: &Found) -> Result<Vec<PathBuf>,
 fn choose<'a>(path: &Path, format: SignatureFormat, found: &'a Found) -> Vec<&'a StoredSignature> {
     let of_format = |s: &&FoundSignature| s.stored.format == format;
     let all: Vec<&FoundSignature> = found.signatures.iter().filter(of_format).collect();
-    let mut own = all.iter().filter(|s| s.in_store);
+    let mut own = all.iter().filter(|s| s.own);
     match (own.next(), own.next()) {
         (Some(only), None) if !is_folder(path) => vec![&only.stored],
         _ => all.into_iter().map(|s| &s.stored).collect(),

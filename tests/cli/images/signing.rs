@@ -1,5 +1,7 @@
 //! Signing images: where the signature goes, what is told, and what is refused before anything is signed.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 use sigtool_tests::peers::need;
 use sigtool_tests::registry::Registry;
@@ -354,9 +356,17 @@ fn an_image_in_two_repositories_keeps_both_signatures() {
             "{said}"
         );
     }
-    stage
-        .run(&["inspect", &stage.named("prod:v1"), "--bundle=out/"])
-        .code(2);
+    // Each is written out by the name of its own repository, and all of them into a folder.
+    for name in ["app:v1", "prod:v1"] {
+        let image = stage.named(name);
+        stage.run(&["inspect", &image, "--bundle=own.json"]).code(0);
+        let bundle = fs::read(stage.here.work().join("own.json")).unwrap();
+        let bundle: Value = serde_json::from_slice(&bundle).unwrap();
+        let payload = bundle["dsseEnvelope"]["payload"].as_str().unwrap();
+        let statement: Value = serde_json::from_slice(&STANDARD.decode(payload).unwrap()).unwrap();
+        let (repository, _) = image.rsplit_once(':').unwrap();
+        assert_eq!(statement["subject"][0]["name"], repository);
+    }
     fs::create_dir(stage.here.work().join("out")).unwrap();
     stage
         .run(&["inspect", &stage.named("prod:v1"), "--bundle=out/"])

@@ -3,7 +3,7 @@
 use crate::bundle::Bundle;
 use crate::limits::{MAX_IN_STORE, MAX_PAGES, MAX_SIGNATURES};
 use crate::signature::{Malformed, SignatureFile};
-use crate::store::{STORE_ID, Store};
+use crate::store::{Kept, STORE_ID, Store};
 use crate::text::printable;
 use crate::verification::Reason;
 use crate::verify::GivenSignature;
@@ -57,6 +57,16 @@ impl<T> Looked<T> {
         self.failures.extend(other.failures);
         self.unread.extend(other.unread);
         self.notes.extend(other.notes);
+    }
+
+    /// The same, with something else in place of what was found.
+    pub(crate) fn map<U>(self, change: impl FnMut(T) -> U) -> Looked<U> {
+        Looked {
+            found: self.found.into_iter().map(change).collect(),
+            failures: self.failures,
+            unread: self.unread,
+            notes: self.notes,
+        }
     }
 }
 
@@ -207,8 +217,8 @@ impl Iterator for Pages<'_> {
 pub(crate) fn list_in_store(
     store: &sigtool_sdk::Result<Option<&Store>>,
     digest: &Digest,
-) -> Listed {
-    let mut listed = Listed::default();
+) -> Looked<Kept> {
+    let mut listed = Looked::default();
     let found = match store {
         Ok(None) => Ok(Vec::new()),
         Ok(Some(store)) => store.signatures(digest).map_err(Into::into),
