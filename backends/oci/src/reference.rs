@@ -54,6 +54,13 @@ impl Reference {
             }
             error.hint("write it as `ghcr.io/acme/app:1.2`")
         };
+        if let Some((scheme, rest)) = text.split_once("://") {
+            return Err(
+                invalid(format!("{} is no reference to an image", quoted(text)))
+                    .because("a registry is named without a scheme")
+                    .hint(format!("leave out `{scheme}://`: {}", quoted(rest))),
+            );
+        }
         let (rest, digest) = match text.split_once('@') {
             Some((rest, digest)) => (rest, Some(parse_digest(digest).map_err(|why| wrong(&why))?)),
             None => (text, None),
@@ -432,6 +439,7 @@ mod tests {
             ("", "no repository"),
             ("ghcr.io/", "no repository"),
             ("oci:ghcr.io/acme/app", "no host"),
+            ("https://ghcr.io/acme/app", "without a scheme"),
             ("//ghcr.io/acme/app", "a repository is written"),
             ("ghcr.io/Acme/app", "lowercase letters"),
             ("Acme", "lowercase letters"),
@@ -445,7 +453,6 @@ mod tests {
             ("ghcr.io/a%2e%2e", "a repository is written"),
             ("ghcr.io/a b", "a repository is written"),
             ("ghcr.io/é", "a repository is written"),
-            ("https://ghcr.io/acme/app", "no host"),
             ("user:secret@ghcr.io/app", "a digest begins with"),
             ("ghcr.io:99999/app", "no host"),
             ("ghcr.io:0/app", "no host"),

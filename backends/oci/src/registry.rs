@@ -35,13 +35,11 @@ impl Conversation<'_> {
         let content_type = text(&response, &CONTENT_TYPE);
         if response.status == StatusCode::NOT_FOUND {
             // Whoever shows a page to a program is no registry, and does not know what the registry has.
-            return match content_type {
-                Some(shown) if shown.starts_with("text/html") => {
-                    Err(Error::new(ErrorCode::Unavailable, what)
-                        .because("what answered is no registry: status 404 with a page for people"))
-                }
-                _ => Ok(None),
-            };
+            if !is_page(&response) {
+                return Ok(None);
+            }
+            return Err(Error::new(ErrorCode::Unavailable, what)
+                .because("what answered is no registry: status 404 with a page for people"));
         }
         self.expect_success(&response, &what)?;
         let said = text(&response, &DOCKER_CONTENT_DIGEST).map(str::to_owned);
@@ -382,7 +380,9 @@ pub(crate) enum Referrers {
 
 /// Whether an answer is a page for people.
 fn is_page(response: &Response) -> bool {
-    text(response, &CONTENT_TYPE).is_some_and(|t| t.trim_start().starts_with("text/html"))
+    text(response, &CONTENT_TYPE)
+        .and_then(|t| t.trim_start().get(..9))
+        .is_some_and(|t| t.eq_ignore_ascii_case("text/html"))
 }
 
 fn text<'a>(response: &'a Response, name: &HeaderName) -> Option<&'a str> {
@@ -669,7 +669,7 @@ mod tests {
         let error = refused_with(Answer::error(404, "MANIFEST_UNKNOWN"));
         assert_eq!(error.code, ErrorCode::NotFound);
         // Whoever shows a page does not know what a registry has.
-        let page = Answer::new(404).header("Content-Type", "text/html; charset=utf-8");
+        let page = Answer::new(404).header("Content-Type", "Text/HTML; charset=utf-8");
         let error = refused_with(page.body("<html>no such page</html>"));
         assert_eq!(error.code, ErrorCode::Unavailable);
         let escape = "{\"errors\":[{\"code\":\"X\",\"message\":\"\\u001b[2J\"}]}";
