@@ -5,6 +5,7 @@
 
 use crate::error::CommandError;
 use sigtool_sdk::ErrorCode;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 
 /// What a word names.
@@ -49,7 +50,8 @@ pub(crate) fn meaning(word: &str) -> Result<Meant<'_>, Unclear<'_>> {
     if word.is_empty() {
         return Err(Unclear::Both(empty()));
     }
-    let may_be_image = is_surely_image(word) || looks_like_image(word) && !looks_like_file(word);
+    let may_be_image = !word.ends_with('/')
+        && (is_surely_image(word) || looks_like_image(word) && !looks_like_file(word));
     if exists(word) {
         return if may_be_image {
             Err(Unclear::Both(either(
@@ -141,12 +143,34 @@ fn exists(path: &str) -> bool {
 
 /// Whether a word is written as images are: with a registry's host, a tag, or a digest.
 pub(crate) fn looks_like_image(word: &str) -> bool {
-    let has_host = word.split_once('/').is_some_and(|(host, _)| {
-        !host.starts_with('.')
-            && !host.contains(['*', '?'])
-            && (host.contains(['.', ':']) || host == "localhost")
-    });
-    !word.starts_with('/') && (has_host || is_surely_image(word))
+    let has_host = word
+        .split_once('/')
+        .is_some_and(|(host, _)| host == "localhost" || is_domain(host));
+    has_host || is_surely_image(word)
+}
+
+/// Whether it is a domain or an IP address. Folders such as `dist-1.2` and `conf.d` are not: no top-level domain has one letter, or
+/// digits.
+fn is_domain(host: &str) -> bool {
+    let is_label = |label: &str| {
+        !label.is_empty()
+            && label
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b == b'-')
+    };
+    let is_top = |label: &str| {
+        label.starts_with("xn--")
+            || label.len() > 1 && label.bytes().all(|b| b.is_ascii_alphabetic())
+    };
+    let has_top = host.rsplit_once('.').is_some_and(|(_, top)| is_top(top));
+    host.parse::<Ipv4Addr>().is_ok() || is_ipv6(host) || has_top && host.split('.').all(is_label)
+}
+
+/// Whether it begins with an IPv6 address in brackets, as hosts are written.
+fn is_ipv6(host: &str) -> bool {
+    host.strip_prefix('[')
+        .and_then(|rest| rest.split_once(']'))
+        .is_some_and(|(address, _)| address.parse::<Ipv6Addr>().is_ok())
 }
 
 /// Whether it is written as few files are: with a tag, a digest, or a host's port.
@@ -159,7 +183,7 @@ fn is_surely_image(word: &str) -> bool {
     // An IPv6 address, or a name, and behind it a port.
     let has_port = word
         .split_once('/')
-        .is_some_and(|(host, _)| host.starts_with('[') && host.contains(':') || parts(host));
+        .is_some_and(|(host, _)| is_ipv6(host) || !host.contains('[') && parts(host));
     !word.starts_with(['/', '.'])
         && !word.contains(['*', '?'])
         && (parts(name) || has_port || word.contains("@sha256:"))
@@ -178,6 +202,9 @@ mod tests {
             "app:1.2",
             "acme/app:1.2",
             "app@sha256:00",
+            "10.0.0.1/app",
+            "[::1]/app",
+            "registry.acme.example/app",
         ] {
             assert!(looks_like_image(image), "{image}");
         }
@@ -188,6 +215,11 @@ mod tests {
             "./dist/app:1.2/x",
             "/tmp/a:b",
             ":b",
+            "dist-1.2/sigtool",
+            "out.v1/sub",
+            "conf.d/x",
+            "[ab].dd/x",
+            "*.io/x",
         ] {
             assert!(!looks_like_image(file), "{file}");
         }
@@ -223,6 +255,11 @@ mod tests {
             Some(Meant::Image("[::1]:5000/app"))
         );
         assert_eq!(meaning("[ab].txt").ok(), Some(Meant::Pattern("[ab].txt")));
+        assert_eq!(meaning("[ab].dd/x").ok(), Some(Meant::Pattern("[ab].dd/x")));
+        assert!(matches!(
+            meaning("ghcr.io/acme/"),
+            Err(Unclear::Missing(..))
+        ));
         assert!(matches!(meaning("acme/app"), Err(Unclear::Missing(..))));
         assert_eq!(meaning("*.tgz").ok(), Some(Meant::Pattern("*.tgz")));
         for empty in ["", "oci:", "oci://", "file:"] {
