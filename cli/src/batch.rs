@@ -157,7 +157,9 @@ pub(crate) fn destination(path: &Path, item: &Item, suffix: &str) -> PathBuf {
 /// What a file of an image is called: `app-1.2`. What stands between its name and its tag is no good in names of files.
 pub(crate) fn image_name(reference: &str) -> String {
     let last = reference.rsplit('/').next().unwrap_or(reference);
-    last.replace([':', '@'], "-")
+    let tagged = last.split_once('@').map(|(name, _)| name);
+    let name = tagged.filter(|name| name.contains(':')).unwrap_or(last);
+    name.replace([':', '@'], "-")
 }
 
 /// What standard input is called where an artifact has a name.

@@ -8,7 +8,7 @@ use crate::output::clean;
 use crate::sources::{SourceOf, Sources};
 use crate::words::{self, Meant, Unclear};
 use sigtool_sdk::source::{Resolve, ResolveArgs};
-use sigtool_sdk::types::DigestAlgorithm;
+use sigtool_sdk::types::{Artifact, DigestAlgorithm};
 use std::collections::BTreeSet;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -80,7 +80,12 @@ fn drop_repeated(expanded: &mut Expanded) {
 fn place(item: &Item) -> PathBuf {
     let path = Path::new(&item.reference);
     if item.source != SourceOf::Files {
-        return path.to_owned();
+        // By its digest an image is the same with any tag.
+        let Some((name, digest)) = item.reference.split_once('@') else {
+            return path.to_owned();
+        };
+        let tag = name.rfind(':').filter(|at| !name[*at..].contains('/'));
+        return PathBuf::from(format!("{}@{digest}", &name[..tag.unwrap_or(name.len())]));
     }
     let folder = path.parent().and_then(|folder| folder.canonicalize().ok());
     match (folder, path.file_name()) {
@@ -219,16 +224,23 @@ fn add_image(
         }
     };
     // From here on by digest: a tag that moves meanwhile changes nothing.
-    let pinned = resolved.artifact.map(|artifact| artifact.reference);
-    let whole = pinned.into_iter().map(|reference| (word, reference));
-    expanded
-        .items
-        .extend(whole.map(|(shown, r)| Ok(item(shown, r))));
+    let whole = resolved
+        .artifact
+        .map(|artifact| item(word, pinned(artifact)));
+    expanded.items.extend(whole.map(Ok));
     for child in resolved.children {
         expanded.items.push(Ok(item(&child.clone(), child)));
     }
     expanded.notes.extend(resolved.notes);
     Ok(())
+}
+
+/// A reference by digest that keeps the tag, which names the version and files of signatures.
+fn pinned(artifact: Artifact) -> String {
+    match (artifact.reference.split_once('@'), artifact.version) {
+        (Some((repository, digest)), Some(tag)) => format!("{repository}:{tag}@{digest}"),
+        _ => artifact.reference,
+    }
 }
 
 fn add_glob(

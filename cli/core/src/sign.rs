@@ -311,10 +311,15 @@ pub fn sign_artifact(
     let plan = places::Plan::new(&request, &artifact)?;
     let turn = signer.turns.of(&artifact.reference);
     let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
-    let earlier = earlier(source, &artifact, &plan)?;
+    let mut earlier = earlier(source, &artifact, &plan)?;
+    let beside = earlier.len();
+    earlier.extend(plan.in_files().cloned());
     let made = make(signer, &artifact, &plan, &request.annotations)?;
     let outcomes = verify_as_stranger(signer, &artifact, &made.encoded, &earlier)?;
     let mut own = replace::own(signer.public_key(), &earlier, &outcomes);
+    for in_file in own.split_off(beside) {
+        in_file.check_replaceable()?;
+    }
     if request.append {
         own.clear();
     }

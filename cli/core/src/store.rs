@@ -4,6 +4,7 @@
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, TransactionBehavior, params};
 use sigtool_sdk::types::{Digest, SignatureFormat, StoredSignature};
 use sigtool_sdk::{Error, ErrorCode};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -74,6 +75,14 @@ pub enum StoreError {
         /// Why.
         error: std::io::Error,
     },
+    /// It cannot be told whether it is there.
+    #[error("cannot look into the local store `{path}`: {error}", path = path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
     /// A later sigtool made it.
     #[error(
         "the local store `{path}` was made by a later version of sigtool (its version is {version}, this one knows {VERSION})",
@@ -98,8 +107,8 @@ pub enum StoreError {
 impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
         let code = match &error {
-            StoreError::Folder { error, .. }
-                if error.kind() == std::io::ErrorKind::PermissionDenied =>
+            StoreError::Folder { error, .. } | StoreError::Unreadable { error, .. }
+                if error.kind() == ErrorKind::PermissionDenied =>
             {
                 ErrorCode::AccessDenied
             }
@@ -134,8 +143,18 @@ impl Store {
     ///
     /// It is there and cannot be read.
     pub fn open_to_read(path: &Path) -> Result<Option<Self>, StoreError> {
-        if !path.exists() {
-            return Ok(None);
+        match path.symlink_metadata() {
+            Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+                return Ok(None);
+            }
+            // Whoever must not look does not know that there is none.
+            Err(error) => {
+                return Err(StoreError::Unreadable {
+                    path: path.to_owned(),
+                    error,
+                });
+            }
+            Ok(_) => {}
         }
         let store = match Self::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE, path) {
             Ok(store) if store.version().is_ok() => store,
@@ -410,6 +429,21 @@ mod tests {
         ] {
             assert!(error.to_string().contains("later version"), "{error}");
         }
+    }
+
+    /// What is no folder, and a link to nothing: neither is a store without signatures.
+    #[cfg(unix)]
+    #[test]
+    fn a_store_that_cannot_be_looked_into_is_an_error_and_not_an_empty_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("signatures.db");
+        std::os::unix::fs::symlink("nothing", &path).unwrap();
+        assert!(Store::open_to_read(&path).is_err());
+        let too_long = folder.path().join("x".repeat(300));
+        assert!(Store::open_to_read(&too_long).is_err());
+        let below_a_file = folder.path().join("file/signatures.db");
+        std::fs::write(folder.path().join("file"), "").unwrap();
+        assert!(Store::open_to_read(&below_a_file).unwrap().is_none());
     }
 
     #[test]

@@ -157,8 +157,16 @@ fn write_out(args: &Inspect, image: &str, found: &Found) -> Result<Vec<PathBuf>,
         check_folder(flag, path)?;
         for stored in &chosen {
             let place = place(path, image, stored, suffix, chosen.len());
-            check_destination(&place, &found.artifact)
+            let there = check_destination(&place, &found.artifact)
                 .map_err(|e| CommandError::input(e.to_string()))?;
+            // It may be the only copy of somebody else's.
+            if there.is_some_and(|there| there != *stored.content) {
+                return Err(CommandError::input(format!(
+                    "`{}` is there and holds another signature",
+                    place.display()
+                ))
+                .hint("remove it first, or name another file"));
+            }
             planned.push((place, *stored));
         }
     }

@@ -192,13 +192,14 @@ fn store(app: &App, wanted: &Wanted<'_>) -> Result<Option<Store>, CommandError> 
 /// A clone may choose these, and its user should know before others see it.
 fn warn_of_project(app: &App, wanted: &Wanted<'_>, profile: &Profile) {
     if !wanted.args.attach && wanted.attach && profile.attach.origin.is_of_project() {
-        app.ui.note(&format!(
+        app.ui.warn(&format!(
             "signatures are pushed beside the images, because the project's file says `attach = true` ({}); `--no-attach` keeps them here",
             profile.attach.origin
         ));
     }
     let foreign = profile.annotations.iter();
-    for (key, value) in foreign.filter(|(_, value)| value.origin.is_of_project()) {
+    let signed = |key: &str, value: &str| wanted.annotations.get(key).is_some_and(|v| v == value);
+    for (key, value) in foreign.filter(|(k, v)| v.origin.is_of_project() && signed(k, &v.value)) {
         app.ui.note(&format!(
             "`{}={}` is signed along, because the project's file says so ({})",
             clean(key),

@@ -96,12 +96,12 @@ pub(crate) enum Origin {
 }
 
 impl Origin {
-    /// An error about the value that came from here. Of a file it shows the line, with everything hidden that may be a secret.
     /// Whether a project's file says so, which may be of a clone.
     pub(crate) fn is_of_project(&self) -> bool {
         matches!(self, Self::File { file, .. } if file.layer == Layer::Project)
     }
 
+    /// An error about the value that came from here. Of a file it shows the line, with everything hidden that may be a secret.
     pub(crate) fn error(&self, message: impl Into<String>, label: &str) -> CommandError {
         self.report(message.into(), label, None)
     }

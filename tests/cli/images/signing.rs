@@ -340,6 +340,21 @@ error: `--bundle` and `--signature` name one file
     for flag in ["--bundle=app.json", "--signature=app.sig"] {
         stage.run(&["verify", "--key=a.pub", flag, &image]).code(0);
     }
+    // What somebody else signed may be the only copy of it.
+    stage
+        .run(&["sign", "--key=b.key", "--bundle=b.json", &image])
+        .code(0);
+    let before = fs::read(stage.here.work().join("b.json")).unwrap();
+    for verb in ["sign", "inspect"] {
+        stage
+            .run(&[verb, "--bundle=b.json", &image])
+            .code(2)
+            .stdout_eq("");
+    }
+    assert_eq!(fs::read(stage.here.work().join("b.json")).unwrap(), before);
+    stage
+        .run(&["sign", "--key=b.key", "--bundle=b.json", &image])
+        .code(0);
 }
 
 /// The same image in two repositories is signed for each.
@@ -359,8 +374,10 @@ fn an_image_in_two_repositories_keeps_both_signatures() {
     // Each is written out by the name of its own repository, and all of them into a folder.
     for name in ["app:v1", "prod:v1"] {
         let image = stage.named(name);
-        stage.run(&["inspect", &image, "--bundle=own.json"]).code(0);
-        let bundle = fs::read(stage.here.work().join("own.json")).unwrap();
+        stage
+            .run(&["inspect", &image, &format!("--bundle={name}.json")])
+            .code(0);
+        let bundle = fs::read(stage.here.work().join(format!("{name}.json"))).unwrap();
         let bundle: Value = serde_json::from_slice(&bundle).unwrap();
         let payload = bundle["dsseEnvelope"]["payload"].as_str().unwrap();
         let statement: Value = serde_json::from_slice(&STANDARD.decode(payload).unwrap()).unwrap();
@@ -492,7 +509,7 @@ fn what_the_projects_file_has_pushed_is_told() {
         .run(&["sign", &stage.image()])
         .code(0)
         .stderr_eq(str![[r#"
-note: signatures are pushed beside the images, because the project's file says `attach = true` ([ROOT]/here/.sigtool.toml:2); `--no-attach` keeps them here
+warning: signatures are pushed beside the images, because the project's file says `attach = true` ([ROOT]/here/.sigtool.toml:2); `--no-attach` keeps them here
 note: `env=prod` is signed along, because the project's file says so ([ROOT]/here/.sigtool.toml:3)
 
 "#]]);
@@ -871,6 +888,17 @@ valid [HOST]/all@sha256:[..], signed by a.pub (ecdsa-p256, key hint I/dsfvoVK5uz
     for image in &each {
         stage.run_elsewhere(&["verify", image]).code(0);
     }
+    // A folder of signatures is written and read by the same names, with the tag where there is one.
+    fs::create_dir(stage.here.work().join("out")).unwrap();
+    let with =
+        |verb: &'static str| [verb, "--recursive", "--bundle=out/", &index].map(str::to_owned);
+    for verb in ["sign", "verify"] {
+        let words = with(verb);
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        stage.run(&words).code(0);
+    }
+    assert!(stage.here.work().join("out/all-v1.sigstore.json").exists());
+    stage.run(&["verify", "--bundle=out/", &index]).code(0);
     // An image that is no index is itself.
     stage
         .run(&["sign", "--attach", "--recursive", &stage.image()])

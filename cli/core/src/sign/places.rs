@@ -7,6 +7,7 @@ use crate::limits::MAX_BUNDLE;
 use crate::signature::{SignatureFile, is_raw};
 use crate::store::{Entry, Store};
 use crate::verify::check::repository;
+use crate::verify::gather::Candidate;
 use crate::write::atomic_write;
 use serde::Serialize;
 use sigtool_sdk::connection::Handle;
@@ -50,6 +51,8 @@ pub(super) struct Plan(Vec<Planned>);
 struct Planned {
     format: SignatureFormat,
     file: Option<PathBuf>,
+    /// The signature that the file holds now.
+    in_file: Option<Candidate>,
     beside: bool,
     in_store: bool,
 }
@@ -74,13 +77,16 @@ impl Plan {
             (SignatureFormat::Bundle, bundle),
             (SignatureFormat::Cosign, signature),
         ] {
-            if let Some(file) = file {
-                check_destination(file, artifact)?;
-            }
+            let in_file = match file {
+                Some(file) => check_destination(file, artifact)?
+                    .map(|there| Candidate::read(&file.to_string_lossy(), &there)),
+                None => None,
+            };
             if file.is_some() || request.formats.contains(&format) {
                 plan.push(Planned {
                     format,
                     file: file.clone(),
+                    in_file,
                     beside: if image { *attach } else { file.is_none() },
                     in_store: image,
                 });
@@ -98,6 +104,11 @@ impl Plan {
         self.0.iter().map(|planned| planned.format)
     }
 
+    /// The signatures that the named files hold now.
+    pub(super) fn in_files(&self) -> impl Iterator<Item = &Candidate> {
+        self.0.iter().filter_map(|planned| planned.in_file.as_ref())
+    }
+
     /// The formats that the source is to keep.
     pub(super) fn formats_beside(&self) -> Vec<SignatureFormat> {
         let beside = self.0.iter().filter(|planned| planned.beside);
@@ -105,12 +116,13 @@ impl Plan {
     }
 }
 
-/// A mistyped path must not cost the artifact itself, a key or a source file: only a signature may be overwritten.
+/// A mistyped path must not cost the artifact itself, a key or a source file: only a signature may be overwritten. Gives the one that
+/// lies there.
 ///
 /// # Errors
 ///
 /// [`SignError::Destination`], with what lies there.
-pub fn check_destination(path: &Path, artifact: &Artifact) -> Result<(), SignError> {
+pub fn check_destination(path: &Path, artifact: &Artifact) -> Result<Option<Vec<u8>>, SignError> {
     let refused = |why: &str| {
         Err(SignError::Destination(format!(
             "`{}` {why}",
@@ -118,7 +130,7 @@ pub fn check_destination(path: &Path, artifact: &Artifact) -> Result<(), SignErr
         )))
     };
     let Ok(there) = path.metadata() else {
-        return Ok(());
+        return Ok(None);
     };
     if there.is_dir() {
         return refused("is a folder; name the file to write");
@@ -135,7 +147,8 @@ pub fn check_destination(path: &Path, artifact: &Artifact) -> Result<(), SignErr
         .and_then(|file| file.take(MAX_BUNDLE as u64 + 1).read_to_end(&mut content));
     match read {
         Err(e) => refused(&format!("is there and cannot be read: {e}")),
-        Ok(_) if content.is_empty() || is_signature(&content) => Ok(()),
+        Ok(_) if content.is_empty() => Ok(None),
+        Ok(_) if is_signature(&content) => Ok(Some(content)),
         Ok(_) => refused("is there and is no signature; remove it first, or name another file"),
     }
 }

@@ -9,6 +9,7 @@
 //! source then gives the new one a name with this key's hint. A file of such a name is this signer's whatever it holds, unless
 //! it names another key: so the next rebuild replaces it.
 
+use super::SignError;
 use crate::bundle::{
     BundleFormat, Content, Envelope, SIGNATURE_PREDICATE, Statement, UnverifiedSigner,
 };
@@ -37,6 +38,17 @@ impl Earlier<'_> {
             .as_ref()
             .filter(|(_, kept)| *kept == format && self.is_written_as(format))?;
         Some(id)
+    }
+
+    /// Requires that a file which the user named may be overwritten: not if it holds what somebody else signed.
+    pub(super) fn check_replaceable(&self) -> Result<(), SignError> {
+        if self.own || self.unknown {
+            return Ok(());
+        }
+        Err(SignError::Destination(format!(
+            "`{}` is there and holds the signature of another key; remove it first, or name another file",
+            self.candidate.location
+        )))
     }
 
     /// cosign's older bundle may lie where a Sigstore bundle does; it is never written, so never replaced.
