@@ -66,14 +66,22 @@ fn drop_repeated(expanded: &mut Expanded) {
         Ok(item) if before > 1 => seen.insert(place(item)),
         _ => true,
     });
-    let dropped = before - expanded.items.len();
-    if dropped > 0 {
-        expanded.notes.push(if dropped == 1 {
-            "1 artifact is named more than once".to_owned()
-        } else {
-            format!("{dropped} artifacts are named more than once")
-        });
-    }
+    note_dropped(
+        expanded,
+        before,
+        "1 artifact is named more than once",
+        "artifacts are named more than once",
+    );
+}
+
+/// Says how many items have gone since there were `before`.
+fn note_dropped(expanded: &mut Expanded, before: usize, one: &str, many: &str) {
+    let note = match before - expanded.items.len() {
+        0 => return,
+        1 => one.to_owned(),
+        dropped => format!("{dropped} {many}"),
+    };
+    expanded.notes.push(note);
 }
 
 /// What an item names, however it is written. A path not through a link: its signatures lie beside the link.
@@ -106,14 +114,12 @@ fn drop_signatures(expanded: &mut Expanded) {
         }
         _ => true,
     });
-    let dropped = before - expanded.items.len();
-    if dropped > 0 {
-        expanded.notes.push(if dropped == 1 {
-            "1 signature is skipped: its artifact is named too".to_owned()
-        } else {
-            format!("{dropped} signatures are skipped: their artifacts are named too")
-        });
-    }
+    note_dropped(
+        expanded,
+        before,
+        "1 signature is skipped: its artifact is named too",
+        "signatures are skipped: their artifacts are named too",
+    );
 }
 
 /// The artifacts that a file of this name may be a signature of: `app.tgz` for `app.tgz.sig` and `app.tgz.0123abcd.sig`.
