@@ -215,18 +215,21 @@ fn cosign_refuses_our_signature_of_another_file() {
         sandbox.write("file.txt", "this was signed\n");
         sandbox.write("other.txt", "this was not\n");
         let private = key.private();
+        let (bundle, detached) = (format!("{algorithm}.json"), format!("{algorithm}.sig"));
         let sign = [
             "sign",
             "--key",
             &private,
             "--signature-format=both",
-            "--bundle=out.json",
-            "--signature=out.sig",
+            "--bundle",
+            &bundle,
+            "--signature",
+            &detached,
             "file.txt",
         ];
         sigtool(&sandbox, key.password, &sign).expect_success(algorithm);
         for cosign in &cosigns {
-            for (form, signature) in [(Form::Bundle, "out.json"), (Form::Detached, "out.sig")] {
+            for (form, signature) in [(Form::Bundle, &bundle), (Form::Detached, &detached)] {
                 let verify = |file| cosign.verify(&sandbox, &key.public(), form, signature, file);
                 verify("file.txt").expect_success(algorithm);
                 let said = verify("other.txt");

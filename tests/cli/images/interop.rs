@@ -362,7 +362,8 @@ fn an_image_signed_in_both_forms_is_valid_by_either(stage: &Stage) {
         let said = stage.we_verify(&[&key], &image.by_tag, &[]);
         matrix.valid(&cosign.version.to_string(), &said);
         // Each by itself: taken out of the registry, and named.
-        for (flag, file) in [("--bundle", "both.json"), ("--signature", "both.sig")] {
+        for (flag, ending) in [("--bundle", "json"), ("--signature", "sig")] {
+            let file = &format!("{}.{ending}", cosign.version);
             let cell = format!("{} {flag}", cosign.version);
             let inspect = ["inspect", &image.by_tag, flag, file];
             sigtool(&stage.there, "", &inspect).expect_success(&cell);
