@@ -28,6 +28,7 @@ mod helper;
 mod id;
 mod lock;
 mod manifest;
+mod pause;
 mod reference;
 mod referrers;
 mod registry;

@@ -5,6 +5,7 @@
 use crate::conversation::{Ask, Conversation, Target, same_place};
 use crate::failure::{has_code, integrity, refused, under};
 use crate::manifest::{ACCEPT, Descriptor, Manifest, media, sha256};
+use crate::pause::{random_wait, wait};
 use serde_json::Value;
 use sigtool_sdk::text::quoted;
 use sigtool_sdk::types::Digest;
@@ -17,6 +18,9 @@ const MAX_PAGES: usize = 20;
 
 /// How often an upload is begun anew when a registry has lost it.
 const MAX_UPLOADS: usize = 3;
+
+/// How often a manifest is sent again that a registry takes for damaged.
+const SAME_AGAIN: usize = 3;
 
 const DOCKER_CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
 const OCI_SUBJECT: HeaderName = HeaderName::from_static("oci-subject");
@@ -73,7 +77,18 @@ impl Conversation<'_> {
     ) -> Result<PutManifest> {
         let ask = Ask::new(Method::PUT, format!("manifests/{name}")).body(media_type, bytes);
         let what = format!("cannot write {}", self.shown(name));
-        let response = self.send(&ask, &what)?;
+        let mut response = self.send(&ask, &what)?;
+        // docker-registry reads the link to a blob while another client's push of the same blob writes it, finds it empty, and calls
+        // that an invalid digest. Ours is right, and a moment later the link is there.
+        for _ in 0..SAME_AGAIN {
+            let is_invalid =
+                response.status == StatusCode::BAD_REQUEST && has_code(&response, "DIGEST_INVALID");
+            if !is_invalid {
+                break;
+            }
+            wait(self.call, random_wait(self.slowest()))?;
+            response = self.send(&ask, &what)?;
+        }
         if response.status == StatusCode::BAD_REQUEST
             && ["MANIFEST_BLOB_UNKNOWN", "MANIFEST_UNKNOWN"]
                 .iter()
@@ -710,6 +725,27 @@ mod tests {
         for body in ["", "[]", "<html>", "{\"a\":"] {
             let error = refused_with(Answer::new(200).header("Content-Type", OCI).body(body));
             assert_eq!(error.code, ErrorCode::Integrity, "{error}");
+        }
+    }
+
+    /// docker-registry says so for a moment, when another client pushes the same blob.
+    #[test]
+    fn a_manifest_that_is_taken_for_damaged_is_sent_again() {
+        for (times, fails) in [(SAME_AGAIN, false), (SAME_AGAIN + 1, true)] {
+            let left = AtomicUsize::new(times);
+            let registry = TestRegistry::with(true, move |asked, _| {
+                let is_manifest = asked.method == "PUT" && asked.path.contains("/manifests/");
+                let one_less = |n: usize| n.checked_sub(1);
+                let refuse = is_manifest
+                    && left
+                        .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less)
+                        .is_ok();
+                refuse.then(|| Answer::error(400, "DIGEST_INVALID"))
+            });
+            let fixture = Fixture::new(registry);
+            let image = fixture.registry.image();
+            let attached = fixture.attach(&image, SignatureFormat::Bundle, b"{}", &[]);
+            assert_eq!(attached.is_err(), fails, "{attached:?}");
         }
     }
 

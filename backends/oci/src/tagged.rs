@@ -7,19 +7,13 @@
 use crate::conversation::Conversation;
 use crate::lock::Locks;
 use crate::manifest::Manifest;
+use crate::pause::{random_wait, wait};
 use crate::registry::{Deleted, PutManifest};
 use sigtool_sdk::types::Digest;
-use sigtool_sdk::{Call, Error, ErrorCode, Result};
-use std::time::{Duration, Instant};
+use sigtool_sdk::{Error, ErrorCode, Result};
 
 /// How often a change is made before somebody else is too busy there.
 const MAX_ROUNDS: usize = 10;
-
-/// The longest wait before looking again.
-const MAX_WAIT: Duration = Duration::from_secs(2);
-
-/// How often it is looked whether the call was cancelled while waiting.
-const POLL: Duration = Duration::from_millis(50);
 
 /// A document that is named by a tag and lists what belongs to an image.
 pub(crate) struct Tagged<'a> {
@@ -118,27 +112,6 @@ impl Tagged<'_> {
     }
 }
 
-/// Between one and two times the slowest answer: two machines that write at the same moment do not look at the same moment.
-fn random_wait(slowest: Duration) -> Duration {
-    let mut random = [0; 2];
-    // Without a random number both wait equally long, which is still long enough for most writes.
-    let _ = aws_lc_rs::rand::fill(&mut random);
-    let factor = 1.0 + f64::from(u16::from_le_bytes(random)) / f64::from(u16::MAX);
-    slowest.mul_f64(factor).min(MAX_WAIT)
-}
-
-fn wait(call: &Call, time: Duration) -> Result<()> {
-    let end = Instant::now() + time;
-    loop {
-        call.check()?;
-        let left = end.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Ok(());
-        }
-        std::thread::sleep(left.min(POLL));
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -148,16 +121,6 @@ mod tests {
     use serde_json::json;
     use sigtool_sdk::types::SignatureFormat;
     use std::sync::atomic::{AtomicUsize, Ordering};
-
-    #[test]
-    fn the_wait_is_between_one_and_two_times_the_slowest_answer() {
-        let slowest = Duration::from_millis(100);
-        for _ in 0..100 {
-            let wait = random_wait(slowest);
-            assert!(wait >= slowest && wait <= slowest * 2, "{wait:?}");
-        }
-        assert_eq!(random_wait(Duration::from_secs(60)), MAX_WAIT);
-    }
 
     /// Another machine that wrote at the same moment: what we put there is overwritten, this many times.
     fn overwritten(times: usize) -> impl Fn(&Asked, &Memory) -> Option<Answer> + Send + Sync {
