@@ -37,13 +37,8 @@ impl Conversation<'_> {
         let what = format!("cannot read {}", self.shown(name));
         let response = self.send(&ask, &what)?;
         let content_type = text(&response, &CONTENT_TYPE);
-        if response.status == StatusCode::NOT_FOUND {
-            // Whoever shows a page to a program is no registry, and does not know what the registry has.
-            if !is_page(&response) {
-                return Ok(None);
-            }
-            return Err(Error::new(ErrorCode::Unavailable, what)
-                .because("what answered is no registry: status 404 with a page for people"));
+        if is_absent(&response, &what)? {
+            return Ok(None);
         }
         self.expect_success(&response, &what)?;
         let said = text(&response, &DOCKER_CONTENT_DIGEST).map(str::to_owned);
@@ -115,7 +110,12 @@ impl Conversation<'_> {
         let ask =
             Ask::new(Method::HEAD, format!("manifests/{digest}")).header(ACCEPT_HEADER, ACCEPT);
         let what = format!("cannot look for {}", self.shown(&digest.to_string()));
-        self.exists(&ask, &what)
+        let response = self.send(&ask, &what)?;
+        if is_absent(&response, &what)? {
+            return Ok(false);
+        }
+        self.expect_success(&response, &what)?;
+        Ok(true)
     }
 
     /// Removes a manifest, and with it all tags that name it.
@@ -243,12 +243,16 @@ impl Conversation<'_> {
         Ok(digest)
     }
 
+    /// A page in its place does no harm: the blob is pushed then, and where there is no registry that fails.
     fn has_blob(&self, digest: &Digest) -> Result<bool> {
         let ask = Ask::new(Method::HEAD, format!("blobs/{digest}"));
-        self.exists(
-            &ask,
-            &format!("cannot look for {}", self.shown(&digest.to_string())),
-        )
+        let what = format!("cannot look for {}", self.shown(&digest.to_string()));
+        let response = self.send(&ask, &what)?;
+        if response.status == StatusCode::NOT_FOUND {
+            return Ok(false);
+        }
+        self.expect_success(&response, &what)?;
+        Ok(true)
     }
 
     /// Begins an upload, and sends all of it.
@@ -267,15 +271,6 @@ impl Conversation<'_> {
         let mut put = Ask::new(Method::PUT, "").body("application/octet-stream", bytes);
         put.target = Target::Url(url);
         self.send(&put, what)
-    }
-
-    fn exists(&self, ask: &Ask, what: &str) -> Result<bool> {
-        let response = self.send(ask, what)?;
-        if response.status == StatusCode::NOT_FOUND {
-            return Ok(false);
-        }
-        self.expect_success(&response, what)?;
-        Ok(true)
     }
 }
 
@@ -391,6 +386,20 @@ pub(crate) enum Referrers {
     Unclear(Error),
     /// It keeps no such lists.
     Unknown,
+}
+
+/// Whether an answer says that something is not there. Whoever shows a page to a program is no registry, and does not know what the
+/// registry has.
+///
+/// # Errors
+///
+/// `unavailable`: such a page.
+fn is_absent(response: &Response, what: &str) -> Result<bool> {
+    match response.status == StatusCode::NOT_FOUND {
+        true if is_page(response) => Err(Error::new(ErrorCode::Unavailable, what)
+            .because("what answered is no registry: status 404 with a page for people")),
+        absent => Ok(absent),
+    }
 }
 
 /// Whether an answer is a page for people.

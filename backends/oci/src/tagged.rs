@@ -210,4 +210,28 @@ mod tests {
         let now = fixture.registry.memory.tagged(&tag).unwrap();
         assert_eq!(now["manifests"].as_array().unwrap().len(), 1, "{now}");
     }
+
+    /// A proxy's page says nothing about what is gone: nobody's entry is dropped for it.
+    #[test]
+    fn an_entry_that_a_page_stands_in_for_is_not_dropped() {
+        let fixture = Fixture::new(TestRegistry::with(false, |asked, _| {
+            let is_index = asked.path.contains("/manifests/sha256-");
+            match asked.method.as_str() {
+                "PUT" if is_index => Some(Answer::error(400, "MANIFEST_BLOB_UNKNOWN")),
+                "HEAD" if asked.path.contains("/manifests/") => {
+                    Some(Answer::new(404).header("Content-Type", "text/html"))
+                }
+                _ => None,
+            }
+        }));
+        let image = fixture.registry.image();
+        let tag = image.split_once('@').unwrap().1.replace(':', "-");
+        let theirs =
+            json!({ "mediaType": OCI, "size": 1, "digest": format!("sha256:{}", "0".repeat(64)) });
+        let index = json!({ "mediaType": INDEX, "manifests": [theirs] });
+        fixture.registry.memory.keep(&tag, INDEX, index.to_string());
+        let attached = fixture.attach(&image, SignatureFormat::Bundle, b"{}", &[]);
+        assert_eq!(attached.unwrap_err().code, ErrorCode::Unavailable);
+        assert_eq!(fixture.registry.memory.tagged(&tag).unwrap(), index);
+    }
 }

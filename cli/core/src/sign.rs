@@ -318,7 +318,7 @@ pub fn sign_artifact(
     let outcomes = verify_as_stranger(signer, &artifact, &made.encoded, &earlier)?;
     let mut own = replace::own(signer.public_key(), &earlier, &outcomes);
     for in_file in own.split_off(beside) {
-        in_file.check_replaceable()?;
+        notes.extend(in_file.check_replaceable()?);
     }
     if request.append {
         own.clear();

@@ -76,7 +76,7 @@ pub enum StoreError {
         error: std::io::Error,
     },
     /// It cannot be told whether it is there.
-    #[error("cannot look into the local store `{path}`: {error}", path = path.display())]
+    #[error("`{path}` cannot be read: {error}", path = path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,

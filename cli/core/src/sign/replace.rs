@@ -40,10 +40,17 @@ impl Earlier<'_> {
         Some(id)
     }
 
-    /// Requires that a file which the user named may be overwritten: not if it holds what somebody else signed.
-    pub(super) fn check_replaceable(&self) -> Result<(), SignError> {
-        if self.own || self.unknown {
-            return Ok(());
+    /// Requires that a file which the user named may be overwritten: not if it says that it is another key's. Gives a note if it
+    /// does not say whose it is, as a bare signature of other bytes does not.
+    pub(super) fn check_replaceable(&self) -> Result<Option<String>, SignError> {
+        if self.own {
+            return Ok(None);
+        }
+        if self.unknown {
+            return Ok(Some(format!(
+                "`{}` held a signature that does not say whose it is, and is written over",
+                self.candidate.location
+            )));
         }
         Err(SignError::Destination(format!(
             "`{}` is there and holds the signature of another key; remove it first, or name another file",
