@@ -108,6 +108,25 @@ impl<'a> Call<'a> {
         Ok(())
     }
 
+    /// Waits this long, unless the call ends before.
+    ///
+    /// # Errors
+    ///
+    /// `cancelled` or `timeout`.
+    pub fn wait(&self, time: Duration) -> Result<()> {
+        // How often it is looked whether the call has ended.
+        const SLICE: Duration = Duration::from_millis(50);
+        let end = Instant::now() + time;
+        loop {
+            self.check()?;
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(());
+            }
+            std::thread::sleep(left.min(SLICE));
+        }
+    }
+
     /// How long the host will still wait, if it told. Each request to it, progress included, starts the wait anew.
     #[must_use]
     pub fn remaining(&self) -> Option<Duration> {

@@ -17,6 +17,9 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+/// The longest wait before looking again.
+const MAX_PAUSE: Duration = Duration::from_secs(2);
+
 /// All registries of one opened source: one pool of connections, the credentials, the tokens, and what is known of each.
 pub(crate) struct Registries {
     client: Client,
@@ -172,9 +175,14 @@ impl Conversation<'_> {
         }
     }
 
-    /// How long the slowest answer of any registry has taken so far.
-    pub(crate) fn slowest(&self) -> Duration {
-        self.registries.client.slowest()
+    /// Waits a moment, before it is looked again what others have done meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// `cancelled` or `timeout`.
+    pub(crate) fn pause(&self) -> Result<()> {
+        self.call
+            .wait(random_wait(self.registries.client.slowest()))
     }
 
     /// Sends, logged in if the registry wants that. Any status but 401 is an answer.
@@ -443,6 +451,15 @@ impl Conversation<'_> {
     }
 }
 
+/// Between one and two times the slowest answer: two machines that write at the same moment do not look at the same moment.
+fn random_wait(slowest: Duration) -> Duration {
+    let mut random = [0; 2];
+    // Without a random number both wait equally long, which is still long enough for most writes.
+    let _ = aws_lc_rs::rand::fill(&mut random);
+    let factor = 1.0 + f64::from(u16::from_le_bytes(random)) / f64::from(u16::MAX);
+    slowest.mul_f64(factor).min(MAX_PAUSE)
+}
+
 /// Whether credentials for the one are good for the other.
 pub(crate) fn same_place(a: &Url, b: &Url) -> bool {
     a.scheme() == b.scheme()
@@ -452,4 +469,19 @@ pub(crate) fn same_place(a: &Url, b: &Url) -> bool {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_wait_is_between_one_and_two_times_the_slowest_answer() {
+        let slowest = Duration::from_millis(100);
+        for _ in 0..100 {
+            let wait = random_wait(slowest);
+            assert!(wait >= slowest && wait <= slowest * 2, "{wait:?}");
+        }
+        assert_eq!(random_wait(Duration::from_secs(60)), MAX_PAUSE);
+    }
 }

@@ -28,7 +28,6 @@ mod helper;
 mod id;
 mod lock;
 mod manifest;
-mod pause;
 mod reference;
 mod referrers;
 mod registry;

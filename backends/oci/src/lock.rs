@@ -85,10 +85,7 @@ impl Locks {
         loop {
             match lock(&path) {
                 Ok(Some(file)) => return Ok(Some(Guard { file, path })),
-                Ok(None) => {
-                    call.check()?;
-                    std::thread::sleep(POLL);
-                }
+                Ok(None) => call.wait(POLL)?,
                 Err(error) => {
                     let what = format!("cannot lock `{}`: {error}", path.display());
                     call.trace(TraceLevel::Warn, &format!("{what}; {ALONE}"));

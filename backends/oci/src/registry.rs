@@ -5,7 +5,6 @@
 use crate::conversation::{Ask, Conversation, Target, same_place};
 use crate::failure::{has_code, integrity, refused, under};
 use crate::manifest::{ACCEPT, Descriptor, Manifest, media, sha256};
-use crate::pause::{random_wait, wait};
 use serde_json::Value;
 use sigtool_sdk::text::quoted;
 use sigtool_sdk::types::Digest;
@@ -81,7 +80,7 @@ impl Conversation<'_> {
             if !is_invalid {
                 break;
             }
-            wait(self.call, random_wait(self.slowest()))?;
+            self.pause()?;
             response = self.send(&ask, &what)?;
         }
         if response.status == StatusCode::BAD_REQUEST

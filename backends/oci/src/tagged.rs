@@ -7,7 +7,6 @@
 use crate::conversation::Conversation;
 use crate::lock::Locks;
 use crate::manifest::Manifest;
-use crate::pause::{random_wait, wait};
 use crate::registry::{Deleted, PutManifest};
 use sigtool_sdk::types::Digest;
 use sigtool_sdk::{Error, ErrorCode, Result};
@@ -83,7 +82,7 @@ impl Tagged<'_> {
                 }
             }
             if trouble.is_none() {
-                wait(conversation.call, random_wait(conversation.slowest()))?;
+                conversation.pause()?;
             }
             let seen = conversation.manifest(&self.tag)?;
             if trouble.is_none() && done(seen.as_ref()) {

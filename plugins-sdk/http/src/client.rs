@@ -75,7 +75,7 @@ impl Client {
             };
             call.trace(TraceLevel::Debug, &attempt.ended(&outcome, wait, number));
             match wait {
-                Some(wait) => retry::wait(call, wait)?,
+                Some(wait) => call.wait(wait).map_err(Failure::stopped)?,
                 None => return outcome,
             }
             number += 1;

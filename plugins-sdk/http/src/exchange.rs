@@ -16,7 +16,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// How often a waiting thread looks whether its call is cancelled.
-pub(crate) const SLICE: Duration = Duration::from_millis(50);
+const SLICE: Duration = Duration::from_millis(50);
 
 /// How much of a body is read at once, in bytes.
 const CHUNK: usize = 64 << 10;

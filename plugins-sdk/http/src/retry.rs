@@ -1,13 +1,11 @@
 //! When a request is sent again, and after how long.
 
-use crate::exchange::SLICE;
 use crate::failure::{Failure, FailureKind};
 use crate::header::{HeaderMap, RETRY_AFTER};
 use crate::message::Response;
 use backon::{BackoffBuilder, ExponentialBuilder};
 use sigtool_sdk::Call;
-use std::thread;
-use std::time::{Duration, Instant, UNIX_EPOCH};
+use std::time::{Duration, UNIX_EPOCH};
 
 /// The most attempts for one request.
 pub(crate) const MAX_ATTEMPTS: usize = 5;
@@ -65,19 +63,6 @@ impl Retries {
 /// Whether the same request may be answered otherwise a moment later.
 fn is_passing(response: &Response) -> bool {
     matches!(response.status.as_u16(), 408 | 429 | 500 | 502 | 503 | 504)
-}
-
-/// Waits, and looks meanwhile whether the call is cancelled.
-pub(crate) fn wait(call: &Call, time: Duration) -> Result<(), Failure> {
-    let end = Instant::now() + time;
-    loop {
-        call.check().map_err(Failure::stopped)?;
-        let left = end.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Ok(());
-        }
-        thread::sleep(left.min(SLICE));
-    }
 }
 
 /// How long the service asks to wait. What is neither a number of seconds nor a date is not there.
