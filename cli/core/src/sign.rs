@@ -10,7 +10,8 @@ use crate::key::{self, KeyError};
 use crate::policy::TrustedKey;
 use crate::signature::encode_detached;
 use crate::simple_signing::{encode_payload, encode_signed_payload};
-use crate::store::{Store, StoreError};
+use crate::state::StateError;
+use crate::store::Store;
 use crate::verification::Reason;
 use crate::verify::check::{self, Outcome};
 use crate::verify::gather::{Candidate, Gathered, Pages};
@@ -133,7 +134,7 @@ pub enum SignError {
     },
     /// The image's signature can be kept nowhere.
     #[error("{0}")]
-    Store(#[from] StoreError),
+    Store(#[from] StateError),
     /// Something failed after a part had been written.
     #[error("{error}")]
     Partly {
@@ -348,6 +349,8 @@ pub fn sign_artifact(
 struct Encoded {
     format: SignatureFormat,
     content: Vec<u8>,
+    /// The raw signature in it.
+    signature: Bytes,
 }
 
 /// The signatures of an artifact, in every format of the plan, and what the signer said of its key.
@@ -360,7 +363,11 @@ struct Made {
 
 impl Made {
     fn add(&mut self, format: SignatureFormat, content: Vec<u8>, signed: &Signed) {
-        self.encoded.push(Encoded { format, content });
+        self.encoded.push(Encoded {
+            format,
+            content,
+            signature: signed.signature.clone(),
+        });
         self.key_id.clone_from(&signed.key_id);
         self.key_version.clone_from(&signed.key_version);
     }

@@ -1,26 +1,20 @@
 //! The local store: signatures by the digest of what they sign, so that one that was pushed nowhere can be verified on this
 //! machine, and written out later. One SQLite file, shared by all processes of a user.
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension as _, TransactionBehavior, params};
+use crate::state::{Layout, State, StateError};
+use rusqlite::{TransactionBehavior, params};
 use sigtool_sdk::types::{Digest, SignatureFormat, StoredSignature};
-use sigtool_sdk::{Error, ErrorCode};
-use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
-
-/// The version of the tables, in SQLite's `user_version`.
-const VERSION: i64 = 1;
-
-/// How long a process waits for another one's turn. A turn takes a millisecond.
-const PATIENCE: Duration = Duration::from_secs(20);
+use std::path::Path;
 
 /// What ids of signatures in the store begin with. No source gives such ids.
 pub(crate) const STORE_ID: &str = "store:";
 
 /// `signer` is the hint of the key. In a repository one signer has one signature of an image in a format, unless it appends; the same
 /// image in another repository has its own, for a signature of cosign's says which repository it is about.
-const TABLES: &str = "
+static LAYOUT: Layout = Layout {
+    what: "the local store",
+    version: 1,
+    tables: "
 CREATE TABLE signature (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   digest TEXT NOT NULL,
@@ -31,14 +25,12 @@ CREATE TABLE signature (
   stored_ms INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX signature_by_digest ON signature (digest, repository, format, signer);
-";
+",
+};
 
 /// The store of this user on this machine.
 #[derive(Debug)]
-pub struct Store {
-    path: PathBuf,
-    connection: Mutex<Connection>,
-}
+pub struct Store(State);
 
 /// A signature to be kept.
 #[derive(Clone, Copy, Debug)]
@@ -64,77 +56,14 @@ pub struct Kept {
     pub stored: StoredSignature,
 }
 
-/// Why the store cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// Its folder cannot be made, or is not to be written in.
-    #[error("cannot make the folder `{path}`: {error}", path = path.display())]
-    Folder {
-        /// The folder.
-        path: PathBuf,
-        /// Why.
-        error: std::io::Error,
-    },
-    /// It cannot be told whether it is there.
-    #[error("`{path}` cannot be read: {error}", path = path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        error: std::io::Error,
-    },
-    /// A later sigtool made it.
-    #[error(
-        "the local store `{path}` was made by a later version of sigtool (its version is {version}, this one knows {VERSION})",
-        path = path.display()
-    )]
-    Newer {
-        /// The file.
-        path: PathBuf,
-        /// Its version.
-        version: i64,
-    },
-    /// SQLite says so.
-    #[error("cannot use the local store `{path}`: {error}", path = path.display())]
-    Sqlite {
-        /// The file.
-        path: PathBuf,
-        /// What it says.
-        error: rusqlite::Error,
-    },
-}
-
-impl From<StoreError> for Error {
-    fn from(error: StoreError) -> Self {
-        let code = match &error {
-            StoreError::Folder { error, .. } | StoreError::Unreadable { error, .. }
-                if error.kind() == ErrorKind::PermissionDenied =>
-            {
-                ErrorCode::AccessDenied
-            }
-            _ => ErrorCode::Unavailable,
-        };
-        Self::new(code, error.to_string())
-    }
-}
-
 impl Store {
     /// Opens the store, and makes it if it is not there.
     ///
     /// # Errors
     ///
     /// It cannot be read and written.
-    pub fn open(path: &Path) -> Result<Self, StoreError> {
-        if let Some(folder) = path.parent() {
-            make_private(folder).map_err(|error| StoreError::Folder {
-                path: folder.to_owned(),
-                error,
-            })?;
-        }
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
-        let store = Self::connect(path, flags, path)?;
-        store.prepare()?;
-        Ok(store)
+    pub fn open(path: &Path) -> Result<Self, StateError> {
+        State::open(path, &LAYOUT).map(Self)
     }
 
     /// Opens the store to read it; none if it is not there.
@@ -142,36 +71,8 @@ impl Store {
     /// # Errors
     ///
     /// It is there and cannot be read.
-    pub fn open_to_read(path: &Path) -> Result<Option<Self>, StoreError> {
-        match path.symlink_metadata() {
-            Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
-                return Ok(None);
-            }
-            // Whoever must not look does not know that there is none.
-            Err(error) => {
-                return Err(StoreError::Unreadable {
-                    path: path.to_owned(),
-                    error,
-                });
-            }
-            Ok(_) => {}
-        }
-        let store = match Self::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE, path) {
-            Ok(store) if store.version().is_ok() => store,
-            // Where nothing can be written, SQLite has no place for what its readers share. Nobody else writes there either, unless
-            // something is still in the log of a writer.
-            failed if has_log(path) => failed?,
-            _ => {
-                let uri = immutable(path);
-                let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
-                Self::connect(&uri, flags, path)?
-            }
-        };
-        match store.version()? {
-            0 => Ok(None),
-            VERSION => Ok(Some(store)),
-            version => Err(store.newer(version)),
-        }
+    pub fn open_to_read(path: &Path) -> Result<Option<Self>, StateError> {
+        Ok(State::open_to_read(path, &LAYOUT)?.map(Self))
     }
 
     /// Keeps a signature, in place of the same signer's earlier one in this format unless `append` is set. Tells whether there was
@@ -180,8 +81,8 @@ impl Store {
     /// # Errors
     ///
     /// It cannot be written; the store is as before then.
-    pub fn put(&self, entry: &Entry<'_>, append: bool) -> Result<bool, StoreError> {
-        self.with(|connection| {
+    pub fn put(&self, entry: &Entry<'_>, append: bool) -> Result<bool, StateError> {
+        self.0.with(|connection| {
             let turn = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let digest = entry.digest.to_string();
             let format = entry.format.as_str();
@@ -208,8 +109,8 @@ impl Store {
     /// # Errors
     ///
     /// They cannot be read.
-    pub fn signatures(&self, digest: &Digest) -> Result<Vec<Kept>, StoreError> {
-        self.with(|connection| {
+    pub fn signatures(&self, digest: &Digest) -> Result<Vec<Kept>, StateError> {
+        self.0.with(|connection| {
             let mut query = connection.prepare_cached(
                 "SELECT id, repository, format, content FROM signature WHERE digest = ?1 ORDER BY id DESC",
             )?;
@@ -233,107 +134,6 @@ impl Store {
             rows.collect()
         })
     }
-
-    fn connect(file: &Path, flags: OpenFlags, path: &Path) -> Result<Self, StoreError> {
-        let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let failed = |error| StoreError::Sqlite {
-            path: path.to_owned(),
-            error,
-        };
-        let connection = Connection::open_with_flags(file, flags).map_err(failed)?;
-        connection.busy_timeout(PATIENCE).map_err(failed)?;
-        Ok(Self {
-            path: path.to_owned(),
-            connection: Mutex::new(connection),
-        })
-    }
-
-    /// Makes the tables if they are not there. Write-ahead: readers do not wait for writers, and a killed process loses nothing; a
-    /// power cut may lose the last entries.
-    fn prepare(&self) -> Result<(), StoreError> {
-        let version = self.version()?;
-        if version > VERSION {
-            return Err(self.newer(version));
-        }
-        self.with(|connection| {
-            connection.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;")?;
-            if version == VERSION {
-                return Ok(());
-            }
-            let turn = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            // Another process may have been first.
-            let made: Option<i64> = turn
-                .query_row(
-                    "SELECT 1 FROM sqlite_schema WHERE name = 'signature'",
-                    [],
-                    |row| row.get(0),
-                )
-                .optional()?;
-            if made.is_none() {
-                turn.execute_batch(TABLES)?;
-                turn.pragma_update(None, "user_version", VERSION)?;
-            }
-            turn.commit()
-        })
-    }
-
-    fn version(&self) -> Result<i64, StoreError> {
-        self.with(|connection| {
-            connection.pragma_query_value(None, "user_version", |row| row.get(0))
-        })
-    }
-
-    fn newer(&self, version: i64) -> StoreError {
-        StoreError::Newer {
-            path: self.path.clone(),
-            version,
-        }
-    }
-
-    fn with<T>(
-        &self,
-        work: impl FnOnce(&mut Connection) -> rusqlite::Result<T>,
-    ) -> Result<T, StoreError> {
-        let mut connection = self
-            .connection
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        work(&mut connection).map_err(|error| StoreError::Sqlite {
-            path: self.path.clone(),
-            error,
-        })
-    }
-}
-
-/// A folder for this user alone: what somebody signs is nobody else's business.
-fn make_private(folder: &Path) -> std::io::Result<()> {
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder)
-}
-
-/// Whether a writer's log holds what is not in the file yet.
-fn has_log(path: &Path) -> bool {
-    let mut log = path.as_os_str().to_owned();
-    log.push("-wal");
-    Path::new(&log).metadata().is_ok_and(|log| log.len() > 0)
-}
-
-/// The address of a file that nobody writes.
-fn immutable(path: &Path) -> PathBuf {
-    let escaped: String = path
-        .to_string_lossy()
-        .chars()
-        .map(|c| match c {
-            '%' => "%25".to_owned(),
-            '?' => "%3f".to_owned(),
-            '#' => "%23".to_owned(),
-            c => c.to_string(),
-        })
-        .collect();
-    PathBuf::from(format!("file:{escaped}?immutable=1"))
 }
 
 #[cfg(test)]
@@ -420,6 +220,7 @@ mod tests {
         let path = folder.path().join("signatures.db");
         let store = Store::open(&path).unwrap();
         store
+            .0
             .with(|c| c.pragma_update(None, "user_version", 7))
             .unwrap();
         drop(store);

@@ -74,6 +74,15 @@ impl Digest {
         Ok(Self { algorithm, bytes })
     }
 
+    /// A SHA-256 digest.
+    #[must_use]
+    pub fn sha256(bytes: [u8; 32]) -> Self {
+        Self {
+            algorithm: DigestAlgorithm::Sha256,
+            bytes: bytes.to_vec(),
+        }
+    }
+
     /// Which algorithm gave it.
     #[must_use]
     pub fn algorithm(&self) -> DigestAlgorithm {

@@ -9,10 +9,10 @@ use crate::store::{Entry, Store};
 use crate::verify::check::repository;
 use crate::verify::gather::Candidate;
 use crate::write::atomic_write;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sigtool_sdk::connection::Handle;
 use sigtool_sdk::source::{Attach, AttachArgs};
-use sigtool_sdk::types::{Artifact, DigestAlgorithm, SignatureFormat};
+use sigtool_sdk::types::{Artifact, Bytes, DigestAlgorithm, SignatureFormat};
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -31,10 +31,12 @@ pub struct Stored {
     pub location: String,
     /// Whether it took the place of an earlier one.
     pub replaced: bool,
+    /// The raw signature.
+    pub signature: Bytes,
 }
 
 /// The sorts of places that signatures lie in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Place {
     /// Beside the artifact, where its source keeps them.
@@ -246,6 +248,7 @@ impl Places<'_> {
                 place: Place::Store,
                 location: "the local store".to_owned(),
                 replaced,
+                signature: encoded.signature.clone(),
             })),
             Err(error) if elsewhere => {
                 notes.push(format!("not kept in the local store: {error}"));
@@ -299,6 +302,7 @@ impl Places<'_> {
             place: Place::Beside,
             location: attached.location,
             replaced,
+            signature: encoded.signature.clone(),
         })
     }
 }
@@ -314,5 +318,6 @@ fn write(path: &Path, encoded: &Encoded) -> Result<Stored, SignError> {
         place: Place::File,
         location: path.display().to_string(),
         replaced,
+        signature: encoded.signature.clone(),
     })
 }

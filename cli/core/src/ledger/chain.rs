@@ -1,0 +1,237 @@
+//! Proving that the chain is whole: nothing removed, changed, moved or cut off.
+
+use super::{Entry, Head, Ledger, LedgerError, settle};
+use aws_lc_rs::digest::{SHA256, digest};
+use rusqlite::Connection;
+use serde::Serialize;
+use sigtool_sdk::types::Digest;
+use std::fmt;
+
+/// How many findings are told: who changed one entry changed what follows.
+const MAX_FINDINGS: usize = 20;
+
+/// What looking at the whole chain gave.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Proof {
+    /// The chain's head.
+    pub head: Head,
+    /// What is wrong; nothing if the chain is whole.
+    pub findings: Vec<Finding>,
+}
+
+/// Something that is wrong with the chain.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "code", rename_all = "kebab-case")]
+pub enum Finding {
+    /// An entry is not what its hash says.
+    Changed {
+        /// Its number.
+        number: u64,
+    },
+    /// Entries are missing at the end.
+    CutOff {
+        /// How many there are.
+        found: u64,
+        /// The head that was written after the last one, or that was asked for.
+        expected: Head,
+    },
+    /// What the overview is made from does not agree with the entries.
+    IndexChanged {
+        /// The entry whose signature is missing among the current ones, or is there and should not be.
+        number: u64,
+    },
+    /// An entry stands in the place of another.
+    Moved {
+        /// Where it stands.
+        number: u64,
+        /// The number it was made with.
+        made_as: u64,
+    },
+    /// An entry was made after another one than stands before it.
+    NotTheNext {
+        /// Its number.
+        number: u64,
+    },
+    /// The entry that a head names is another one now.
+    OtherHead {
+        /// The head.
+        expected: Head,
+    },
+    /// The file of the head is missing.
+    NoHead,
+    /// Entries are missing between two others.
+    Removed {
+        /// The first of them.
+        first: u64,
+        /// The last of them.
+        last: u64,
+    },
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Changed { number } => write!(f, "entry {number} has been changed"),
+            Self::CutOff { found, expected } if *found + 1 == expected.count => {
+                write!(f, "entry {} is missing at the end", expected.count)
+            }
+            Self::CutOff { found, expected } => write!(
+                f,
+                "entries {} to {} are missing at the end",
+                found + 1,
+                expected.count
+            ),
+            Self::IndexChanged { number } => write!(
+                f,
+                "the list of current signatures does not agree with entry {number}"
+            ),
+            Self::Moved { number, made_as } => {
+                write!(f, "entry {made_as} stands in the place of entry {number}")
+            }
+            Self::NotTheNext { number } => write!(
+                f,
+                "entry {number} was not made after the one before it: entry {} has been replaced",
+                number - 1
+            ),
+            Self::OtherHead { expected } => write!(
+                f,
+                "entry {} is not the one that it was: its hash was {}",
+                expected.count, expected.hash
+            ),
+            Self::NoHead => f.write_str("the file of the head is missing beside the ledger"),
+            Self::Removed { first, last } if first == last => {
+                write!(f, "entry {first} has been removed")
+            }
+            Self::Removed { first, last } => {
+                write!(f, "entries {first} to {last} have been removed")
+            }
+        }
+    }
+}
+
+/// The hash of an entry: the SHA-256 of its line.
+pub(super) fn hash(body: &str) -> Digest {
+    let mut bytes = [0; 32];
+    bytes.copy_from_slice(digest(&SHA256, body.as_bytes()).as_ref());
+    Digest::sha256(bytes)
+}
+
+impl Ledger {
+    /// Looks at every entry. `anchor` is a head that was kept elsewhere: without one, a ledger that was written anew as a whole,
+    /// its head included, looks whole.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be read.
+    pub fn prove(&self, anchor: Option<&Head>) -> Result<Proof, LedgerError> {
+        // The head first: what is entered meanwhile is no cut.
+        let written = self
+            .head
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .read()?;
+        let mut walk = Walk::default();
+        let beside = written.as_ref().filter(|head| head.count > 0);
+        walk.anchors = beside.into_iter().chain(anchor).cloned().collect();
+        self.state.with(|connection| {
+            connection.execute_batch("BEGIN")?;
+            let walked = walk.all(connection);
+            connection.execute_batch("ROLLBACK")?;
+            walked
+        })?;
+        if written.is_none() && walk.head.count > 0 {
+            walk.find(Finding::NoHead);
+        }
+        Ok(Proof {
+            head: walk.head,
+            findings: walk.findings,
+        })
+    }
+}
+
+#[derive(Default)]
+struct Walk {
+    head: Head,
+    anchors: Vec<Head>,
+    findings: Vec<Finding>,
+}
+
+impl Walk {
+    fn find(&mut self, finding: Finding) {
+        if self.findings.len() < MAX_FINDINGS && !self.findings.contains(&finding) {
+            self.findings.push(finding);
+        }
+    }
+
+    fn all(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        connection.execute_batch(
+            "DROP TABLE IF EXISTS temp.replayed;
+             CREATE TEMP TABLE replayed (slot TEXT, number INTEGER, item INTEGER, PRIMARY KEY (slot, number, item)) WITHOUT ROWID;",
+        )?;
+        let mut query =
+            connection.prepare("SELECT number, body, hash FROM entry ORDER BY number")?;
+        let mut rows = query.query([])?;
+        while let Some(row) = rows.next()? {
+            let entry = self.entry(row.get(0)?, row.get_ref(1)?.as_str()?, row.get(2)?);
+            if let Some(entry) = entry {
+                settle(connection, "temp.replayed", &entry)?;
+            }
+        }
+        for expected in std::mem::take(&mut self.anchors) {
+            let found = self.head.count;
+            if expected.count > found {
+                self.find(Finding::CutOff { found, expected });
+            }
+        }
+        self.index(connection)
+    }
+
+    /// Looks at one entry, and gives it if it can be read.
+    fn entry(&mut self, number: u64, body: &str, stored: String) -> Option<Entry> {
+        if number > self.head.count + 1 {
+            self.find(Finding::Removed {
+                first: self.head.count + 1,
+                last: number - 1,
+            });
+        }
+        let hash = hash(body);
+        let entry = serde_json::from_str::<Entry>(body).ok();
+        let has_gap = number != self.head.count + 1;
+        match &entry {
+            _ if hash.to_string() != stored => self.find(Finding::Changed { number }),
+            None => self.find(Finding::Changed { number }),
+            Some(entry) if entry.number != number => self.find(Finding::Moved {
+                number,
+                made_as: entry.number,
+            }),
+            Some(entry) if !has_gap && entry.previous != self.head.hash => {
+                self.find(Finding::NotTheNext { number });
+            }
+            Some(_) => {}
+        }
+        for expected in self.anchors.clone() {
+            if expected.count == number && expected.hash != hash {
+                self.find(Finding::OtherHead { expected });
+            }
+        }
+        // What comes next was made after what this entry was.
+        let hash = stored.parse().unwrap_or(hash);
+        self.head = Head {
+            count: number,
+            hash,
+        };
+        entry.filter(|entry| entry.number == number)
+    }
+
+    fn index(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        let mut query = connection.prepare(
+            "SELECT number FROM (SELECT * FROM current EXCEPT SELECT * FROM temp.replayed)
+             UNION SELECT number FROM (SELECT * FROM temp.replayed EXCEPT SELECT * FROM current) ORDER BY 1 LIMIT 20",
+        )?;
+        let numbers = query.query_map([], |row| row.get(0))?;
+        for number in numbers {
+            self.find(Finding::IndexChanged { number: number? });
+        }
+        Ok(())
+    }
+}

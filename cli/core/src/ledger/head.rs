@@ -1,0 +1,183 @@
+//! The head of the chain, in a file of its own: how many entries there are, and the hash of the last one.
+
+use super::LedgerError;
+use crate::state::{PATIENCE, StateError};
+use sigtool_sdk::types::{Digest, DigestAlgorithm};
+use std::fmt;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::{Duration, Instant};
+
+/// How the file of the head ends, in place of the ledger's own ending.
+const ENDING: &str = "head";
+
+/// How long to wait before the file is asked for again that another process is at.
+const PAUSE: Duration = Duration::from_micros(300);
+
+/// The end of a chain: `12:sha256:…`. Kept elsewhere, it proves later that the first twelve entries are still what they were.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// How many entries there are, and so the number of the last one.
+    pub count: u64,
+    /// The hash of the last one; of an empty ledger all zero.
+    pub hash: Digest,
+}
+
+impl Default for Head {
+    fn default() -> Self {
+        Self {
+            count: 0,
+            hash: Digest::sha256([0; 32]),
+        }
+    }
+}
+
+impl fmt::Display for Head {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.count, self.hash)
+    }
+}
+
+impl serde::Serialize for Head {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// A text is no head.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a head is a number and a hash, such as `12:sha256:…` with 64 hexadecimal digits")]
+pub struct ParseHeadError;
+
+impl FromStr for Head {
+    type Err = ParseHeadError;
+
+    /// Parses the number, a colon and the digest.
+    ///
+    /// # Errors
+    ///
+    /// Every other spelling is refused, leading zeros included.
+    fn from_str(text: &str) -> Result<Self, ParseHeadError> {
+        let (number, hash) = text.split_once(':').ok_or(ParseHeadError)?;
+        let count: u64 = number.parse().map_err(|_| ParseHeadError)?;
+        let hash: Digest = hash.parse().map_err(|_| ParseHeadError)?;
+        if count.to_string() != number || hash.algorithm() != DigestAlgorithm::Sha256 {
+            return Err(ParseHeadError);
+        }
+        Ok(Self { count, hash })
+    }
+}
+
+/// The file of the head. Whoever writes the ledger holds a lock on it.
+#[derive(Debug)]
+pub(super) struct HeadFile {
+    path: PathBuf,
+    /// None if it is not there; only when reading.
+    file: Option<File>,
+}
+
+impl HeadFile {
+    /// Opens the file beside a ledger, and makes it if it is not there.
+    pub(super) fn open(ledger: &Path) -> Result<Self, LedgerError> {
+        let path = ledger.with_extension(ENDING);
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        match options.open(&path) {
+            Ok(file) => Ok(Self {
+                path,
+                file: Some(file),
+            }),
+            Err(error) => Err(unusable(&path, error)),
+        }
+    }
+
+    /// Opens the file to read it, if it is there.
+    pub(super) fn open_to_read(ledger: &Path) -> Result<Self, LedgerError> {
+        let path = ledger.with_extension(ENDING);
+        match File::open(&path) {
+            Ok(file) => Ok(Self {
+                path,
+                file: Some(file),
+            }),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                Ok(Self { path, file: None })
+            }
+            Err(error) => Err(unusable(&path, error)),
+        }
+    }
+
+    /// What it says; nothing in a new one, and where it is missing.
+    pub(super) fn read(&mut self) -> Result<Option<Head>, LedgerError> {
+        let Some(file) = &mut self.file else {
+            return Ok(None);
+        };
+        let mut text = String::new();
+        file.seek(SeekFrom::Start(0))
+            .and_then(|_| file.take(200).read_to_string(&mut text))
+            .map_err(|error| unusable(&self.path, error))?;
+        if text.is_empty() {
+            return Ok(None);
+        }
+        text.trim_end()
+            .parse()
+            .map(Some)
+            .map_err(|error| LedgerError::Head {
+                path: self.path.clone(),
+                error,
+            })
+    }
+
+    /// Waits until no other process writes the ledger.
+    pub(super) fn lock(&mut self) -> Result<Turn<'_>, LedgerError> {
+        let since = Instant::now();
+        loop {
+            let locked = self.file.as_ref().map_or(Ok(()), File::try_lock);
+            match locked {
+                Ok(()) => return Ok(Turn(self)),
+                Err(TryLockError::WouldBlock) if since.elapsed() < PATIENCE => {
+                    std::thread::sleep(PAUSE);
+                }
+                Err(error) => return Err(unusable(&self.path, error.into())),
+            }
+        }
+    }
+}
+
+/// The right to write the ledger, until it is dropped.
+pub(super) struct Turn<'a>(&'a mut HeadFile);
+
+impl Turn<'_> {
+    pub(super) fn read(&mut self) -> Result<Option<Head>, LedgerError> {
+        self.0.read()
+    }
+
+    /// In place: it is shorter than a block, and never gets shorter.
+    pub(super) fn write(&mut self, head: &Head) -> Result<(), LedgerError> {
+        let Some(file) = &mut self.0.file else {
+            return Ok(());
+        };
+        let text = format!("{head}\n");
+        file.seek(SeekFrom::Start(0))
+            .and_then(|_| file.write_all(text.as_bytes()))
+            .map_err(|error| unusable(&self.0.path, error))
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        if let Some(file) = &self.0.file {
+            let _ = file.unlock();
+        }
+    }
+}
+
+fn unusable(path: &Path, error: std::io::Error) -> LedgerError {
+    LedgerError::State(StateError::Unusable {
+        path: path.to_owned(),
+        error,
+    })
+}

@@ -1,0 +1,226 @@
+//! Looking things up: entries, the newest first; signatures that are still current; names.
+
+use super::{Action, Entry, EventSignature, Head, Ledger, LedgerError};
+use rusqlite::types::{Type, Value};
+use rusqlite::{Row, params, params_from_iter};
+use sigtool_sdk::types::ParseDigestError;
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+/// Which entries.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Query {
+    /// Of artifacts that one of these names: a digest, a name, or a reference. All artifacts if it is none.
+    pub artifacts: Option<Vec<String>>,
+    /// Not before this.
+    pub since: Option<Since>,
+    /// Of a signer whose key hint begins with this, or whose key is called so.
+    pub signer: Option<String>,
+    /// At most so many.
+    pub limit: Option<u64>,
+}
+
+/// A moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Since {
+    /// So long ago.
+    Ago(Duration),
+    /// A day such as `2026-11-25`, which begins in UTC, or a time as RFC 3339 has it.
+    At(String),
+}
+
+/// An entry, and the text that its hash is of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recorded {
+    /// What it says.
+    pub entry: Entry,
+    /// The line itself.
+    pub body: String,
+    /// Its number and its hash.
+    pub head: Head,
+}
+
+/// A signature that no later one has replaced.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Current {
+    /// The entry of its signing.
+    pub entry: Entry,
+    /// The signature.
+    pub signature: EventSignature,
+}
+
+impl Ledger {
+    /// Hands out entries, the newest first, for as long as it is told to go on.
+    ///
+    /// # Errors
+    ///
+    /// They cannot be read.
+    pub fn entries(
+        &self,
+        query: &Query,
+        mut take: impl FnMut(Recorded) -> ControlFlow<()>,
+    ) -> Result<(), LedgerError> {
+        let (mut conditions, mut values) = (Vec::new(), Vec::<Value>::new());
+        if let Some(artifacts) = &query.artifacts {
+            conditions.push(any_of(artifacts, &mut values));
+        }
+        if let Some(since) = &query.since {
+            conditions.push("time >= ?".to_owned());
+            values.push(self.moment(since)?.into());
+        }
+        if let Some(signer) = &query.signer {
+            conditions.push(
+                "EXISTS (SELECT 1 FROM json_each(body, '$.signers') WHERE value ->> '$.name' = ? \
+                 OR value ->> '$.key_id' = ? OR substr(value ->> '$.key_hint', 1, length(?)) = ?)"
+                    .to_owned(),
+            );
+            values.extend(std::iter::repeat_n(signer.clone().into(), 4));
+        }
+        let conditions = match &conditions[..] {
+            [] => String::new(),
+            all => format!("WHERE {}", all.join(" AND ")),
+        };
+        let limit = query.limit.map_or(-1, |l| i64::try_from(l).unwrap_or(-1));
+        values.push(limit.into());
+        let text =
+            format!("SELECT body, hash FROM entry {conditions} ORDER BY number DESC LIMIT ?");
+        Ok(self.state.with(|connection| {
+            let mut query = connection.prepare(&text)?;
+            let mut rows = query.query(params_from_iter(values))?;
+            while let Some(row) = rows.next()? {
+                if take(recorded(row)?).is_break() {
+                    break;
+                }
+            }
+            Ok(())
+        })?)
+    }
+
+    /// The signatures that are current, those of the newest entries first.
+    ///
+    /// # Errors
+    ///
+    /// They cannot be read.
+    pub fn current(&self, artifacts: Option<&[String]>) -> Result<Vec<Current>, LedgerError> {
+        let mut values = Vec::<Value>::new();
+        let condition = match artifacts {
+            Some(artifacts) => format!("WHERE {}", any_of(artifacts, &mut values)),
+            None => String::new(),
+        };
+        let text = format!(
+            "SELECT body, hash, item FROM current JOIN entry USING (number) {condition} ORDER BY number DESC, item"
+        );
+        Ok(self.state.with(|connection| {
+            let mut query = connection.prepare(&text)?;
+            let mut rows = query.query(params_from_iter(values))?;
+            let mut current = Vec::new();
+            while let Some(row) = rows.next()? {
+                let entry = recorded(row)?.entry;
+                let signature = entry.event.signatures.get(row.get::<_, usize>(2)?).cloned();
+                current.extend(signature.map(|signature| Current { entry, signature }));
+            }
+            Ok(current)
+        })?)
+    }
+
+    /// The last time that an artifact was verified.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be read.
+    pub fn last_verified(&self, digest: &str) -> Result<Option<Entry>, LedgerError> {
+        let mut found = None;
+        let query = Query {
+            artifacts: Some(vec![digest.to_owned()]),
+            ..Query::default()
+        };
+        self.entries(&query, |recorded| {
+            if recorded.entry.event.action == Action::Verify {
+                found = Some(recorded.entry);
+                return ControlFlow::Break(());
+            }
+            ControlFlow::Continue(())
+        })?;
+        Ok(found)
+    }
+
+    /// The names and references of artifacts that begin so, each once.
+    ///
+    /// # Errors
+    ///
+    /// They cannot be read.
+    pub fn names(&self, prefix: &str, limit: usize) -> Result<Vec<String>, LedgerError> {
+        let mut names = Vec::new();
+        for column in ["name", "reference"] {
+            // From one to the next by the index, however many entries have each.
+            let text = format!(
+                "WITH RECURSIVE found(text) AS (
+                   SELECT min({column}) FROM entry WHERE {column} >= ?1
+                   UNION ALL
+                   SELECT (SELECT min({column}) FROM entry WHERE {column} > text) FROM found
+                   WHERE substr(text, 1, length(?1)) = ?1
+                 ) SELECT text FROM found WHERE substr(text, 1, length(?1)) = ?1 LIMIT ?2"
+            );
+            self.state.with(|connection| {
+                let mut query = connection.prepare(&text)?;
+                let found = query.query_map(params![prefix, limit], |row| row.get(0))?;
+                for name in found {
+                    names.push(name?);
+                }
+                Ok(())
+            })?;
+        }
+        names.sort();
+        names.dedup();
+        Ok(names)
+    }
+
+    /// A moment as entries have it.
+    fn moment(&self, since: &Since) -> Result<String, LedgerError> {
+        const FORM: &str = "%Y-%m-%dT%H:%M:%fZ";
+        Ok(self.state.with(|connection| match since {
+            Since::Ago(ago) => connection.query_row(
+                "SELECT strftime(?1, 'now', ?2)",
+                params![FORM, format!("-{:.3} seconds", ago.as_secs_f64())],
+                |row| row.get(0),
+            ),
+            Since::At(text) => {
+                connection.query_row("SELECT strftime(?1, ?2)", params![FORM, text], |row| {
+                    row.get(0)
+                })
+            }
+        })?)
+    }
+}
+
+/// The condition that an entry is about one of these artifacts.
+fn any_of(artifacts: &[String], values: &mut Vec<Value>) -> String {
+    let mut conditions = Vec::new();
+    for artifact in artifacts {
+        for column in ["digest", "name", "reference"] {
+            conditions.push(format!("{column} = ?"));
+            values.push(artifact.clone().into());
+        }
+    }
+    match &conditions[..] {
+        [] => "0".to_owned(),
+        all => format!("({})", all.join(" OR ")),
+    }
+}
+
+fn recorded(row: &Row<'_>) -> rusqlite::Result<Recorded> {
+    let body: String = row.get(0)?;
+    let unreadable = |column: usize, error: Box<dyn std::error::Error + Send + Sync>| {
+        rusqlite::Error::FromSqlConversionFailure(column, Type::Text, error)
+    };
+    let entry: Entry = serde_json::from_str(&body).map_err(|error| unreadable(0, error.into()))?;
+    let hash: String = row.get(1)?;
+    let hash = hash
+        .parse()
+        .map_err(|error: ParseDigestError| unreadable(1, error.into()))?;
+    let head = Head {
+        count: entry.number,
+        hash,
+    };
+    Ok(Recorded { entry, body, head })
+}

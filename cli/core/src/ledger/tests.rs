@@ -1,0 +1,453 @@
+use super::*;
+use crate::sign::Place;
+use sigtool_sdk::types::{ArtifactKind, KeyAlgorithm, SignatureFormat};
+use std::ops::ControlFlow;
+use tempfile::TempDir;
+
+struct World {
+    folder: TempDir,
+}
+
+impl World {
+    fn new() -> Self {
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("ledger.db")
+    }
+
+    fn open(&self) -> Ledger {
+        Ledger::open(&self.path()).unwrap()
+    }
+
+    /// A ledger of so many entries, of artifacts `a1`, `a2`, …
+    fn with(count: usize) -> Self {
+        let world = Self::new();
+        let events: Vec<_> = (1..=count)
+            .map(|i| signing(&format!("a{i}"), "alice"))
+            .collect();
+        world.open().append(&events).unwrap();
+        world
+    }
+
+    /// What an attacker does to the file.
+    fn tamper(&self, statements: &str) {
+        let connection = Connection::open(self.path()).unwrap();
+        connection.execute_batch(statements).unwrap();
+    }
+
+    fn findings(&self) -> Vec<String> {
+        let proof = self.open().prove(None).unwrap();
+        proof.findings.iter().map(ToString::to_string).collect()
+    }
+}
+
+fn signing(name: &str, signer: &str) -> Event {
+    let digest = chain::hash(name).to_string();
+    Event {
+        action: Action::Sign,
+        result: Attempt::Done,
+        artifact: EventArtifact {
+            reference: format!("/stage/{name}"),
+            name: Some(name.to_owned()),
+            version: None,
+            kind: Some(ArtifactKind::Unknown),
+            digest: Some(digest),
+            size: Some(6),
+        },
+        signers: vec![EventSigner {
+            name: Some(format!("{signer}.key")),
+            key_hint: signer.to_owned(),
+            algorithm: KeyAlgorithm::EcdsaP256,
+            backend: Some("cosign-key".to_owned()),
+            key_id: None,
+            key_version: None,
+        }],
+        signatures: vec![EventSignature {
+            format: SignatureFormat::Bundle,
+            place: Place::Beside,
+            location: format!("/stage/{name}.sigstore.json"),
+            replaced: false,
+            signature: b"signature".as_slice().into(),
+        }],
+        append: false,
+        reasons: Vec::new(),
+        profile: None,
+        execution: Execution::default(),
+        tool: "sigtool 0.1.0".to_owned(),
+    }
+}
+
+fn of_image(repository: &str, signer: &str, append: bool) -> Event {
+    let mut event = signing("app", signer);
+    let digest = event.artifact.digest.clone().unwrap();
+    event.artifact.reference = format!("{repository}@{digest}");
+    event.artifact.kind = Some(ArtifactKind::ContainerImage);
+    event.signatures[0].location = format!("{repository}:sha256-app.sig");
+    event.append = append;
+    event
+}
+
+fn numbers(ledger: &Ledger, query: &Query) -> Vec<u64> {
+    let mut numbers = Vec::new();
+    ledger
+        .entries(query, |recorded| {
+            numbers.push(recorded.entry.number);
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+    numbers
+}
+
+fn current(ledger: &Ledger, artifact: Option<&str>) -> Vec<u64> {
+    let artifact = artifact.map(|a| vec![a.to_owned()]);
+    let current = ledger.current(artifact.as_deref()).unwrap();
+    current.iter().map(|c| c.entry.number).collect()
+}
+
+#[test]
+fn entries_are_chained_from_the_first_one_on() {
+    let world = World::new();
+    assert!(Ledger::open_to_read(&world.path()).unwrap().is_none());
+    let ledger = world.open();
+    let first = ledger.append(&[signing("a", "alice")]).unwrap();
+    let second = ledger.append(&[signing("b", "alice")]).unwrap();
+    assert_eq!((first.count, second.count), (1, 2));
+    let mut all = Vec::new();
+    ledger
+        .entries(&Query::default(), |recorded| {
+            all.push(recorded);
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+    assert_eq!(all[0].entry.previous, first.hash);
+    assert_eq!(all[1].entry.previous, Head::default().hash);
+    assert_eq!(all[0].head, second);
+    assert_eq!(chain::hash(&all[0].body), second.hash);
+    assert_eq!(
+        serde_json::to_string(&all[0].entry).unwrap(),
+        all[0].body,
+        "an entry is written as it was read"
+    );
+    let proof = ledger.prove(Some(&first)).unwrap();
+    assert_eq!((proof.head, proof.findings), (second, vec![]));
+}
+
+#[test]
+fn a_head_has_one_spelling() {
+    let head = World::with(3).open().head().unwrap();
+    assert_eq!(head.to_string().parse(), Ok(head.clone()));
+    let text = head.to_string();
+    for wrong in [
+        text.replace("3:", "03:"),
+        text.replace("3:", ""),
+        text.to_uppercase(),
+        format!("{text} "),
+        "3:sha512:ab".to_owned(),
+    ] {
+        assert_eq!(wrong.parse::<Head>(), Err(ParseHeadError), "{wrong}");
+    }
+}
+
+#[test]
+fn every_kind_of_tampering_is_found_and_named() {
+    let swap = "UPDATE entry SET number = -number WHERE number IN (3, 4);
+                UPDATE entry SET number = 7 + number WHERE number < 0;";
+    for (statements, finding) in [
+        (
+            "DELETE FROM entry WHERE number = 3",
+            "entry 3 has been removed",
+        ),
+        (
+            "DELETE FROM entry WHERE number IN (3, 4)",
+            "entries 3 to 4 have been removed",
+        ),
+        (
+            "DELETE FROM entry WHERE number = 1",
+            "entry 1 has been removed",
+        ),
+        (
+            "UPDATE entry SET body = replace(body, 'a3', 'b3') WHERE number = 3",
+            "entry 3 has been changed",
+        ),
+        (
+            "UPDATE entry SET hash = 'sha256:00' WHERE number = 3",
+            "entry 3 has been changed",
+        ),
+        (swap, "entry 4 stands in the place of entry 3"),
+        (
+            "DELETE FROM entry WHERE number = 6",
+            "entry 6 is missing at the end",
+        ),
+        (
+            "DELETE FROM entry WHERE number > 4",
+            "entries 5 to 6 are missing at the end",
+        ),
+        ("DELETE FROM entry", "entries 1 to 6 are missing at the end"),
+        (
+            "DELETE FROM current WHERE number = 2",
+            "the list of current signatures does not agree with entry 2",
+        ),
+        (
+            "UPDATE current SET number = 1 WHERE number = 2",
+            "the list of current signatures does not agree with entry 1",
+        ),
+    ] {
+        let world = World::with(6);
+        assert!(world.findings().is_empty());
+        world.tamper(statements);
+        let findings = world.findings();
+        assert!(
+            findings.iter().any(|f| f == finding),
+            "{statements}: {findings:?}"
+        );
+    }
+}
+
+/// Whoever changes an entry with its hash has to change all that follow, and the head, and then an older head tells.
+#[test]
+fn an_entry_that_was_made_anew_does_not_fit_to_what_follows() {
+    let world = World::with(6);
+    let head = world.open().head().unwrap();
+    let connection = Connection::open(world.path()).unwrap();
+    let rewrite = |number: u64, body: &str| {
+        let hash = chain::hash(body).to_string();
+        connection
+            .execute(
+                "UPDATE entry SET body = ?1, hash = ?2 WHERE number = ?3",
+                params![body, hash, number],
+            )
+            .unwrap();
+    };
+    let body = |number: u64| -> String {
+        connection
+            .query_row("SELECT body FROM entry WHERE number = ?1", [number], |r| {
+                r.get(0)
+            })
+            .unwrap()
+    };
+    rewrite(3, &body(3).replace("sigtool 0.1.0", "sigtool 0.2.0"));
+    assert_eq!(
+        world.findings()[0],
+        "entry 4 was not made after the one before it: entry 3 has been replaced"
+    );
+    let mut before = chain::hash(&body(3));
+    for number in 4..=6 {
+        let mut entry: Entry = serde_json::from_str(&body(number)).unwrap();
+        entry.previous = before;
+        let text = serde_json::to_string(&entry).unwrap();
+        before = chain::hash(&text);
+        rewrite(number, &text);
+    }
+    assert!(world.findings()[0].starts_with("entry 6 is not the one that it was"));
+    let new = world.open().state.with(|c| last(c)).unwrap();
+    std::fs::write(world.path().with_extension("head"), format!("{new}\n")).unwrap();
+    assert!(
+        world.findings().is_empty(),
+        "a full rewrite needs an anchor"
+    );
+    let proof = world.open().prove(Some(&head)).unwrap();
+    assert_eq!(proof.findings, [Finding::OtherHead { expected: head }]);
+}
+
+#[test]
+fn a_ledger_that_was_cut_takes_no_entry_that_would_hide_it() {
+    let world = World::with(6);
+    world.tamper("DELETE FROM entry WHERE number > 4");
+    let error = world.open().append(&[signing("b", "alice")]).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the ledger is broken: entries 5 to 6 are missing at the end"
+    );
+    assert_eq!(world.findings()[0], "entries 5 to 6 are missing at the end");
+}
+
+#[test]
+fn a_ledger_that_has_gone_is_not_an_empty_one() {
+    let world = World::with(2);
+    std::fs::remove_file(world.path()).unwrap();
+    let error = Ledger::open_to_read(&world.path()).unwrap_err();
+    assert!(error.to_string().contains("entries 1 to 2"), "{error}");
+    assert!(world.open().append(&[signing("b", "alice")]).is_err());
+}
+
+#[test]
+fn a_missing_head_is_found() {
+    let world = World::with(2);
+    std::fs::remove_file(world.path().with_extension("head")).unwrap();
+    let ledger = Ledger::open_to_read(&world.path()).unwrap().unwrap();
+    assert_eq!(ledger.prove(None).unwrap().findings, [Finding::NoHead]);
+}
+
+/// What a process leaves that is killed between the entry and the head.
+#[test]
+fn a_head_that_is_behind_is_no_finding() {
+    let world = World::with(3);
+    let head = world.open().head().unwrap();
+    world.open().append(&[signing("b", "alice")]).unwrap();
+    std::fs::write(world.path().with_extension("head"), format!("{head}\n")).unwrap();
+    assert!(world.findings().is_empty());
+    world.open().append(&[signing("c", "alice")]).unwrap();
+    assert_eq!(world.open().prove(Some(&head)).unwrap().head.count, 5);
+}
+
+#[test]
+fn a_head_of_something_else_is_an_error_that_says_so() {
+    let world = World::with(1);
+    std::fs::write(world.path().with_extension("head"), "nonsense").unwrap();
+    let error = world.open().append(&[signing("b", "alice")]).unwrap_err();
+    assert!(
+        error.to_string().contains("is no head of a ledger"),
+        "{error}"
+    );
+}
+
+#[test]
+fn eight_writers_at_once_lose_nothing_and_keep_the_chain() {
+    let world = World::new();
+    std::thread::scope(|scope| {
+        for writer in 0..8 {
+            let path = world.path();
+            scope.spawn(move || {
+                let ledger = Ledger::open(&path).unwrap();
+                for turn in 0..25 {
+                    ledger
+                        .append(&[signing(&format!("{writer}-{turn}"), "alice")])
+                        .unwrap();
+                }
+            });
+        }
+    });
+    let proof = world.open().prove(None).unwrap();
+    assert_eq!((proof.head.count, proof.findings), (200, vec![]));
+}
+
+#[test]
+fn an_artifact_is_found_by_digest_name_and_reference() {
+    let world = World::with(30);
+    let ledger = world.open();
+    ledger.append(&[signing("a7", "bob")]).unwrap();
+    let digest = chain::hash("a7").to_string();
+    for word in ["a7", "/stage/a7", digest.as_str()] {
+        let query = Query {
+            artifacts: Some(vec![word.to_owned()]),
+            ..Query::default()
+        };
+        assert_eq!(numbers(&ledger, &query), [31, 7], "{word}");
+    }
+    let none = Query {
+        artifacts: Some(vec!["a".to_owned()]),
+        ..Query::default()
+    };
+    assert!(numbers(&ledger, &none).is_empty());
+}
+
+#[test]
+fn entries_are_chosen_by_signer_time_and_number() {
+    let world = World::with(3);
+    let ledger = world.open();
+    ledger.append(&[signing("b", "bob")]).unwrap();
+    let by = |signer: &str| Query {
+        signer: Some(signer.to_owned()),
+        ..Query::default()
+    };
+    assert_eq!(numbers(&ledger, &by("bob")), [4]);
+    assert_eq!(numbers(&ledger, &by("ali")), [3, 2, 1]);
+    assert_eq!(numbers(&ledger, &by("alice.key")), [3, 2, 1]);
+    assert!(numbers(&ledger, &by("alice.")).is_empty());
+    let since = |since: Since| Query {
+        since: Some(since),
+        ..Query::default()
+    };
+    let hour = Since::Ago(std::time::Duration::from_secs(3600));
+    assert_eq!(numbers(&ledger, &since(hour)).len(), 4);
+    let at = |text: &str| since(Since::At(text.to_owned()));
+    assert!(numbers(&ledger, &at("2999-01-01")).is_empty());
+    assert_eq!(numbers(&ledger, &at("2020-01-01T00:00:00+02:00")).len(), 4);
+    let limited = Query {
+        limit: Some(2),
+        ..Query::default()
+    };
+    assert_eq!(numbers(&ledger, &limited), [4, 3]);
+}
+
+#[test]
+fn a_file_has_one_current_signature_at_a_place() {
+    let world = World::new();
+    let ledger = world.open();
+    ledger
+        .append(&[
+            signing("a", "alice"),
+            signing("b", "alice"),
+            signing("a", "bob"),
+        ])
+        .unwrap();
+    assert_eq!(current(&ledger, None), [3, 2]);
+    let mut elsewhere = signing("a", "alice");
+    elsewhere.signatures[0].location = "/stage/a.0a1b2c3d.sigstore.json".to_owned();
+    ledger.append(&[elsewhere]).unwrap();
+    assert_eq!(current(&ledger, Some("a")), [4, 3]);
+    let mut verifying = signing("a", "alice");
+    verifying.action = Action::Verify;
+    ledger.append(&[verifying]).unwrap();
+    assert_eq!(current(&ledger, Some("a")), [4, 3]);
+    let verified = ledger.last_verified(&chain::hash("a").to_string()).unwrap();
+    assert_eq!(verified.unwrap().number, 5);
+}
+
+#[test]
+fn an_image_has_one_current_signature_of_each_signer_in_each_repository() {
+    let world = World::new();
+    let ledger = world.open();
+    let (dev, prod) = ("ghcr.io/acme/dev", "ghcr.io/acme/prod");
+    for (event, expected) in [
+        (of_image(dev, "alice", false), vec![1]),
+        (of_image(dev, "bob", false), vec![2, 1]),
+        (of_image(prod, "alice", false), vec![3, 2, 1]),
+        (of_image(dev, "alice", false), vec![4, 3, 2]),
+        (of_image(dev, "alice", true), vec![5, 4, 3, 2]),
+        (of_image(dev, "alice", false), vec![6, 3, 2]),
+    ] {
+        ledger.append(&[event]).unwrap();
+        assert_eq!(current(&ledger, None), expected);
+    }
+    assert!(ledger.prove(None).unwrap().findings.is_empty());
+}
+
+#[test]
+fn names_are_found_by_their_beginning() {
+    let world = World::with(12);
+    let ledger = world.open();
+    assert_eq!(ledger.names("a1", 10).unwrap(), ["a1", "a10", "a11", "a12"]);
+    assert_eq!(ledger.names("/stage/a9", 10).unwrap(), ["/stage/a9"]);
+    assert_eq!(ledger.names("", 3).unwrap().len(), 6);
+    assert!(ledger.names("zz", 10).unwrap().is_empty());
+}
+
+#[test]
+fn what_a_later_version_enters_is_read() {
+    let world = World::with(1);
+    let entry = world.open().head().unwrap();
+    let body = format!(
+        r#"{{"number":2,"previous":"{}","time":"2030-01-01T00:00:00.000Z","action":"rotate","result":"splendid","artifact":{{"reference":"x"}},"execution":{{}},"tool":"sigtool 9","new":1}}"#,
+        entry.hash
+    );
+    let hash = chain::hash(&body);
+    world.tamper(&format!(
+        "INSERT INTO entry (number, body, hash) VALUES (2, '{body}', '{hash}')"
+    ));
+    assert!(world.findings().is_empty());
+    let mut seen = None;
+    let ledger = Ledger::open_to_read(&world.path()).unwrap().unwrap();
+    ledger
+        .entries(&Query::default(), |recorded| {
+            seen = Some(recorded);
+            ControlFlow::Break(())
+        })
+        .unwrap();
+    let seen = seen.unwrap();
+    assert_eq!((seen.entry.event.action, seen.body), (Action::Other, body));
+}

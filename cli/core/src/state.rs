@@ -1,0 +1,263 @@
+//! What sigtool remembers between its runs: SQLite files, shared by all processes of a user.
+
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, TransactionBehavior};
+use sigtool_sdk::{Error, ErrorCode};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+/// How long a process waits for another one's turn. A turn takes a millisecond.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What a file is for, and what is in it.
+#[derive(Debug)]
+pub(crate) struct Layout {
+    /// What messages call it: `the local store`.
+    pub(crate) what: &'static str,
+    /// The version of the tables, in SQLite's `user_version`; from 1.
+    pub(crate) version: i64,
+    /// What makes the tables.
+    pub(crate) tables: &'static str,
+}
+
+/// A file of the state, opened.
+#[derive(Debug)]
+pub(crate) struct State {
+    path: PathBuf,
+    layout: &'static Layout,
+    connection: Mutex<Connection>,
+}
+
+/// Why what is remembered cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// Its folder cannot be made, or is not to be written in.
+    #[error("cannot make the folder `{path}`: {error}", path = path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// It cannot be told whether it is there, or a file beside it cannot be used.
+    #[error("`{path}` cannot be used: {error}", path = path.display())]
+    Unusable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// A later sigtool made it.
+    #[error(
+        "{what} `{path}` was made by a later version of sigtool (its version is {version}, this one knows {known})",
+        path = path.display()
+    )]
+    Newer {
+        /// What it is.
+        what: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        version: i64,
+        /// The version that is known here.
+        known: i64,
+    },
+    /// SQLite says so.
+    #[error("cannot use {what} `{path}`: {error}", path = path.display())]
+    Sqlite {
+        /// What it is.
+        what: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What it says.
+        error: rusqlite::Error,
+    },
+}
+
+impl From<StateError> for Error {
+    fn from(error: StateError) -> Self {
+        let code = match &error {
+            StateError::Folder { error, .. } | StateError::Unusable { error, .. }
+                if error.kind() == ErrorKind::PermissionDenied =>
+            {
+                ErrorCode::AccessDenied
+            }
+            _ => ErrorCode::Unavailable,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl State {
+    /// Opens the file, and makes it if it is not there.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be read and written.
+    pub(crate) fn open(path: &Path, layout: &'static Layout) -> Result<Self, StateError> {
+        if let Some(folder) = path.parent() {
+            make_private(folder).map_err(|error| StateError::Folder {
+                path: folder.to_owned(),
+                error,
+            })?;
+        }
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
+        let state = Self::connect(path, flags, path, layout)?;
+        state.prepare()?;
+        Ok(state)
+    }
+
+    /// Opens the file to read it; none if it is not there.
+    ///
+    /// # Errors
+    ///
+    /// It is there and cannot be read.
+    pub(crate) fn open_to_read(
+        path: &Path,
+        layout: &'static Layout,
+    ) -> Result<Option<Self>, StateError> {
+        match path.symlink_metadata() {
+            Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+                return Ok(None);
+            }
+            // Whoever must not look does not know that there is none.
+            Err(error) => {
+                return Err(StateError::Unusable {
+                    path: path.to_owned(),
+                    error,
+                });
+            }
+            Ok(_) => {}
+        }
+        let state = match Self::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE, path, layout) {
+            Ok(state) if state.version().is_ok() => state,
+            // Where nothing can be written, SQLite has no place for what its readers share. Nobody else writes there either, unless
+            // something is still in the log of a writer.
+            failed if has_log(path) => failed?,
+            _ => {
+                let uri = immutable(path);
+                let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+                Self::connect(&uri, flags, path, layout)?
+            }
+        };
+        match state.version()? {
+            0 => Ok(None),
+            version if version == layout.version => Ok(Some(state)),
+            version => Err(state.newer(version)),
+        }
+    }
+
+    /// Works with the file; one thread at a time.
+    pub(crate) fn with<T>(
+        &self,
+        work: impl FnOnce(&mut Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, StateError> {
+        let mut connection = self
+            .connection
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        work(&mut connection).map_err(|error| StateError::Sqlite {
+            what: self.layout.what,
+            path: self.path.clone(),
+            error,
+        })
+    }
+
+    fn connect(
+        file: &Path,
+        flags: OpenFlags,
+        path: &Path,
+        layout: &'static Layout,
+    ) -> Result<Self, StateError> {
+        let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let failed = |error| StateError::Sqlite {
+            what: layout.what,
+            path: path.to_owned(),
+            error,
+        };
+        let connection = Connection::open_with_flags(file, flags).map_err(failed)?;
+        connection.busy_timeout(PATIENCE).map_err(failed)?;
+        Ok(Self {
+            path: path.to_owned(),
+            layout,
+            connection: Mutex::new(connection),
+        })
+    }
+
+    /// Makes the tables if they are not there. Write-ahead: readers do not wait for writers, and a killed process loses nothing; a
+    /// power cut may lose the last entries.
+    fn prepare(&self) -> Result<(), StateError> {
+        let Layout {
+            version: known,
+            tables,
+            ..
+        } = *self.layout;
+        let version = self.version()?;
+        if version > known {
+            return Err(self.newer(version));
+        }
+        self.with(|connection| {
+            if version == known {
+                return connection.execute_batch("PRAGMA synchronous = NORMAL;");
+            }
+            connection.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;")?;
+            let turn = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            // Another process may have been first.
+            let made: Option<i64> = turn
+                .query_row("SELECT 1 FROM sqlite_schema LIMIT 1", [], |row| row.get(0))
+                .optional()?;
+            if made.is_none() {
+                turn.execute_batch(tables)?;
+                turn.pragma_update(None, "user_version", known)?;
+            }
+            turn.commit()
+        })
+    }
+
+    fn version(&self) -> Result<i64, StateError> {
+        self.with(|connection| {
+            connection.pragma_query_value(None, "user_version", |row| row.get(0))
+        })
+    }
+
+    fn newer(&self, version: i64) -> StateError {
+        StateError::Newer {
+            what: self.layout.what,
+            path: self.path.clone(),
+            version,
+            known: self.layout.version,
+        }
+    }
+}
+
+/// A folder for this user alone: what somebody signs is nobody else's business.
+fn make_private(folder: &Path) -> std::io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
+}
+
+/// Whether a writer's log holds what is not in the file yet.
+fn has_log(path: &Path) -> bool {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    Path::new(&log).metadata().is_ok_and(|log| log.len() > 0)
+}
+
+/// The address of a file that nobody writes.
+fn immutable(path: &Path) -> PathBuf {
+    let escaped: String = path
+        .to_string_lossy()
+        .chars()
+        .map(|c| match c {
+            '%' => "%25".to_owned(),
+            '?' => "%3f".to_owned(),
+            '#' => "%23".to_owned(),
+            c => c.to_string(),
+        })
+        .collect();
+    PathBuf::from(format!("file:{escaped}?immutable=1"))
+}
