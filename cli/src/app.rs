@@ -63,6 +63,11 @@ impl UserFolders {
         self.state.as_ref().map(|state| state.join("signatures.db"))
     }
 
+    /// The ledger.
+    pub(crate) fn ledger(&self) -> Option<PathBuf> {
+        self.state.as_ref().map(|state| state.join("ledger.db"))
+    }
+
     /// Where `init` puts keys.
     pub(crate) fn keys(&self) -> Option<PathBuf> {
         self.data.as_ref().map(|data| data.join("keys"))
@@ -82,6 +87,8 @@ pub(crate) struct App {
 /// A signer, opened.
 pub(crate) struct SignerInUse {
     pub(crate) backend: String,
+    /// How the user names the key, where there is a name for it.
+    pub(crate) key: Option<String>,
     pub(crate) signer: OpenSigner,
 }
 
@@ -333,8 +340,12 @@ impl App {
                 CommandError::could_not_tell(message).because(other)
             }
         })?;
-        let backend = opening.backend;
-        Ok(SignerInUse { backend, signer })
+        let key = opening.configuration.pointer("/key/name");
+        Ok(SignerInUse {
+            key: key.and_then(Value::as_str).map(str::to_owned),
+            backend: opening.backend,
+            signer,
+        })
     }
 
     /// A path as the user would write it: below the working directory, or below `~`.

@@ -3,6 +3,7 @@
 use crate::host::Isolation;
 use crate::output::{Color, Format};
 use clap::{Args, Parser, Subcommand, ValueHint};
+use sigtool_core::ledger::{Head, ParseHeadError, Since};
 use sigtool_sdk::types::KeyAlgorithm;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -91,6 +92,11 @@ pub(crate) enum Command {
     Verify(Verify),
     /// Say what a bundle, signature, key, certificate or image contains, without judging it
     Inspect(Inspect),
+    /// Show which artifacts were signed here, by whom, and where their signatures are
+    Overview(Overview),
+    /// Show what was signed, attached and verified here, when, by whom and where; the chain of custody
+    #[command(visible_alias = "custody")]
+    History(History),
     /// Make and manage keys
     #[command(subcommand)]
     Key(Key),
@@ -117,6 +123,8 @@ impl Command {
             Self::Sign(_) => "sign",
             Self::Verify(_) => "verify",
             Self::Inspect(_) => "inspect",
+            Self::Overview(_) => "overview",
+            Self::History(_) => "history",
             Self::Key(_) => "key",
             Self::Init => "init",
             Self::Profile(_) => "profile",
@@ -132,6 +140,8 @@ impl Command {
             self,
             Self::Sign(_)
                 | Self::Verify(_)
+                | Self::Overview(_)
+                | Self::History(History { verify: false, .. })
                 | Self::Key(Key::List)
                 | Self::Profile(Profile::List | Profile::Show { .. })
                 | Self::Config(Config::Explain { .. } | Config::Check | Config::Path)
@@ -212,6 +222,10 @@ pub(crate) struct Sign {
     #[arg(long)]
     pub(crate) append: bool,
 
+    /// Make no entry in the ledger
+    #[arg(long)]
+    pub(crate) no_history: bool,
+
     /// The artifact's name, in place of the detected one
     #[arg(long, value_name = "NAME")]
     pub(crate) name: Option<String>,
@@ -264,6 +278,57 @@ pub(crate) struct Verify {
     /// The detached signature to check, in place of those beside the artifact; with several artifacts a folder ending in `/`
     #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath)]
     pub(crate) signature: Option<PathBuf>,
+
+    /// Make no entry in the ledger
+    #[arg(long)]
+    pub(crate) no_history: bool,
+}
+
+/// The arguments of `overview`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sigtool overview                             every artifact that was signed here
+  sigtool overview shop-1.10.0.tgz             what this machine knows of a file, and what lies beside it
+  sigtool overview ghcr.io/acme/app:1.2        and of an image; foreign signatures are listed, not judged")]
+pub(crate) struct Overview {
+    /// A file or an image, or what the ledger knows it by: a name, `NAME:VERSION`, a digest
+    #[arg(value_name = "ARTIFACT", value_hint = ValueHint::FilePath)]
+    pub(crate) artifact: Option<String>,
+}
+
+/// The arguments of `history`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sigtool history shop-1.10.0.tgz              everything that was done with this file
+  sigtool history --since 7d --signer k3xsX9   what a key has signed lately
+  sigtool history --verify                     is the chain of entries whole?
+  sigtool history --verify --head 12:sha256:…  and is it still the one of which this was the head?")]
+pub(crate) struct History {
+    /// A file or an image, or what the ledger knows it by: a name, `NAME:VERSION`, a digest
+    #[arg(value_name = "ARTIFACT", value_hint = ValueHint::FilePath)]
+    pub(crate) artifact: Option<String>,
+
+    /// Only what happened since: 90m, 24h, 7d, a day such as 2026-11-25, or a time such as 2026-11-25T10:00:00Z
+    #[arg(long, value_name = "WHEN", value_parser = since)]
+    pub(crate) since: Option<Since>,
+
+    /// Only of this signer: how a key is called, or how its hint begins
+    #[arg(long, value_name = "SIGNER")]
+    pub(crate) signer: Option<String>,
+
+    /// At most so many entries
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<u64>,
+
+    /// Prove that no entry was removed, changed, moved or cut off
+    #[arg(long, conflicts_with_all = ["artifact", "since", "signer", "limit"])]
+    pub(crate) verify: bool,
+
+    /// Prove it against a head that was kept elsewhere
+    #[arg(long, value_name = "HEAD", requires = "verify", value_parser = head)]
+    pub(crate) head: Option<Head>,
 }
 
 /// The arguments of `inspect`.
@@ -418,11 +483,38 @@ fn annotation(text: &str) -> Result<(String, String), String> {
     }
 }
 
+fn head(text: &str) -> Result<Head, String> {
+    text.parse().map_err(|e: ParseHeadError| e.to_string())
+}
+
+/// How long ago, or a day, or a time.
+fn since(text: &str) -> Result<Since, String> {
+    let wrong =
+        || format!("`{text}` is no time: write 24h, 7d, 2026-11-25 or 2026-11-25T10:00:00Z");
+    if let Some(days) = text.strip_suffix('d') {
+        let days: u32 = days.parse().map_err(|_| wrong())?;
+        return Ok(Since::Ago(Duration::from_secs(86_400) * days));
+    }
+    if let Ok(ago) = length(text) {
+        return Ok(Since::Ago(ago));
+    }
+    Since::at(text).ok_or_else(wrong)
+}
+
 /// A day, as in the configuration.
 const MAX_TIMEOUT_MS: u64 = 86_400_000;
 
-/// `90s`, `5m`, `1h`, `250ms`, or seconds.
+/// A length of time of at most a day.
 fn duration(text: &str) -> Result<Duration, String> {
+    let found = length(text)?;
+    if found > Duration::from_millis(MAX_TIMEOUT_MS) {
+        return Err(format!("`{text}` is longer than a day"));
+    }
+    Ok(found)
+}
+
+/// `90s`, `5m`, `1h`, `250ms`, or seconds.
+fn length(text: &str) -> Result<Duration, String> {
     let wrong = || format!("`{text}` is no duration: write 90s, 5m or 1h");
     let digits = text
         .find(|c: char| !c.is_ascii_digit())
@@ -437,7 +529,6 @@ fn duration(text: &str) -> Result<Duration, String> {
     };
     match milliseconds {
         Some(0) | None => Err(wrong()),
-        Some(ms) if ms > MAX_TIMEOUT_MS => Err(format!("`{text}` is longer than a day")),
         Some(ms) => Ok(Duration::from_millis(ms)),
     }
 }

@@ -138,9 +138,9 @@ pub(crate) fn shadowed(name: &str, alias: &Located<Vec<String>>) -> String {
 /// Whether sigtool itself has a command of this name.
 pub(crate) fn is_built_in(name: &str) -> bool {
     name == "help"
-        || Cli::command()
-            .get_subcommands()
-            .any(|command| command.get_name() == name)
+        || Cli::command().get_subcommands().any(|command| {
+            command.get_name() == name || command.get_all_aliases().any(|alias| alias == name)
+        })
 }
 
 /// The flags before the alias stay, and what it stands for takes its place.

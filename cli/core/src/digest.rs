@@ -1,6 +1,11 @@
 //! SHA-256 (FIPS 180-4) of bytes that come in pieces.
 
 use aws_lc_rs::digest::{Context, SHA256};
+use sigtool_sdk::types::Digest;
+use std::io::{self, Read};
+
+/// How much is read at once.
+const PIECE: usize = 1 << 16;
 
 /// A digest in the making.
 #[derive(Clone)]
@@ -19,6 +24,25 @@ impl std::fmt::Debug for Sha256 {
 }
 
 impl Sha256 {
+    /// The digest of all that can be read.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be read.
+    pub fn of(reader: &mut impl Read) -> io::Result<Digest> {
+        let mut context = Context::new(&SHA256);
+        let mut piece = vec![0; PIECE];
+        loop {
+            match reader.read(&mut piece)? {
+                0 => break,
+                length => context.update(&piece[..length]),
+            }
+        }
+        let mut bytes = [0; 32];
+        bytes.copy_from_slice(context.finish().as_ref());
+        Ok(Digest::sha256(bytes))
+    }
+
     /// Takes the next bytes.
     pub fn update(&mut self, bytes: &[u8]) {
         self.0.update(bytes);

@@ -1,5 +1,6 @@
-//! Which signatures an image has, without judging them: beside it and in the local store.
+//! Which signatures an artifact has, without judging them: beside it and in the local store.
 
+use crate::signature::SignatureFile;
 use crate::store::Store;
 use crate::verification::Reason;
 use crate::verify::check::repository;
@@ -7,12 +8,12 @@ use crate::verify::gather::{Pages, list_in_store};
 use crate::verify::resolve;
 use sigtool_sdk::Result;
 use sigtool_sdk::connection::Handle;
-use sigtool_sdk::types::{Artifact, DigestAlgorithm, StoredSignature};
+use sigtool_sdk::types::{Artifact, Bytes, DigestAlgorithm, StoredSignature};
 
 /// What was found.
 #[derive(Clone, Debug)]
 pub struct Found {
-    /// The image.
+    /// The artifact.
     pub artifact: Artifact,
     /// Its signatures, each once, those beside it first.
     pub signatures: Vec<FoundSignature>,
@@ -22,7 +23,7 @@ pub struct Found {
     pub notes: Vec<String>,
 }
 
-/// A signature of the image.
+/// A signature of the artifact.
 #[derive(Clone, Debug)]
 pub struct FoundSignature {
     /// The signature, and where it lies.
@@ -31,11 +32,27 @@ pub struct FoundSignature {
     pub own: bool,
 }
 
-/// Finds the signatures of an image.
+impl FoundSignature {
+    /// The raw signature, if it can be read, and the hint of the key that it names, which nobody has checked.
+    #[must_use]
+    pub fn unverified(&self) -> (Option<Bytes>, Option<String>) {
+        match SignatureFile::decode(&self.stored.content) {
+            Ok(SignatureFile::Bundle(bundle)) => {
+                let hint = bundle.unverified_hint().map(str::to_owned);
+                (Some(bundle.content.signature().into()), hint)
+            }
+            Ok(SignatureFile::Detached(raw)) => (Some(raw.into()), None),
+            Ok(SignatureFile::SignedPayload(signed)) => (Some(signed.base64_signature), None),
+            Err(_) => (None, None),
+        }
+    }
+}
+
+/// Finds the signatures of an artifact.
 ///
 /// # Errors
 ///
-/// The image itself cannot be had.
+/// The artifact itself cannot be had.
 pub fn find_signatures(
     source: &Handle,
     store: &Result<Option<&Store>>,

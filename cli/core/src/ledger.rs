@@ -13,7 +13,7 @@ pub use entry::{
     Action, Attempt, Entry, Event, EventArtifact, EventSignature, EventSigner, Execution,
 };
 pub use head::{Head, ParseHeadError};
-pub use query::{Current, Query, Recorded, Since};
+pub use query::{Current, Named, Query, Recorded, Since};
 
 use crate::state::{Layout, State, StateError};
 use head::HeadFile;
@@ -64,6 +64,12 @@ pub enum LedgerError {
     /// Its file, or that of the head, cannot be read or written.
     #[error(transparent)]
     State(#[from] StateError),
+    /// An entry cannot be read: it is not what was entered.
+    #[error("entry {number} of the ledger is no entry")]
+    Entry {
+        /// Its number.
+        number: u64,
+    },
     /// The file of the head does not say what a head is.
     #[error("`{path}` is no head of a ledger: {error}", path = path.display())]
     Head {
@@ -72,6 +78,9 @@ pub enum LedgerError {
         /// What is wrong.
         error: ParseHeadError,
     },
+    /// There is a head and no ledger.
+    #[error("the ledger is gone: its head says {}", .0.count)]
+    Gone(Head),
     /// The chain has no longer what its head says it had. Nothing is entered, or the evidence would be gone.
     #[error("the ledger is broken: {0}")]
     Broken(Finding),
@@ -114,10 +123,7 @@ impl Ledger {
                 head: Mutex::new(head?),
             })),
             None => match head?.read()? {
-                Some(head) if head.count > 0 => Err(LedgerError::Broken(Finding::CutOff {
-                    found: 0,
-                    expected: head,
-                })),
+                Some(head) if head.count > 0 => Err(LedgerError::Gone(head)),
                 _ => Ok(None),
             },
         }

@@ -138,6 +138,8 @@ pub enum SignError {
     /// Something failed after a part had been written.
     #[error("{error}")]
     Partly {
+        /// The artifact.
+        artifact: Box<Artifact>,
         /// What was written before.
         stored: Vec<Stored>,
         /// What failed then.

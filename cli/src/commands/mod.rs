@@ -3,10 +3,12 @@
 mod backend;
 mod backend_check;
 mod config;
+mod history;
 mod init;
 mod inspect;
 mod inspect_image;
 mod key;
+mod overview;
 mod profile;
 mod sign;
 mod verify;
@@ -47,6 +49,8 @@ fn dispatch(app: &App, command: &Command) -> Outcome {
         Command::Config(command) => config::run(app, command),
         Command::Init => init::run(app),
         Command::Inspect(args) => inspect::run(app, args),
+        Command::History(args) => history::run(app, args),
+        Command::Overview(args) => overview::run(app, args),
         Command::Key(command) => key::run(app, command),
         Command::Profile(command) => profile::run(app, command),
         Command::Sign(args) => sign::run(app, args),

@@ -5,6 +5,7 @@ use crate::app::{App, SignerInUse};
 use crate::args::{Sign, SignatureFormat};
 use crate::batch::{self, Expanded, Item, Places, STDIN, Tally};
 use crate::config::Profile;
+use crate::custody::{Custody, location};
 use crate::error::{CommandError, Failure, why};
 use crate::expand::expand;
 use crate::host;
@@ -12,11 +13,12 @@ use crate::output::{Ticker, clean};
 use crate::sources::{SourceInUse, SourceOf, Sources};
 use serde::Serialize;
 use sigtool_core::key::key_hint;
+use sigtool_core::ledger::Head;
 use sigtool_core::sign::{Destination, Place, SignError, SignedArtifact, SigningRequest, Stored};
 use sigtool_core::{Store, sign_artifact};
 use sigtool_sdk::ErrorCode;
 use sigtool_sdk::types::{
-    Artifact, ArtifactKind, DigestAlgorithm, KeyAlgorithm, SignatureFormat as Format,
+    Artifact, ArtifactKind, Bytes, DigestAlgorithm, KeyAlgorithm, SignatureFormat as Format,
 };
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -41,6 +43,7 @@ pub(super) fn run(app: &App, args: &Sign) -> Outcome {
         app.ui.note(&clean(&app.relative(note)));
     }
     let opening = app.opening(args.key.as_deref(), &profile)?;
+    let custody = Custody::required(app, &profile, !args.no_history)?;
     let images = expanded.has(SourceOf::Images);
     let store = if images { store(app, &wanted)? } else { None };
     // If there is nothing to sign, nobody is asked for a password.
@@ -52,6 +55,7 @@ pub(super) fn run(app: &App, args: &Sign) -> Outcome {
         wanted: &wanted,
         sources: &sources,
         store: store.as_ref(),
+        custody: &custody,
     };
     if images {
         warn_of_project(app, &wanted, &profile);
@@ -63,17 +67,17 @@ pub(super) fn run(app: &App, args: &Sign) -> Outcome {
         app.jobs(images),
         args.artifacts.fail_fast,
         |item| match &signer {
-            Some(signer) => work.sign(signer, item).map(|s| (signer, s)),
+            Some(signer) => work.sign(signer, item),
             None => Err(CommandError::bug("an artifact was not expected")),
         },
         |_| false,
         |shown, result| {
             ticker.done();
-            if let Ok((_, signed)) = &result {
+            if let Ok(done) = &result {
                 let in_store = |stored: &Stored| stored.place == Place::Store;
-                kept_here += usize::from(signed.stored.iter().all(in_store));
+                kept_here += usize::from(done.signed.stored.iter().all(in_store));
             }
-            report(app, shown, result)
+            report(app, shown, signer.as_ref(), result)
         },
     );
     drop(ticker);
@@ -251,10 +255,34 @@ struct Work<'a> {
     wanted: &'a Wanted<'a>,
     sources: &'a Sources<'a>,
     store: Option<&'a Store>,
+    custody: &'a Custody,
+}
+
+/// A signed artifact, and the head of the ledger once it was entered.
+struct Done {
+    signed: SignedArtifact,
+    head: Option<Head>,
 }
 
 impl Work<'_> {
-    fn sign(&self, signer: &SignerInUse, item: &Item) -> Result<SignedArtifact, CommandError> {
+    /// Signs, and enters what became of it. What cannot be entered is a failure, though the signature is there.
+    fn sign(&self, signer: &SignerInUse, item: &Item) -> Result<Done, CommandError> {
+        let append = self.wanted.args.append;
+        let mut signed = self.attempt(signer, item)?;
+        item.name_in(&mut signed.artifact);
+        match self.custody.signed(signer, &signed, append) {
+            Ok(head) => Ok(Done { signed, head }),
+            Err(error) => Err(CommandError::could_not_tell(format!(
+                "signed `{}`, but it is not in the history",
+                clean(&item.shown)
+            ))
+            .because(error)
+            .because(already_written(&signed.stored))
+            .hint("sign it again once the ledger can be written, or with `--no-history`")),
+        }
+    }
+
+    fn attempt(&self, signer: &SignerInUse, item: &Item) -> Result<SignedArtifact, CommandError> {
         let args = self.wanted.args;
         let source = self.sources.get(item.source)?;
         let at = |path: &Option<PathBuf>, suffix: &str| {
@@ -277,10 +305,20 @@ impl Work<'_> {
             annotations: self.wanted.annotations.clone(),
             append: args.append,
         };
-        let mut signed = sign_artifact(&source.handle, &signer.signer, self.store, request)
-            .map_err(|error| failed(source, signer, item, error))?;
-        item.name_in(&mut signed.artifact);
-        Ok(signed)
+        sign_artifact(&source.handle, &signer.signer, self.store, request).map_err(|error| {
+            let written = match &error {
+                SignError::Partly {
+                    artifact, stored, ..
+                } => Some((artifact.clone(), stored.clone())),
+                _ => None,
+            };
+            let written = written.as_ref().map(|(a, stored)| (&**a, &stored[..]));
+            let error = failed(source, signer, item, error);
+            match self.custody.not_signed(signer, item, written, &error) {
+                Ok(_) => error,
+                Err(unentered) => error.because(format!("nor is it in the history: {unentered}")),
+            }
+        })
     }
 
     fn check_stdin(&self, item: &Item, to: &Destination) -> Result<(), CommandError> {
@@ -332,10 +370,8 @@ fn failed(
         error @ (SignError::Destination(_) | SignError::NoBytes(_)) => {
             CommandError::input(message).because(error)
         }
-        SignError::Partly { stored, error } => {
-            let written: Vec<String> = stored.iter().map(|s| clean(&s.location)).collect();
-            failed(source, signer, item, *error)
-                .because(format!("already written: {}", written.join(", ")))
+        SignError::Partly { stored, error, .. } => {
+            failed(source, signer, item, *error).because(already_written(&stored))
         }
         SignError::Store(error) => CommandError::could_not_tell(message).because(error),
         SignError::Write { path, error } => CommandError::could_not_tell(message).because(format!(
@@ -344,6 +380,11 @@ fn failed(
             why(&error)
         )),
     }
+}
+
+fn already_written(stored: &[Stored]) -> String {
+    let written: Vec<String> = stored.iter().map(|s| clean(&s.location)).collect();
+    format!("already written: {}", written.join(", "))
 }
 
 fn by_backend(
@@ -369,7 +410,10 @@ struct Row<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     signer: Option<Signer<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    signatures: Vec<Signature>,
+    signatures: Vec<Signature<'a>>,
+    /// The ledger's head with this signing in it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    head: Option<&'a Head>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     notes: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -388,20 +432,23 @@ struct Signer<'a> {
 }
 
 #[derive(Serialize)]
-struct Signature {
+struct Signature<'a> {
     format: &'static str,
     place: Place,
     /// Absolute if it is a path.
     location: PathBuf,
     replaced: bool,
+    /// The signature itself, in Base64.
+    signature: &'a Bytes,
 }
 
 fn report(
     app: &App,
     shown: &str,
-    result: Result<(&SignerInUse, SignedArtifact), CommandError>,
+    signer: Option<&SignerInUse>,
+    result: Result<Done, CommandError>,
 ) -> Option<Failure> {
-    let (signer, signed) = match result {
+    let Done { signed, head } = match result {
         Ok(done) => done,
         Err(error) => {
             let error = app.relative_error(error);
@@ -413,6 +460,7 @@ fn report(
                     resolved: None,
                     signer: None,
                     signatures: Vec::new(),
+                    head: None,
                     notes: &[],
                     error: Some(super::ErrorRow::of(&error)),
                 };
@@ -429,7 +477,7 @@ fn report(
         artifact: shown,
         status: "signed",
         resolved: Some(&signed.artifact),
-        signer: Some(Signer {
+        signer: signer.map(|signer| Signer {
             backend: &signer.backend,
             algorithm: signed.public_key.algorithm,
             key_hint: key_hint(&signed.public_key),
@@ -444,8 +492,10 @@ fn report(
                 place: stored.place,
                 location: location(&signed.artifact, stored),
                 replaced: stored.replaced,
+                signature: &stored.signature,
             })
             .collect(),
+        head: head.as_ref(),
         notes: &signed.notes,
         error: None,
     };
@@ -464,19 +514,6 @@ fn report(
         &row,
     );
     None
-}
-
-/// For a program in another folder; what is no path stays.
-fn location(artifact: &Artifact, stored: &Stored) -> PathBuf {
-    let is_path = match stored.place {
-        Place::Beside => artifact.kind != ArtifactKind::ContainerImage,
-        Place::File => true,
-        Place::Store => false,
-    };
-    if is_path {
-        return std::path::absolute(&stored.location).unwrap_or_else(|_| (&stored.location).into());
-    }
-    (&stored.location).into()
 }
 
 /// Where the signatures went, as people are told. Of the local store only where it is the one place.

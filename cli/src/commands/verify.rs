@@ -7,12 +7,14 @@ use crate::batch::{self, Item, Places, STDIN};
 use crate::config::profile::VerifySettings;
 use crate::config::settings::Require as Wanted;
 use crate::config::{KeyText, Profile};
+use crate::custody::Custody;
 use crate::error::{CommandError, Failure, why};
 use crate::expand::expand;
 use crate::output::{Ticker, clean, plural};
 use crate::sources::{SourceOf, Sources};
 use serde::Serialize;
 use sigtool_core::key::parse_public_key;
+use sigtool_core::ledger::Head;
 use sigtool_core::policy::{Require, TrustedKey};
 use sigtool_core::verify::CheckedSignature;
 use sigtool_core::{
@@ -57,13 +59,14 @@ pub(super) fn run(app: &App, args: &Verify) -> Outcome {
         demands: &policies,
         sources: &sources,
         store: if images { store(app) } else { Ok(None) },
+        custody: Custody::as_it_can(app, &profile, !args.no_history),
     };
     let ticker = Ticker::new(&app.ui, "verifying", expanded.items.len());
     let tally = batch::run(
         &expanded.items,
         app.jobs(images),
         args.artifacts.fail_fast,
-        |item| work.verify(item),
+        |item| work.verify_and_enter(item),
         |judged| !judged.is_valid(),
         |shown, result| {
             ticker.done();
@@ -113,6 +116,8 @@ struct Demand {
 struct Judged {
     verified: Verified,
     of_machine: Option<String>,
+    /// The head of the ledger once it was entered.
+    head: Option<Head>,
 }
 
 impl Judged {
@@ -264,9 +269,28 @@ struct Work<'a> {
     demands: &'a [Demand],
     sources: &'a Sources<'a>,
     store: Result<Option<Store>, sigtool_sdk::Error>,
+    custody: Custody,
 }
 
 impl Work<'_> {
+    /// Verifies, and enters what was found. A ledger that cannot be written changes no verdict.
+    fn verify_and_enter(&self, item: &Item) -> Result<Judged, CommandError> {
+        let judged = self.verify(item);
+        let entered = match &judged {
+            Ok(judged) => self.custody.verified(&judged.verified),
+            Err(error) => self.custody.not_verified(item, error),
+        };
+        let mut judged = judged?;
+        match entered {
+            Ok(head) => judged.head = head,
+            Err(error) => {
+                let note = format!("not entered in the history: {error}");
+                judged.verified.notes.push(note);
+            }
+        }
+        Ok(judged)
+    }
+
     fn verify(&self, item: &Item) -> Result<Judged, CommandError> {
         let given = given(self.places, item)?;
         let cannot = || format!("cannot verify `{}`", clean(&item.shown));
@@ -333,6 +357,7 @@ impl Work<'_> {
         Ok(Judged {
             verified,
             of_machine: demand.of_machine.clone(),
+            head: None,
         })
     }
 }
@@ -372,6 +397,9 @@ struct Row<'a> {
     demanded_by: Option<&'a str>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     checked: &'a [CheckedSignature],
+    /// The ledger's head with this verification in it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    head: Option<&'a Head>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     notes: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -457,6 +485,7 @@ fn report(app: &App, shown: &str, result: Result<Judged, CommandError>) -> Optio
                     verification: None,
                     demanded_by: None,
                     checked: &[],
+                    head: None,
                     notes: &[],
                     error: Some(super::ErrorRow::of(&error)),
                 };
@@ -481,6 +510,7 @@ fn report(app: &App, shown: &str, result: Result<Judged, CommandError>) -> Optio
         verification: Some(&verified.verification),
         demanded_by: judged.of_machine.as_deref(),
         checked: &verified.checked,
+        head: judged.head.as_ref(),
         notes: &verified.notes,
         error: None,
     };

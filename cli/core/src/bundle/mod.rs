@@ -91,6 +91,17 @@ pub enum Content {
     },
 }
 
+impl Content {
+    /// The raw signature.
+    #[must_use]
+    pub fn signature(&self) -> &[u8] {
+        match self {
+            Self::Envelope(envelope) => &envelope.signature,
+            Self::Message { signature, .. } => signature,
+        }
+    }
+}
+
 /// A [DSSE](https://github.com/secure-systems-lab/dsse/blob/master/envelope.md) envelope with its one signature.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Envelope {

@@ -19,6 +19,21 @@ pub struct Proof {
     pub findings: Vec<Finding>,
 }
 
+impl Proof {
+    /// Where there never was an entry. A head that was kept elsewhere contradicts that.
+    #[must_use]
+    pub fn of_nothing(anchor: Option<&Head>) -> Self {
+        let cut = anchor.filter(|head| head.count > 0).cloned();
+        Self {
+            head: Head::default(),
+            findings: cut
+                .map(|expected| Finding::CutOff { found: 0, expected })
+                .into_iter()
+                .collect(),
+        }
+    }
+}
+
 /// Something that is wrong with the chain.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "code", rename_all = "kebab-case")]
@@ -57,7 +72,7 @@ pub enum Finding {
         /// The head.
         expected: Head,
     },
-    /// The file of the head is missing.
+    /// The file of the head is missing, or says no head.
     NoHead,
     /// Entries are missing between two others.
     Removed {
@@ -98,7 +113,9 @@ impl fmt::Display for Finding {
                 "entry {} is not the one that it was: its hash was {}",
                 expected.count, expected.hash
             ),
-            Self::NoHead => f.write_str("the file of the head is missing beside the ledger"),
+            Self::NoHead => {
+                f.write_str("the file of the head beside the ledger is missing, or holds no head")
+            }
             Self::Removed { first, last } if first == last => {
                 write!(f, "entry {first} has been removed")
             }
@@ -129,7 +146,11 @@ impl Ledger {
             .head
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .read()?;
+            .read();
+        let written = match written {
+            Err(LedgerError::Head { .. }) => None,
+            written => written?,
+        };
         let mut walk = Walk::default();
         let beside = written.as_ref().filter(|head| head.count > 0);
         walk.anchors = beside.into_iter().chain(anchor).cloned().collect();

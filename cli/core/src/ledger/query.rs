@@ -1,17 +1,16 @@
 //! Looking things up: entries, the newest first; signatures that are still current; names.
 
 use super::{Action, Entry, EventSignature, Head, Ledger, LedgerError};
-use rusqlite::types::{Type, Value};
+use rusqlite::types::Value;
 use rusqlite::{Row, params, params_from_iter};
-use sigtool_sdk::types::ParseDigestError;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
 /// Which entries.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Query {
-    /// Of artifacts that one of these names: a digest, a name, or a reference. All artifacts if it is none.
-    pub artifacts: Option<Vec<String>>,
+    /// Of artifacts that one of these names. All artifacts if it is none.
+    pub artifacts: Option<Vec<Named>>,
     /// Not before this.
     pub since: Option<Since>,
     /// Of a signer whose key hint begins with this, or whose key is called so.
@@ -20,13 +19,59 @@ pub struct Query {
     pub limit: Option<u64>,
 }
 
+/// What an artifact may be called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// A digest, a name, or a reference.
+    pub text: String,
+    /// With a version: only a name, of this version.
+    pub version: Option<String>,
+}
+
+impl Named {
+    /// Without a version.
+    #[must_use]
+    pub fn any_version(text: impl Into<String>) -> Self {
+        Self {
+            text: text.into(),
+            version: None,
+        }
+    }
+}
+
 /// A moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Since {
     /// So long ago.
     Ago(Duration),
-    /// A day such as `2026-11-25`, which begins in UTC, or a time as RFC 3339 has it.
+    /// At this time, written as entries have it.
     At(String),
+}
+
+/// How entries have times, in SQLite's words.
+const FORM: &str = "%Y-%m-%dT%H:%M:%fZ";
+
+impl Since {
+    /// A day such as `2026-11-25`, which begins in UTC, or a time as RFC 3339 has it; nothing if it is neither.
+    #[must_use]
+    pub fn at(text: &str) -> Option<Self> {
+        // SQLite knows more spellings, some of which nobody means.
+        let is_date = text.len() >= 10
+            && text.bytes().take(10).enumerate().all(|(i, byte)| match i {
+                4 | 7 => byte == b'-',
+                _ => byte.is_ascii_digit(),
+            });
+        if !is_date {
+            return None;
+        }
+        let connection = rusqlite::Connection::open_in_memory().ok()?;
+        connection
+            .query_row("SELECT strftime(?1, ?2)", params![FORM, text], |row| {
+                row.get(0)
+            })
+            .ok()
+            .map(Self::At)
+    }
 }
 
 /// An entry, and the text that its hash is of.
@@ -82,18 +127,23 @@ impl Ledger {
         };
         let limit = query.limit.map_or(-1, |l| i64::try_from(l).unwrap_or(-1));
         values.push(limit.into());
-        let text =
-            format!("SELECT body, hash FROM entry {conditions} ORDER BY number DESC LIMIT ?");
-        Ok(self.state.with(|connection| {
+        let text = format!(
+            "SELECT number, body, hash FROM entry {conditions} ORDER BY number DESC LIMIT ?"
+        );
+        self.state.with(|connection| {
             let mut query = connection.prepare(&text)?;
             let mut rows = query.query(params_from_iter(values))?;
             while let Some(row) = rows.next()? {
-                if take(recorded(row)?).is_break() {
+                let recorded = match recorded(row)? {
+                    Ok(recorded) => recorded,
+                    Err(error) => return Ok(Err(error)),
+                };
+                if take(recorded).is_break() {
                     break;
                 }
             }
-            Ok(())
-        })?)
+            Ok(Ok(()))
+        })?
     }
 
     /// The signatures that are current, those of the newest entries first.
@@ -101,26 +151,29 @@ impl Ledger {
     /// # Errors
     ///
     /// They cannot be read.
-    pub fn current(&self, artifacts: Option<&[String]>) -> Result<Vec<Current>, LedgerError> {
+    pub fn current(&self, artifacts: Option<&[Named]>) -> Result<Vec<Current>, LedgerError> {
         let mut values = Vec::<Value>::new();
         let condition = match artifacts {
             Some(artifacts) => format!("WHERE {}", any_of(artifacts, &mut values)),
             None => String::new(),
         };
         let text = format!(
-            "SELECT body, hash, item FROM current JOIN entry USING (number) {condition} ORDER BY number DESC, item"
+            "SELECT number, body, hash, item FROM current JOIN entry USING (number) {condition} ORDER BY number DESC, item"
         );
-        Ok(self.state.with(|connection| {
+        self.state.with(|connection| {
             let mut query = connection.prepare(&text)?;
             let mut rows = query.query(params_from_iter(values))?;
             let mut current = Vec::new();
             while let Some(row) = rows.next()? {
-                let entry = recorded(row)?.entry;
-                let signature = entry.event.signatures.get(row.get::<_, usize>(2)?).cloned();
+                let entry = match recorded(row)? {
+                    Ok(recorded) => recorded.entry,
+                    Err(error) => return Ok(Err(error)),
+                };
+                let signature = entry.event.signatures.get(row.get::<_, usize>(3)?).cloned();
                 current.extend(signature.map(|signature| Current { entry, signature }));
             }
-            Ok(current)
-        })?)
+            Ok(Ok(current))
+        })?
     }
 
     /// The last time that an artifact was verified.
@@ -131,7 +184,7 @@ impl Ledger {
     pub fn last_verified(&self, digest: &str) -> Result<Option<Entry>, LedgerError> {
         let mut found = None;
         let query = Query {
-            artifacts: Some(vec![digest.to_owned()]),
+            artifacts: Some(vec![Named::any_version(digest)]),
             ..Query::default()
         };
         self.entries(&query, |recorded| {
@@ -177,30 +230,33 @@ impl Ledger {
 
     /// A moment as entries have it.
     fn moment(&self, since: &Since) -> Result<String, LedgerError> {
-        const FORM: &str = "%Y-%m-%dT%H:%M:%fZ";
-        Ok(self.state.with(|connection| match since {
-            Since::Ago(ago) => connection.query_row(
-                "SELECT strftime(?1, 'now', ?2)",
-                params![FORM, format!("-{:.3} seconds", ago.as_secs_f64())],
-                |row| row.get(0),
-            ),
-            Since::At(text) => {
-                connection.query_row("SELECT strftime(?1, ?2)", params![FORM, text], |row| {
-                    row.get(0)
-                })
+        match since {
+            Since::At(time) => Ok(time.clone()),
+            Since::Ago(ago) => {
+                let before = format!("-{:.3} seconds", ago.as_secs_f64());
+                let text = "SELECT strftime(?1, 'now', ?2)";
+                let query = params![FORM, before];
+                Ok(self
+                    .state
+                    .with(|c| c.query_row(text, query, |row| row.get(0)))?)
             }
-        })?)
+        }
     }
 }
 
 /// The condition that an entry is about one of these artifacts.
-fn any_of(artifacts: &[String], values: &mut Vec<Value>) -> String {
+fn any_of(artifacts: &[Named], values: &mut Vec<Value>) -> String {
     let mut conditions = Vec::new();
-    for artifact in artifacts {
-        for column in ["digest", "name", "reference"] {
-            conditions.push(format!("{column} = ?"));
-            values.push(artifact.clone().into());
-        }
+    for Named { text, version } in artifacts {
+        let Some(version) = version else {
+            for column in ["digest", "name", "reference"] {
+                conditions.push(format!("{column} = ?"));
+                values.push(text.clone().into());
+            }
+            continue;
+        };
+        conditions.push("(name = ? AND body ->> '$.artifact.version' = ?)".to_owned());
+        values.extend([text.clone().into(), version.clone().into()]);
     }
     match &conditions[..] {
         [] => "0".to_owned(),
@@ -208,19 +264,16 @@ fn any_of(artifacts: &[String], values: &mut Vec<Value>) -> String {
     }
 }
 
-fn recorded(row: &Row<'_>) -> rusqlite::Result<Recorded> {
-    let body: String = row.get(0)?;
-    let unreadable = |column: usize, error: Box<dyn std::error::Error + Send + Sync>| {
-        rusqlite::Error::FromSqlConversionFailure(column, Type::Text, error)
+/// Reads a row of `number, body, hash`. The inner error is the entry's own, which somebody has changed.
+fn recorded(row: &Row<'_>) -> rusqlite::Result<Result<Recorded, LedgerError>> {
+    let count: u64 = row.get(0)?;
+    let (body, hash): (String, String) = (row.get(1)?, row.get(2)?);
+    let (Ok(entry), Ok(hash)) = (serde_json::from_str(&body), hash.parse()) else {
+        return Ok(Err(LedgerError::Entry { number: count }));
     };
-    let entry: Entry = serde_json::from_str(&body).map_err(|error| unreadable(0, error.into()))?;
-    let hash: String = row.get(1)?;
-    let hash = hash
-        .parse()
-        .map_err(|error: ParseDigestError| unreadable(1, error.into()))?;
-    let head = Head {
-        count: entry.number,
-        hash,
-    };
-    Ok(Recorded { entry, body, head })
+    Ok(Ok(Recorded {
+        entry,
+        body,
+        head: Head { count, hash },
+    }))
 }

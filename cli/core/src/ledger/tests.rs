@@ -103,7 +103,7 @@ fn numbers(ledger: &Ledger, query: &Query) -> Vec<u64> {
 }
 
 fn current(ledger: &Ledger, artifact: Option<&str>) -> Vec<u64> {
-    let artifact = artifact.map(|a| vec![a.to_owned()]);
+    let artifact = artifact.map(|a| vec![Named::any_version(a)]);
     let current = ledger.current(artifact.as_deref()).unwrap();
     current.iter().map(|c| c.entry.number).collect()
 }
@@ -333,13 +333,13 @@ fn an_artifact_is_found_by_digest_name_and_reference() {
     let digest = chain::hash("a7").to_string();
     for word in ["a7", "/stage/a7", digest.as_str()] {
         let query = Query {
-            artifacts: Some(vec![word.to_owned()]),
+            artifacts: Some(vec![Named::any_version(word)]),
             ..Query::default()
         };
         assert_eq!(numbers(&ledger, &query), [31, 7], "{word}");
     }
     let none = Query {
-        artifacts: Some(vec!["a".to_owned()]),
+        artifacts: Some(vec![Named::any_version("a")]),
         ..Query::default()
     };
     assert!(numbers(&ledger, &none).is_empty());
@@ -364,7 +364,17 @@ fn entries_are_chosen_by_signer_time_and_number() {
     };
     let hour = Since::Ago(std::time::Duration::from_secs(3600));
     assert_eq!(numbers(&ledger, &since(hour)).len(), 4);
-    let at = |text: &str| since(Since::At(text.to_owned()));
+    let at = |text: &str| since(Since::at(text).unwrap());
+    for no_time in [
+        "now",
+        "12:00",
+        "2451545",
+        "2026-13-01",
+        "2026-11-25T99:00:00Z",
+        "2026",
+    ] {
+        assert_eq!(Since::at(no_time), None, "{no_time}");
+    }
     assert!(numbers(&ledger, &at("2999-01-01")).is_empty());
     assert_eq!(numbers(&ledger, &at("2020-01-01T00:00:00+02:00")).len(), 4);
     let limited = Query {

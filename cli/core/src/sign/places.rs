@@ -187,6 +187,7 @@ impl Places<'_> {
             Ok(()) => Ok(stored),
             Err(error) if stored.is_empty() => Err(error),
             Err(error) => Err(SignError::Partly {
+                artifact: self.artifact.clone().into(),
                 stored,
                 error: error.into(),
             }),

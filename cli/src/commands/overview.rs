@@ -1,0 +1,314 @@
+//! `sigtool overview`: artifacts and their current signatures, as the ledger has them; of one artifact also what lies beside it, which
+//! may be foreign, and is not verified here.
+
+use super::Outcome;
+use super::history::{artifact, moment, signer};
+use crate::app::App;
+use crate::args::Overview;
+use crate::custody::{names, open_to_read, unreadable};
+use crate::error::CommandError;
+use crate::output::clean;
+use crate::sources::{SourceOf, Sources};
+use crate::words::{self, Meant, Unclear};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::Serialize;
+use sigtool_core::find::{Found, find_signatures};
+use sigtool_core::ledger::{Attempt, Current, Entry, EventArtifact, EventSigner, Ledger, Named};
+use sigtool_core::sign::Place;
+use sigtool_sdk::types::{ArtifactKind, Bytes, DigestAlgorithm, SignatureFormat};
+use std::path::Path;
+
+pub(super) fn run(app: &App, args: &Overview) -> Outcome {
+    let ledger = open_to_read(app)?;
+    let Some(word) = &args.artifact else {
+        let current = match &ledger {
+            Some(ledger) => ledger.current(None).map_err(unreadable)?,
+            None => Vec::new(),
+        };
+        if current.is_empty() {
+            app.ui
+                .note("nothing has been signed here yet, or never with a history");
+        }
+        return report(app, ledger.as_ref(), grouped(current));
+    };
+    let mut names = names(word)?;
+    let found = look(app, word)?;
+    if let Some(found) = &found {
+        let digest = found.artifact.digest(DigestAlgorithm::Sha256);
+        names = digest
+            .map(|d| Named::any_version(d.to_string()))
+            .into_iter()
+            .collect();
+    }
+    let current = match &ledger {
+        Some(ledger) => ledger.current(Some(&names)).map_err(unreadable)?,
+        None => Vec::new(),
+    };
+    let mut groups = grouped(current);
+    if let Some(found) = &found {
+        compare(&mut groups, found);
+    }
+    if groups
+        .iter()
+        .all(|group| group.signatures.is_empty() && group.foreign.is_empty())
+    {
+        app.ui
+            .note(&format!("no signature of `{}` is known here", clean(word)));
+    }
+    report(app, ledger.as_ref(), groups)
+}
+
+/// What lies beside the artifact, if it can be looked at: a file that is there, or an image.
+fn look(app: &App, word: &str) -> Result<Option<Found>, CommandError> {
+    let profile = app.profile()?;
+    let sources = Sources::new(app, &profile);
+    let (which, reference) = match words::meaning(word) {
+        Ok(Meant::File(path)) => {
+            let path = std::path::absolute(path)
+                .map_err(|e| CommandError::input(format!("`{word}` is no path")).because(e))?;
+            (SourceOf::Files, path.display().to_string())
+        }
+        Ok(Meant::Image(_)) if is_digest(word) => return Ok(None),
+        Ok(Meant::Image(_)) if app.settings.offline => {
+            app.ui
+                .note("with `--offline` the registry is not asked: this is what the ledger knows");
+            return Ok(None);
+        }
+        Ok(Meant::Image(image)) => (SourceOf::Images, image.to_owned()),
+        Err(Unclear::Both(error)) => return Err(error),
+        Ok(Meant::Missing(_) | Meant::Pattern(_)) | Err(Unclear::Missing(..)) => return Ok(None),
+    };
+    let source = sources.get(which)?;
+    let store = match which {
+        SourceOf::Images => super::verify::store(app),
+        SourceOf::Files => Ok(None),
+    };
+    let store = store.as_ref().map(Option::as_ref).map_err(Clone::clone);
+    match find_signatures(&source.handle, &store, &reference) {
+        Ok(found) => {
+            for note in &found.notes {
+                app.ui.note(&clean(&app.relative(note)));
+            }
+            for failure in &found.failures {
+                app.ui.warn(&clean(&failure.to_string()));
+            }
+            Ok(Some(found))
+        }
+        Err(error) => Err(source.failed(format!("cannot look at `{}`", clean(word)), error)),
+    }
+}
+
+fn is_digest(word: &str) -> bool {
+    word.parse::<sigtool_sdk::types::Digest>().is_ok()
+}
+
+/// An artifact, and what is known of its signatures.
+#[derive(Serialize)]
+struct Group {
+    #[serde(flatten)]
+    artifact: EventArtifact,
+    signatures: Vec<Signature>,
+    /// Signatures beside it that the ledger does not know. Nobody has verified them here.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    foreign: Vec<Foreign>,
+    /// The last time that it was verified here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verified: Option<Verified>,
+}
+
+#[derive(Serialize)]
+struct Signature {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signer: Option<EventSigner>,
+    time: String,
+    entry: u64,
+    format: SignatureFormat,
+    place: Place,
+    location: String,
+    signature: Bytes,
+    /// Whether it still lies there; unknown where nobody looked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    present: Option<bool>,
+}
+
+#[derive(Serialize)]
+struct Foreign {
+    format: SignatureFormat,
+    location: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unverified_key_hint: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signature: Option<Bytes>,
+}
+
+#[derive(Serialize)]
+struct Verified {
+    result: Attempt,
+    time: String,
+    entry: u64,
+}
+
+/// One for each artifact, those signed last first: a file by its digest, an image by its digest in a repository.
+fn grouped(current: Vec<Current>) -> Vec<Group> {
+    let mut groups: Vec<Group> = Vec::new();
+    let mut places = std::collections::BTreeMap::new();
+    for Current { entry, signature } in current {
+        let Entry {
+            number,
+            time,
+            event,
+            ..
+        } = entry;
+        let place = *places.entry(key(&event.artifact)).or_insert_with(|| {
+            groups.push(Group::new(event.artifact.clone()));
+            groups.len() - 1
+        });
+        groups[place].signatures.push(Signature {
+            signer: event.signers.into_iter().next(),
+            time,
+            entry: number,
+            format: signature.format,
+            place: signature.place,
+            location: signature.location,
+            signature: signature.signature,
+            present: None,
+        });
+    }
+    groups
+}
+
+impl Group {
+    fn new(artifact: EventArtifact) -> Self {
+        Self {
+            artifact,
+            signatures: Vec::new(),
+            foreign: Vec::new(),
+            verified: None,
+        }
+    }
+}
+
+fn key(artifact: &EventArtifact) -> (String, String) {
+    let repository = match artifact.kind {
+        Some(ArtifactKind::ContainerImage) => artifact.repository(),
+        _ => "",
+    };
+    let digest = artifact.digest.as_ref().unwrap_or(&artifact.reference);
+    (repository.to_owned(), digest.clone())
+}
+
+/// Says of each known signature whether it still lies there, and adds those that are not known.
+fn compare(groups: &mut Vec<Group>, found: &Found) {
+    let here = EventArtifact::new(&found.artifact);
+    let place = groups
+        .iter()
+        .position(|group| key(&group.artifact) == key(&here));
+    let place = place.unwrap_or_else(|| {
+        groups.insert(0, Group::new(here));
+        0
+    });
+    let group = &mut groups[place];
+    let complete = found.failures.is_empty();
+    for signature in group
+        .signatures
+        .iter_mut()
+        .filter(|s| s.place != Place::File)
+    {
+        let lies = found
+            .signatures
+            .iter()
+            .any(|lying| lying.unverified().0.as_ref() == Some(&signature.signature));
+        signature.present = (lies || complete).then_some(lies);
+    }
+    for lying in &found.signatures {
+        let (signature, unverified_key_hint) = lying.unverified();
+        let known = |s: &Signature| Some(&s.signature) == signature.as_ref();
+        if !group.signatures.iter().any(known) {
+            group.foreign.push(Foreign {
+                format: lying.stored.format,
+                location: lying.stored.location.clone(),
+                unverified_key_hint,
+                signature,
+            });
+        }
+    }
+}
+
+fn report(app: &App, ledger: Option<&Ledger>, groups: Vec<Group>) -> Outcome {
+    for (i, mut group) in groups.into_iter().enumerate() {
+        if let (Some(ledger), Some(digest)) = (ledger, &group.artifact.digest) {
+            let last = ledger.last_verified(digest).map_err(unreadable)?;
+            group.verified = last.map(|entry| Verified {
+                result: entry.event.result,
+                time: entry.time,
+                entry: entry.number,
+            });
+        }
+        let gap = if i == 0 { "" } else { "\n" };
+        app.ui.item(&format!("{gap}{}", text(app, &group)), &group);
+    }
+    app.ui.end_items();
+    Ok(0)
+}
+
+fn text(app: &App, group: &Group) -> String {
+    let mut lines = vec![artifact(&group.artifact)];
+    let mut heading = None;
+    for signature in &group.signatures {
+        let by = signature
+            .signer
+            .as_ref()
+            .map_or_else(|| "an unknown key".to_owned(), signer);
+        let this = (signature.entry, by.clone());
+        if heading.as_ref() != Some(&this) {
+            lines.push(format!(
+                "  signed by {by} on {} (entry {})",
+                moment(&signature.time),
+                signature.entry
+            ));
+            heading = Some(this);
+        }
+        let location = match signature.place {
+            Place::Store => signature.location.clone(),
+            _ => app.short(Path::new(&signature.location)),
+        };
+        let gone = match signature.present {
+            Some(false) => ", where it is no longer",
+            _ => "",
+        };
+        lines.push(format!(
+            "    {} in {location}{gone}",
+            signature.format.as_str()
+        ));
+        lines.push(format!("    {}", STANDARD.encode(&*signature.signature)));
+    }
+    for foreign in &group.foreign {
+        let by = match &foreign.unverified_key_hint {
+            Some(hint) => format!("key hint {hint}"),
+            None => "an unnamed key".to_owned(),
+        };
+        lines.push(format!("  foreign: {by}, not verified"));
+        lines.push(format!(
+            "    {} in {}",
+            foreign.format.as_str(),
+            app.short(Path::new(&foreign.location))
+        ));
+        lines.extend(
+            foreign
+                .signature
+                .iter()
+                .map(|s| format!("    {}", STANDARD.encode(&**s))),
+        );
+    }
+    if let Some(verified) = &group.verified {
+        lines.push(format!(
+            "  verified on {}: {} (entry {})",
+            moment(&verified.time),
+            verified.result.as_str(),
+            verified.entry
+        ));
+    }
+    let lines: Vec<String> = lines.iter().map(|line| clean(line)).collect();
+    lines.join("\n")
+}

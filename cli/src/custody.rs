@@ -1,0 +1,311 @@
+//! The chain of custody of this run: what the commands enter in the ledger, and how artifacts are found in it.
+
+use crate::app::{App, SignerInUse};
+use crate::batch::Item;
+use crate::config::Profile;
+use crate::error::{CommandError, why};
+use crate::execution::execution;
+use crate::output::clean;
+use crate::words::{self, Meant};
+use sigtool_core::digest::Sha256;
+use sigtool_core::key::key_hint;
+use sigtool_core::ledger::{
+    Action, Attempt, Event, EventArtifact, EventSignature, EventSigner, Execution, Head, Ledger,
+    LedgerError, Named,
+};
+use sigtool_core::sign::{Place, SignedArtifact, Stored};
+use sigtool_core::{Verification, Verified};
+use sigtool_sdk::types::{Artifact, ArtifactKind};
+use std::path::{Path, PathBuf};
+
+/// What enters this run's events.
+pub(crate) struct Custody {
+    /// None with `--no-history`, and where verifying cannot write.
+    ledger: Option<Ledger>,
+    profile: Option<String>,
+    execution: Execution,
+}
+
+impl Custody {
+    /// For signing: without a ledger nothing is signed, unless it is not wanted.
+    pub(crate) fn required(
+        app: &App,
+        profile: &Profile,
+        wanted: bool,
+    ) -> Result<Self, CommandError> {
+        let ledger = match wanted {
+            true => Some(open(app).map_err(|cause| {
+                CommandError::could_not_tell("nothing is signed: the ledger cannot be written")
+                    .because(cause)
+                    .hint("to sign without an entry in the history, add `--no-history`")
+            })?),
+            false => None,
+        };
+        Ok(Self::new(app, profile, ledger))
+    }
+
+    /// For verifying, which goes on without a ledger.
+    pub(crate) fn as_it_can(app: &App, profile: &Profile, wanted: bool) -> Self {
+        let ledger = match wanted.then(|| open(app)) {
+            Some(Ok(ledger)) => Some(ledger),
+            Some(Err(cause)) => {
+                app.ui
+                    .note(&format!("not entered in the history: {}", clean(&cause)));
+                None
+            }
+            None => None,
+        };
+        Self::new(app, profile, ledger)
+    }
+
+    fn new(app: &App, profile: &Profile, ledger: Option<Ledger>) -> Self {
+        Self {
+            ledger,
+            profile: profile.name.as_ref().map(|name| name.value.clone()),
+            execution: execution(&app.settings.environment),
+        }
+    }
+
+    /// Enters that an artifact was signed, and where its signature was pushed to.
+    pub(crate) fn signed(
+        &self,
+        signer: &SignerInUse,
+        signed: &SignedArtifact,
+        append: bool,
+    ) -> Result<Option<Head>, LedgerError> {
+        let who = EventSigner {
+            key_id: signed.key_id.clone(),
+            key_version: signed.key_version.clone(),
+            ..who(signer)
+        };
+        let signing = Event {
+            append,
+            ..self.signing(Attempt::Done, &signed.artifact, who, &signed.stored)
+        };
+        let mut attaching = signing.clone();
+        attaching.action = Action::Attach;
+        attaching.signatures.retain(|s| s.place == Place::Beside);
+        let pushed = signed.artifact.kind == ArtifactKind::ContainerImage
+            && !attaching.signatures.is_empty();
+        let events = [signing, attaching];
+        self.enter(&events[..1 + usize::from(pushed)])
+    }
+
+    /// Enters that signing failed; `written` is what had been written before, of which artifact.
+    pub(crate) fn not_signed(
+        &self,
+        signer: &SignerInUse,
+        item: &Item,
+        written: Option<(&Artifact, &[Stored])>,
+        error: &CommandError,
+    ) -> Result<Option<Head>, LedgerError> {
+        let event = match written {
+            Some((artifact, stored)) => {
+                self.signing(Attempt::Failed, artifact, who(signer), stored)
+            }
+            None => Event {
+                signers: vec![who(signer)],
+                ..self.event(Action::Sign, Attempt::Failed, unread(item))
+            },
+        };
+        self.enter(&[Event {
+            reasons: reasons(error),
+            ..event
+        }])
+    }
+
+    /// Enters what verifying found.
+    pub(crate) fn verified(&self, verified: &Verified) -> Result<Option<Head>, LedgerError> {
+        let (result, signers, reasons) = match &verified.verification {
+            Verification::Valid { signers } => (Attempt::Valid, &signers[..], &[][..]),
+            Verification::Refused { reasons } => (Attempt::Refused, &[][..], &reasons[..]),
+            Verification::Inconclusive { reasons } => {
+                (Attempt::Inconclusive, &[][..], &reasons[..])
+            }
+        };
+        let signers = signers.iter().map(|signer| EventSigner {
+            name: Some(signer.name.clone()),
+            key_hint: signer.key_hint.clone(),
+            algorithm: signer.algorithm,
+            backend: None,
+            key_id: None,
+            key_version: None,
+        });
+        let artifact = EventArtifact::new(&verified.artifact);
+        self.enter(&[Event {
+            signers: signers.collect(),
+            reasons: reasons.iter().map(ToString::to_string).collect(),
+            ..self.event(Action::Verify, result, artifact)
+        }])
+    }
+
+    /// Enters that it could not be told whether an artifact is signed.
+    pub(crate) fn not_verified(
+        &self,
+        item: &Item,
+        error: &CommandError,
+    ) -> Result<Option<Head>, LedgerError> {
+        self.enter(&[Event {
+            reasons: reasons(error),
+            ..self.event(Action::Verify, Attempt::Inconclusive, unread(item))
+        }])
+    }
+
+    fn enter(&self, events: &[Event]) -> Result<Option<Head>, LedgerError> {
+        let ledger = self.ledger.as_ref();
+        ledger.map(|ledger| ledger.append(events)).transpose()
+    }
+
+    fn signing(
+        &self,
+        result: Attempt,
+        artifact: &Artifact,
+        signer: EventSigner,
+        stored: &[Stored],
+    ) -> Event {
+        let signatures = stored.iter().map(|stored| {
+            let location = location(artifact, stored).display().to_string();
+            EventSignature::new(stored, location)
+        });
+        Event {
+            signers: vec![signer],
+            signatures: signatures.collect(),
+            ..self.event(Action::Sign, result, EventArtifact::new(artifact))
+        }
+    }
+
+    fn event(&self, action: Action, result: Attempt, artifact: EventArtifact) -> Event {
+        Event {
+            action,
+            result,
+            artifact,
+            signers: Vec::new(),
+            signatures: Vec::new(),
+            append: false,
+            reasons: Vec::new(),
+            profile: self.profile.clone(),
+            execution: self.execution.clone(),
+            tool: concat!("sigtool ", env!("CARGO_PKG_VERSION")).to_owned(),
+        }
+    }
+}
+
+fn who(signer: &SignerInUse) -> EventSigner {
+    let key = signer.signer.public_key();
+    EventSigner {
+        name: signer.key.clone(),
+        key_hint: key_hint(key),
+        algorithm: key.algorithm,
+        backend: Some(signer.backend.clone()),
+        key_id: None,
+        key_version: None,
+    }
+}
+
+/// All that is known of an artifact that could not be read.
+fn unread(item: &Item) -> EventArtifact {
+    let reference = match item.from_stdin {
+        true => &item.shown,
+        false => &item.reference,
+    };
+    EventArtifact {
+        reference: reference.clone(),
+        ..EventArtifact::default()
+    }
+}
+
+fn reasons(error: &CommandError) -> Vec<String> {
+    let message = std::iter::once(&error.message);
+    message.chain(&error.causes).cloned().collect()
+}
+
+/// Where a signature lies, for a program in another folder; what is no path stays.
+pub(crate) fn location(artifact: &Artifact, stored: &Stored) -> PathBuf {
+    let is_path = match stored.place {
+        Place::Beside => artifact.kind != ArtifactKind::ContainerImage,
+        Place::File => true,
+        Place::Store => false,
+    };
+    if is_path {
+        return std::path::absolute(&stored.location).unwrap_or_else(|_| (&stored.location).into());
+    }
+    (&stored.location).into()
+}
+
+/// The ledger of this user, or why it cannot be written.
+fn open(app: &App) -> Result<Ledger, String> {
+    match app.folders.ledger() {
+        Some(path) => Ledger::open(&path).map_err(|e| e.to_string()),
+        None => Err("there is no HOME, so there is no place for it".to_owned()),
+    }
+}
+
+/// The ledger of this user, if there is one yet.
+pub(crate) fn open_to_read(app: &App) -> Result<Option<Ledger>, CommandError> {
+    match app.folders.ledger() {
+        Some(path) => Ledger::open_to_read(&path).map_err(unreadable),
+        None => Ok(None),
+    }
+}
+
+/// The error for a ledger that is there and cannot be read.
+pub(crate) fn unreadable(error: LedgerError) -> CommandError {
+    let broken = matches!(
+        error,
+        LedgerError::Broken(_) | LedgerError::Entry { .. } | LedgerError::Gone(_)
+    );
+    let shown = CommandError::could_not_tell("cannot read the ledger").because(error);
+    match broken {
+        true => shown.hint("see all that is wrong with it: sigtool history --verify"),
+        false => shown,
+    }
+}
+
+/// What an artifact may be called in the ledger: by the digest of a file that is there, by its path, by name, by name and version.
+pub(crate) fn names(word: &str) -> Result<Vec<Named>, CommandError> {
+    let absolute = |path: &str| Some(std::path::absolute(path).ok()?.to_str()?.to_owned());
+    if let Ok(Meant::File(path)) = words::meaning(word) {
+        let digest = digest_of(Path::new(path))?;
+        let texts = [Some(word.to_owned()), absolute(path), Some(digest)];
+        return Ok(texts
+            .into_iter()
+            .flatten()
+            .map(Named::any_version)
+            .collect());
+    }
+    let word = word.strip_prefix("oci:").unwrap_or(word);
+    if let Some((_, digest)) = word.split_once('@') {
+        return Ok(vec![Named::any_version(word), Named::any_version(digest)]);
+    }
+    let mut names = vec![Named::any_version(word)];
+    names.extend(absolute(word).map(Named::any_version));
+    let tagged = word.rsplit_once(':').filter(|(_, tag)| !tag.contains('/'));
+    let (name, version) = tagged.map_or((word, None), |(name, tag)| (name, Some(tag)));
+    for text in [Some(name.to_owned()), at_docker_hub(name)] {
+        names.extend(text.map(|text| Named {
+            text,
+            version: version.map(str::to_owned),
+        }));
+    }
+    Ok(names)
+}
+
+/// The whole name of an image that Docker Hub keeps: `alpine`, `acme/app`.
+fn at_docker_hub(name: &str) -> Option<String> {
+    const HUB: &str = "index.docker.io";
+    let name = name.strip_prefix("docker.io/").unwrap_or(name);
+    match name.split_once('/') {
+        None => Some(format!("{HUB}/library/{name}")),
+        Some((host, _)) if host.contains(['.', ':']) || host == "localhost" => None,
+        Some(_) => Some(format!("{HUB}/{name}")),
+    }
+}
+
+fn digest_of(path: &Path) -> Result<String, CommandError> {
+    let cannot = |error: &std::io::Error| {
+        CommandError::input(format!("cannot read `{}`", path.display())).because(why(error))
+    };
+    let mut file = std::fs::File::open(path).map_err(|e| cannot(&e))?;
+    let digest = Sha256::of(&mut file).map_err(|e| cannot(&e))?;
+    Ok(digest.to_string())
+}

@@ -1,0 +1,375 @@
+//! Where this run takes place: in a CI system, as its variables say, or on somebody's machine.
+
+use sigtool_core::ledger::Execution;
+use std::collections::BTreeMap;
+
+/// What a CI system calls its facts.
+struct System {
+    name: &'static str,
+    /// A variable that only this system sets, and the value that it must have if any other could be meant.
+    known_by: (&'static str, Option<&'static str>),
+    url: fn(&Facts<'_>) -> Option<String>,
+    project: &'static [&'static str],
+    pipeline: &'static str,
+    run: &'static str,
+    stage: &'static str,
+    step: &'static str,
+    trigger: &'static str,
+    triggered_by: &'static str,
+}
+
+/// Harness first: its runners may set the variables of Drone and, in a step that builds for another system, those of that system.
+const SYSTEMS: [System; 7] = [
+    System {
+        name: "harness",
+        known_by: ("HARNESS_PIPELINE_ID", None),
+        url: harness,
+        project: &["HARNESS_ORG_ID", "HARNESS_PROJECT_ID"],
+        pipeline: "HARNESS_PIPELINE_ID",
+        run: "HARNESS_EXECUTION_ID",
+        stage: "HARNESS_STAGE_ID",
+        step: "HARNESS_STEP_ID",
+        trigger: "DRONE_BUILD_EVENT",
+        triggered_by: "DRONE_BUILD_TRIGGER",
+    },
+    System {
+        name: "github-actions",
+        known_by: ("GITHUB_ACTIONS", Some("true")),
+        url: github,
+        project: &["GITHUB_REPOSITORY"],
+        pipeline: "GITHUB_WORKFLOW",
+        run: "GITHUB_RUN_ID",
+        stage: "",
+        step: "GITHUB_JOB",
+        trigger: "GITHUB_EVENT_NAME",
+        triggered_by: "GITHUB_ACTOR",
+    },
+    System {
+        name: "gitlab",
+        known_by: ("GITLAB_CI", None),
+        url: |facts| {
+            facts
+                .get("CI_JOB_URL")
+                .or_else(|| facts.get("CI_PIPELINE_URL"))
+        },
+        project: &["CI_PROJECT_PATH"],
+        pipeline: "CI_PIPELINE_NAME",
+        run: "CI_PIPELINE_ID",
+        stage: "CI_JOB_STAGE",
+        step: "CI_JOB_NAME",
+        trigger: "CI_PIPELINE_SOURCE",
+        triggered_by: "GITLAB_USER_LOGIN",
+    },
+    System {
+        name: "buildkite",
+        known_by: ("BUILDKITE", Some("true")),
+        url: buildkite,
+        project: &["BUILDKITE_ORGANIZATION_SLUG"],
+        pipeline: "BUILDKITE_PIPELINE_SLUG",
+        run: "BUILDKITE_BUILD_NUMBER",
+        stage: "BUILDKITE_GROUP_LABEL",
+        step: "BUILDKITE_LABEL",
+        trigger: "BUILDKITE_SOURCE",
+        triggered_by: "BUILDKITE_BUILD_CREATOR",
+    },
+    System {
+        name: "circleci",
+        known_by: ("CIRCLECI", Some("true")),
+        url: |facts| facts.get("CIRCLE_BUILD_URL"),
+        project: &["CIRCLE_PROJECT_USERNAME", "CIRCLE_PROJECT_REPONAME"],
+        pipeline: "CIRCLE_WORKFLOW_ID",
+        run: "CIRCLE_BUILD_NUM",
+        stage: "",
+        step: "CIRCLE_JOB",
+        trigger: "",
+        triggered_by: "CIRCLE_USERNAME",
+    },
+    System {
+        name: "azure-pipelines",
+        known_by: ("TF_BUILD", None),
+        url: azure,
+        project: &["SYSTEM_TEAMPROJECT"],
+        pipeline: "BUILD_DEFINITIONNAME",
+        run: "BUILD_BUILDNUMBER",
+        stage: "SYSTEM_STAGEDISPLAYNAME",
+        step: "SYSTEM_JOBDISPLAYNAME",
+        trigger: "BUILD_REASON",
+        triggered_by: "BUILD_REQUESTEDFOR",
+    },
+    // Last: a Jenkins may start builds of the others, and lends them its variables.
+    System {
+        name: "jenkins",
+        known_by: ("JENKINS_URL", None),
+        url: |facts| facts.get("BUILD_URL"),
+        project: &[],
+        pipeline: "JOB_NAME",
+        run: "BUILD_NUMBER",
+        stage: "STAGE_NAME",
+        step: "",
+        trigger: "",
+        triggered_by: "BUILD_USER_ID",
+    },
+];
+
+/// More than any name or address has; an environment must not fill the ledger.
+const MAX_FACT: usize = 1024;
+
+struct Facts<'a>(&'a BTreeMap<String, String>);
+
+impl Facts<'_> {
+    fn get(&self, name: &str) -> Option<String> {
+        let value = self.0.get(name)?;
+        (!value.is_empty()).then(|| value.chars().take(MAX_FACT).collect())
+    }
+}
+
+/// Reads the environment. Nobody has proven what it says.
+pub(crate) fn execution(environment: &BTreeMap<String, String>) -> Execution {
+    let facts = Facts(environment);
+    let here = SYSTEMS.iter().find(|system| {
+        let (name, value) = system.known_by;
+        facts
+            .get(name)
+            .is_some_and(|found| value.is_none_or(|value| found == value))
+    });
+    let Some(system) = here else {
+        return Execution {
+            host: Some(host()),
+            user: Some(user(&facts)),
+            ..Execution::default()
+        };
+    };
+    let project: Vec<String> = system.project.iter().filter_map(|n| facts.get(n)).collect();
+    Execution {
+        system: Some(system.name.to_owned()),
+        url: (system.url)(&facts).map(|url| without_credentials(&url)),
+        project: (!project.is_empty()).then(|| project.join("/")),
+        pipeline: facts.get(system.pipeline),
+        run: facts.get(system.run),
+        stage: facts.get(system.stage),
+        step: facts.get(system.step),
+        trigger: facts.get(system.trigger),
+        triggered_by: facts.get(system.triggered_by),
+        host: None,
+        user: None,
+    }
+}
+
+fn harness(facts: &Facts<'_>) -> Option<String> {
+    if let Some(url) = facts.get("DRONE_BUILD_LINK") {
+        return Some(url);
+    }
+    let get = |name: &str| facts.get(&format!("HARNESS_{name}_ID"));
+    Some(format!(
+        "https://app.harness.io/ng/account/{}/module/ci/orgs/{}/projects/{}/pipelines/{}/executions/{}/pipeline",
+        get("ACCOUNT")?,
+        get("ORG")?,
+        get("PROJECT")?,
+        get("PIPELINE")?,
+        get("EXECUTION")?
+    ))
+}
+
+fn github(facts: &Facts<'_>) -> Option<String> {
+    let run = format!(
+        "{}/{}/actions/runs/{}",
+        facts.get("GITHUB_SERVER_URL")?,
+        facts.get("GITHUB_REPOSITORY")?,
+        facts.get("GITHUB_RUN_ID")?
+    );
+    Some(match facts.get("GITHUB_RUN_ATTEMPT") {
+        Some(attempt) => format!("{run}/attempts/{attempt}"),
+        None => run,
+    })
+}
+
+fn buildkite(facts: &Facts<'_>) -> Option<String> {
+    let build = facts.get("BUILDKITE_BUILD_URL")?;
+    Some(match facts.get("BUILDKITE_JOB_ID") {
+        Some(job) => format!("{build}#{job}"),
+        None => build,
+    })
+}
+
+fn azure(facts: &Facts<'_>) -> Option<String> {
+    let server = facts.get("SYSTEM_COLLECTIONURI")?;
+    Some(format!(
+        "{}/{}/_build/results?buildId={}",
+        server.trim_end_matches('/'),
+        facts.get("SYSTEM_TEAMPROJECT")?.replace(' ', "%20"),
+        facts.get("BUILD_BUILDID")?
+    ))
+}
+
+/// An address may hold a password, which is nothing to be kept.
+fn without_credentials(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return url.to_owned();
+    };
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(end);
+    let host = authority.rsplit_once('@').map_or(authority, |(_, h)| h);
+    format!("{scheme}://{host}{path}")
+}
+
+fn host() -> String {
+    let system = rustix::system::uname();
+    system.nodename().to_string_lossy().into_owned()
+}
+
+/// By the environment: asking the name service would open a socket.
+fn user(facts: &Facts<'_>) -> String {
+    facts
+        .get("USER")
+        .or_else(|| facts.get("LOGNAME"))
+        .unwrap_or_else(|| format!("user {}", rustix::process::getuid().as_raw()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(variables: &[(&str, &str)]) -> Execution {
+        let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        execution(&variables.iter().map(own).collect())
+    }
+
+    fn expect(variables: &[(&str, &str)], system: &str, url: &str, names: [&str; 5]) {
+        let found = of(variables);
+        assert_eq!(found.system.as_deref(), Some(system));
+        assert_eq!(found.url.as_deref(), Some(url), "{system}");
+        let told = [
+            found.project,
+            found.pipeline,
+            found.run,
+            found.stage,
+            found.step,
+        ];
+        let told = told.map(|fact| fact.unwrap_or_default());
+        assert_eq!(told, names, "{system}");
+        assert_eq!((found.host, found.user), (None, None));
+    }
+
+    #[test]
+    fn each_ci_system_tells_its_run() {
+        expect(
+            &[
+                ("HARNESS_ACCOUNT_ID", "acc"),
+                ("HARNESS_ORG_ID", "org"),
+                ("HARNESS_PROJECT_ID", "shop"),
+                ("HARNESS_PIPELINE_ID", "release"),
+                ("HARNESS_EXECUTION_ID", "x1"),
+                ("HARNESS_STAGE_ID", "build"),
+                ("HARNESS_STEP_ID", "sign"),
+            ],
+            "harness",
+            "https://app.harness.io/ng/account/acc/module/ci/orgs/org/projects/shop/pipelines/release/executions/x1/pipeline",
+            ["org/shop", "release", "x1", "build", "sign"],
+        );
+        expect(
+            &[
+                ("GITHUB_ACTIONS", "true"),
+                ("GITHUB_SERVER_URL", "https://github.com"),
+                ("GITHUB_REPOSITORY", "acme/shop"),
+                ("GITHUB_RUN_ID", "77"),
+                ("GITHUB_RUN_ATTEMPT", "2"),
+                ("GITHUB_WORKFLOW", "release"),
+                ("GITHUB_JOB", "sign"),
+            ],
+            "github-actions",
+            "https://github.com/acme/shop/actions/runs/77/attempts/2",
+            ["acme/shop", "release", "77", "", "sign"],
+        );
+        expect(
+            &[
+                ("GITLAB_CI", "true"),
+                ("CI_JOB_URL", "https://gitlab.com/acme/shop/-/jobs/9"),
+                ("CI_PROJECT_PATH", "acme/shop"),
+                ("CI_PIPELINE_ID", "8"),
+                ("CI_JOB_STAGE", "deploy"),
+                ("CI_JOB_NAME", "sign"),
+            ],
+            "gitlab",
+            "https://gitlab.com/acme/shop/-/jobs/9",
+            ["acme/shop", "", "8", "deploy", "sign"],
+        );
+        expect(
+            &[
+                ("BUILDKITE", "true"),
+                (
+                    "BUILDKITE_BUILD_URL",
+                    "https://buildkite.com/acme/shop/builds/5",
+                ),
+                ("BUILDKITE_JOB_ID", "j1"),
+                ("BUILDKITE_ORGANIZATION_SLUG", "acme"),
+                ("BUILDKITE_PIPELINE_SLUG", "shop"),
+                ("BUILDKITE_BUILD_NUMBER", "5"),
+                ("BUILDKITE_LABEL", "sign"),
+            ],
+            "buildkite",
+            "https://buildkite.com/acme/shop/builds/5#j1",
+            ["acme", "shop", "5", "", "sign"],
+        );
+        expect(
+            &[
+                ("CIRCLECI", "true"),
+                ("CIRCLE_BUILD_URL", "https://circleci.com/gh/acme/shop/12"),
+                ("CIRCLE_PROJECT_USERNAME", "acme"),
+                ("CIRCLE_PROJECT_REPONAME", "shop"),
+                ("CIRCLE_WORKFLOW_ID", "w"),
+                ("CIRCLE_BUILD_NUM", "12"),
+                ("CIRCLE_JOB", "sign"),
+            ],
+            "circleci",
+            "https://circleci.com/gh/acme/shop/12",
+            ["acme/shop", "w", "12", "", "sign"],
+        );
+        expect(
+            &[
+                ("TF_BUILD", "True"),
+                ("SYSTEM_COLLECTIONURI", "https://dev.azure.com/acme/"),
+                ("SYSTEM_TEAMPROJECT", "the shop"),
+                ("BUILD_BUILDID", "31"),
+                ("BUILD_BUILDNUMBER", "20261125.1"),
+                ("BUILD_DEFINITIONNAME", "release"),
+                ("SYSTEM_STAGEDISPLAYNAME", "Build"),
+                ("SYSTEM_JOBDISPLAYNAME", "Sign"),
+            ],
+            "azure-pipelines",
+            "https://dev.azure.com/acme/the%20shop/_build/results?buildId=31",
+            ["the shop", "release", "20261125.1", "Build", "Sign"],
+        );
+        expect(
+            &[
+                ("JENKINS_URL", "https://ci.acme.example/"),
+                (
+                    "BUILD_URL",
+                    "https://bob:hunter2@ci.acme.example/job/shop/3/",
+                ),
+                ("JOB_NAME", "shop"),
+                ("BUILD_NUMBER", "3"),
+                ("STAGE_NAME", "Sign"),
+            ],
+            "jenkins",
+            "https://ci.acme.example/job/shop/3/",
+            ["", "shop", "3", "Sign", ""],
+        );
+    }
+
+    #[test]
+    fn elsewhere_it_is_a_user_on_a_machine() {
+        let found = of(&[("USER", "alice"), ("GITHUB_ACTIONS", "false")]);
+        assert_eq!(found.system, None);
+        assert_eq!(found.user.as_deref(), Some("alice"));
+        assert!(!found.host.unwrap().is_empty());
+        let nobody = of(&[("USER", "")]).user.unwrap();
+        assert!(nobody.starts_with("user "), "{nobody}");
+    }
+
+    #[test]
+    fn a_long_variable_does_not_fill_the_ledger() {
+        let long = "x".repeat(1 << 20);
+        let found = of(&[("CIRCLECI", "true"), ("CIRCLE_JOB", &long)]);
+        assert_eq!(found.step.unwrap().len(), MAX_FACT);
+    }
+}
