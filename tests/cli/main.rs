@@ -4,6 +4,7 @@ mod arrows;
 mod backends;
 mod batch;
 mod config;
+mod custody;
 mod example;
 mod external;
 mod images;

@@ -141,12 +141,14 @@ impl Ledger {
         let appended = self.state.with(|connection| {
             let transaction =
                 connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            if let Some(finding) = contradicts(&transaction, &known)? {
+            let (mut head, time) = last_and_now(&transaction)?;
+            if head != known
+                && let Some(finding) = contradicts(&transaction, &known)?
+            {
                 return Ok(Err(finding));
             }
-            let mut head = last(&transaction)?;
             for event in events {
-                head = enter(&transaction, &head, event)?;
+                head = enter(&transaction, &head, &time, event)?;
             }
             transaction.commit()?;
             Ok(Ok(head))
@@ -163,7 +165,7 @@ impl Ledger {
     ///
     /// It cannot be read.
     pub fn head(&self) -> Result<Head, LedgerError> {
-        Ok(self.state.with(|connection| last(connection))?)
+        Ok(self.state.with(|connection| last_and_now(connection))?.0)
     }
 }
 
@@ -182,36 +184,41 @@ fn contradicts(connection: &Connection, known: &Head) -> rusqlite::Result<Option
             expected: known.clone(),
         }),
         None => Some(Finding::CutOff {
-            found: last(connection)?.count,
+            found: last_and_now(connection)?.0.count,
             expected: known.clone(),
         }),
     })
 }
 
-/// The head as the entries have it.
-fn last(connection: &Connection) -> rusqlite::Result<Head> {
-    let last = connection
-        .prepare_cached("SELECT number, hash FROM entry ORDER BY number DESC LIMIT 1")?
-        .query_row([], |row| {
-            Ok((row.get::<_, u64>(0)?, row.get::<_, String>(1)?))
-        })
-        .optional()?;
-    let Some((count, hash)) = last else {
-        return Ok(Head::default());
-    };
-    // What is no digest is no head either; the next entry would say so of this one.
-    let hash = hash.parse().unwrap_or_else(|_| Head::default().hash);
-    Ok(Head { count, hash })
+/// The head as the entries have it, and the time, in one question: each costs a moment of every run.
+fn last_and_now(connection: &Connection) -> rusqlite::Result<(Head, String)> {
+    let mut query = connection.prepare_cached(
+        "SELECT strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), number, hash FROM (SELECT 1)
+         LEFT JOIN (SELECT number, hash FROM entry ORDER BY number DESC LIMIT 1)",
+    )?;
+    query.query_row([], |row| {
+        let count: Option<u64> = row.get(1)?;
+        // What is no digest is no head either; the next entry would say so of this one.
+        let hash: Option<String> = row.get(2)?;
+        let hash = hash.and_then(|hash| hash.parse().ok());
+        let head = Head {
+            count: count.unwrap_or_default(),
+            hash: hash.unwrap_or_else(|| Head::default().hash),
+        };
+        Ok((head, row.get(0)?))
+    })
 }
 
-fn enter(connection: &Connection, head: &Head, event: &Event) -> rusqlite::Result<Head> {
-    let time: String = connection
-        .prepare_cached("SELECT strftime('%Y-%m-%dT%H:%M:%fZ', 'now')")?
-        .query_row([], |row| row.get(0))?;
+fn enter(
+    connection: &Connection,
+    head: &Head,
+    time: &str,
+    event: &Event,
+) -> rusqlite::Result<Head> {
     let entry = Entry {
         number: head.count + 1,
         previous: head.hash.clone(),
-        time,
+        time: time.to_owned(),
         event: event.clone(),
     };
     let body = serde_json::to_string(&entry)

@@ -243,7 +243,7 @@ fn an_entry_that_was_made_anew_does_not_fit_to_what_follows() {
         rewrite(number, &text);
     }
     assert!(world.findings()[0].starts_with("entry 6 is not the one that it was"));
-    let new = world.open().state.with(|c| last(c)).unwrap();
+    let new = world.open().head().unwrap();
     std::fs::write(world.path().with_extension("head"), format!("{new}\n")).unwrap();
     assert!(
         world.findings().is_empty(),

@@ -1,0 +1,532 @@
+//! The chain of custody: what is entered in the ledger, and what `history` and `overview` tell of it.
+
+use serde_json::Value;
+use sigtool_tests::registry::Registry;
+use sigtool_tests::{Sandbox, images, keys, person};
+use snapbox::cmd::OutputAssert;
+use snapbox::str;
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+/// A sandbox with a profile that signs with `a` and trusts it, and a file.
+fn sandbox() -> Sandbox {
+    let sandbox = Sandbox::new(env!("CARGO_BIN_EXE_sigtool"));
+    keys::put_with_profile(&sandbox);
+    sandbox.write("app.txt", "app");
+    sandbox
+}
+
+fn run(sandbox: &Sandbox, arguments: &[&str]) -> OutputAssert {
+    let command = sandbox.sigtool().env("USER", "alice").args(arguments);
+    sandbox.seen(command)
+}
+
+fn done(sandbox: &Sandbox, arguments: &[&str]) {
+    run(sandbox, arguments).code(0);
+}
+
+/// The results of a command, as objects.
+fn rows(sandbox: &Sandbox, arguments: &[&str]) -> Vec<Value> {
+    let command = sandbox.sigtool().args(arguments).args(["--format", "json"]);
+    let output = command.output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    serde_json::from_str(&text).unwrap_or_else(|e| panic!("{e}: {text}"))
+}
+
+fn numbers(sandbox: &Sandbox, arguments: &[&str]) -> Vec<u64> {
+    let all = [&["history"], arguments].concat();
+    let number = |row: &Value| row["number"].as_u64().unwrap();
+    rows(sandbox, &all).iter().map(number).collect()
+}
+
+fn ledger(sandbox: &Sandbox) -> PathBuf {
+    sandbox.home().join(".local/state/sigtool/ledger.db")
+}
+
+/// What an attacker does to the ledger, with another SQLite than ours.
+fn tamper(sandbox: &Sandbox, statements: &str) {
+    let script =
+        "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.executescript(sys.argv[2])";
+    let status = Command::new("python3")
+        .args(["-c", script])
+        .arg(ledger(sandbox))
+        .arg(statements)
+        .status()
+        .unwrap();
+    assert!(status.success());
+}
+
+#[test]
+fn signing_and_verifying_are_entries_with_what_when_who_and_where() {
+    let sandbox = sandbox();
+    done(&sandbox, &["sign", "app.txt"]);
+    done(&sandbox, &["verify", "app.txt"]);
+    sandbox.write("app.txt", "tampered");
+    run(&sandbox, &["verify", "app.txt"]).code(1);
+    run(&sandbox, &["history"]).code(0).stdout_eq(str![[r#"
+3  20[..]-[..]-[..] [..]:[..]:[..]Z  verified, refused: app.txt (sha256:d7a3c5d7f7e22441f8a3da3e13d37cd03c5fcbd1fe3a2a1d1b6a3f2d1b6d0d5d)
+"#]]);
+}
+
+#[test]
+fn an_entry_is_the_line_that_its_hash_is_of() {
+    let sandbox = sandbox();
+    done(&sandbox, &["sign", "app.txt"]);
+    done(&sandbox, &["verify", "app.txt"]);
+    let output = sandbox
+        .sigtool()
+        .args(["history", "--format", "jsonl"])
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let mut after: Option<String> = None;
+    for line in text.lines() {
+        let row: Value = serde_json::from_str(line).unwrap();
+        let hash = row["hash"].as_str().unwrap();
+        let entry = line.replace(&format!(",\"hash\":\"{hash}\""), "");
+        assert_eq!(images::digest(entry.as_bytes()), hash);
+        assert!(after.is_none_or(|previous| previous == hash));
+        after = Some(row["previous"].as_str().unwrap().to_owned());
+    }
+    assert_eq!(after.unwrap(), format!("sha256:{}", "0".repeat(64)));
+}
+
+#[test]
+fn results_tell_the_head_that_proves_them_later() {
+    let sandbox = sandbox();
+    let signed = rows(&sandbox, &["sign", "app.txt"]);
+    let head = signed[0]["head"].as_str().unwrap();
+    assert!(head.starts_with("1:sha256:"), "{head}");
+    let verified = rows(&sandbox, &["verify", "app.txt"]);
+    assert!(
+        verified[0]["head"]
+            .as_str()
+            .unwrap()
+            .starts_with("2:sha256:")
+    );
+    done(&sandbox, &["history", "--verify", "--head", head]);
+    assert!(
+        rows(&sandbox, &["sign", "--no-history", "app.txt"])[0]
+            .get("head")
+            .is_none()
+    );
+}
+
+#[test]
+fn a_run_in_ci_is_named_by_its_address() {
+    let sandbox = sandbox();
+    let ci = [
+        ("GITHUB_ACTIONS", "true"),
+        ("GITHUB_SERVER_URL", "https://github.com"),
+        ("GITHUB_REPOSITORY", "acme/shop"),
+        ("GITHUB_RUN_ID", "77"),
+        ("GITHUB_WORKFLOW", "release"),
+        ("GITHUB_JOB", "sign"),
+        ("GITHUB_EVENT_NAME", "push"),
+        ("GITHUB_ACTOR", "alice"),
+    ];
+    let mut command = sandbox.sigtool().args(["sign", "app.txt"]);
+    for (name, value) in ci {
+        command = command.env(name, value);
+    }
+    command.assert().code(0);
+    let row = &rows(&sandbox, &["history"])[0];
+    assert_eq!(
+        row["execution"],
+        serde_json::json!({
+            "system": "github-actions",
+            "url": "https://github.com/acme/shop/actions/runs/77",
+            "project": "acme/shop",
+            "pipeline": "release",
+            "run": "77",
+            "step": "sign",
+            "trigger": "push",
+            "triggered_by": "alice",
+        })
+    );
+    run(&sandbox, &["custody"]).code(0).stdout_eq(str![""]);
+}
+
+#[test]
+fn entries_are_chosen_by_artifact_signer_time_and_number() {
+    let sandbox = sandbox();
+    sandbox.write("other.txt", "other");
+    sandbox.write(
+        "chart.tgz",
+        sigtool_tests::archives::chart("shop", "1.10.0"),
+    );
+    done(&sandbox, &["sign", "app.txt", "--jobs", "1"]);
+    done(&sandbox, &["sign", "other.txt"]);
+    done(&sandbox, &["sign", "--key", "b.key", "app.txt"]);
+    done(&sandbox, &["sign", "chart.tgz"]);
+    let digest = images::digest(b"app");
+    fs::copy(
+        sandbox.work().join("app.txt"),
+        sandbox.work().join("copy.txt"),
+    )
+    .unwrap();
+    let path = sandbox.work().join("app.txt").display().to_string();
+    for word in [
+        "app.txt",
+        "./app.txt",
+        &path,
+        "file:app.txt",
+        &digest,
+        "copy.txt",
+    ] {
+        assert_eq!(numbers(&sandbox, &[word]), [3, 1], "{word}");
+    }
+    for word in ["shop", "shop:1.10.0", "chart.tgz"] {
+        assert_eq!(numbers(&sandbox, &[word]), [4], "{word}");
+    }
+    fs::remove_file(sandbox.work().join("app.txt")).unwrap();
+    assert_eq!(numbers(&sandbox, &["app.txt"]), [3, 1]);
+    assert!(numbers(&sandbox, &["shop:1.9.0"]).is_empty());
+    assert_eq!(numbers(&sandbox, &["--signer", "b.key"]), [3]);
+    assert_eq!(numbers(&sandbox, &["--signer", "I/dsfvoV"]), [4, 2, 1]);
+    assert_eq!(numbers(&sandbox, &["--limit", "2"]), [4, 3]);
+    assert_eq!(numbers(&sandbox, &["--since", "1h"]).len(), 4);
+    assert_eq!(numbers(&sandbox, &["--since", "2020-01-01"]).len(), 4);
+    assert!(numbers(&sandbox, &["--since", "2999-01-01T00:00:00+02:00"]).is_empty());
+    run(&sandbox, &["history", "--since", "yesterday"])
+        .code(2)
+        .stderr_eq(str![""]);
+}
+
+#[test]
+fn without_an_entry_there_is_nothing_to_tell() {
+    let sandbox = sandbox();
+    run(&sandbox, &["history"])
+        .code(0)
+        .stdout_eq(str![""])
+        .stderr_eq(str![""]);
+    run(&sandbox, &["overview"])
+        .code(0)
+        .stdout_eq(str![""])
+        .stderr_eq(str![""]);
+    run(&sandbox, &["history", "--verify"])
+        .code(0)
+        .stdout_eq(str![""])
+        .stderr_eq(str![""]);
+    assert!(rows(&sandbox, &["history"]).is_empty());
+    assert!(rows(&sandbox, &["overview"]).is_empty());
+    assert!(!ledger(&sandbox).exists(), "looking makes no ledger");
+    done(&sandbox, &["sign", "app.txt"]);
+    run(&sandbox, &["history", "nothing.txt"])
+        .code(0)
+        .stdout_eq(str![""])
+        .stderr_eq(str![""]);
+    run(&sandbox, &["overview", "nothing.txt"])
+        .code(0)
+        .stdout_eq(str![""])
+        .stderr_eq(str![""]);
+}
+
+#[test]
+fn what_was_tampered_with_is_named_and_refused() {
+    for (statements, named) in [
+        (
+            "DELETE FROM entry WHERE number = 2",
+            "entry 2 has been removed",
+        ),
+        (
+            "UPDATE entry SET body = replace(body, 'done', 'fine') WHERE number = 2",
+            "entry 2 has been changed",
+        ),
+        (
+            "UPDATE entry SET number = 9 WHERE number = 1; UPDATE entry SET number = 1 WHERE number = 2; UPDATE entry SET number = 2 WHERE number = 9",
+            "entry 2 stands in the place of entry 1",
+        ),
+        (
+            "DELETE FROM entry WHERE number = 3",
+            "entry 3 is missing at the end",
+        ),
+        (
+            "DELETE FROM current",
+            "the list of current signatures does not agree with entry 3",
+        ),
+    ] {
+        let sandbox = sandbox();
+        for _ in 0..3 {
+            done(&sandbox, &["sign", "app.txt"]);
+        }
+        done(&sandbox, &["history", "--verify"]);
+        tamper(&sandbox, statements);
+        let output = sandbox
+            .sigtool()
+            .args(["history", "--verify"])
+            .output()
+            .unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{statements}: {said}");
+        assert!(said.contains(named), "{statements}: {said}");
+    }
+}
+
+#[test]
+fn a_cut_ledger_is_refused_for_people_and_programs_and_takes_no_entry() {
+    let sandbox = sandbox();
+    for _ in 0..3 {
+        done(&sandbox, &["sign", "app.txt"]);
+    }
+    let head = rows(&sandbox, &["verify", "app.txt"])[0]["head"].clone();
+    tamper(&sandbox, "DELETE FROM entry WHERE number > 2");
+    run(&sandbox, &["history", "--verify"])
+        .code(1)
+        .stdout_eq(str![""])
+        .stderr_eq(str![""]);
+    run(&sandbox, &["history", "--verify", "--format", "jsonl"])
+        .code(1)
+        .stdout_eq(str![""]);
+    run(&sandbox, &["sign", "app.txt"])
+        .code(3)
+        .stdout_eq(str![""])
+        .stderr_eq(str![""]);
+    run(&sandbox, &["verify", "app.txt"])
+        .code(0)
+        .stderr_eq(str![""]);
+    // Somebody who can write both files leaves no trace here; a head that was kept elsewhere has one.
+    let state = ledger(&sandbox);
+    for file in ["ledger.db", "ledger.head"] {
+        fs::remove_file(state.with_file_name(file)).unwrap();
+    }
+    done(&sandbox, &["history", "--verify"]);
+    run(
+        &sandbox,
+        &["history", "--verify", "--head", head.as_str().unwrap()],
+    )
+    .code(1)
+    .stderr_eq(str![""]);
+    run(&sandbox, &["history", "--verify", "--head", "4"])
+        .code(2)
+        .stderr_eq(str![""]);
+}
+
+#[test]
+fn signing_again_replaces_what_overview_shows_and_adds_to_history() {
+    let sandbox = sandbox();
+    done(&sandbox, &["sign", "app.txt"]);
+    done(&sandbox, &["sign", "app.txt"]);
+    done(&sandbox, &["sign", "--key", "b.key", "app.txt"]);
+    done(&sandbox, &["verify", "app.txt"]);
+    run(&sandbox, &["overview"]).code(0).stdout_eq(str![""]);
+    let row = &rows(&sandbox, &["overview"])[0];
+    let entries: Vec<_> = row["signatures"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|s| &s["entry"])
+        .collect();
+    assert_eq!(entries, [3, 2]);
+    assert_eq!(row["verified"]["result"], "valid");
+    assert_eq!(numbers(&sandbox, &[]), [4, 3, 2, 1]);
+}
+
+#[test]
+fn foreign_signatures_are_listed_and_never_said_to_be_signed_by_anybody() {
+    let sandbox = sandbox();
+    done(&sandbox, &["sign", "app.txt"]);
+    done(
+        &sandbox,
+        &["sign", "--no-history", "--key", "b.key", "app.txt"],
+    );
+    run(&sandbox, &["overview", "app.txt"])
+        .code(0)
+        .stdout_eq(str![""]);
+    let row = &rows(&sandbox, &["overview", "app.txt"])[0];
+    assert_eq!(row["signatures"][0]["present"], true);
+    assert_eq!(row["foreign"].as_array().unwrap().len(), 1);
+    fs::remove_file(sandbox.work().join("app.txt.sigstore.json")).unwrap();
+    let row = &rows(&sandbox, &["overview", "app.txt"])[0];
+    assert_eq!(row["signatures"][0]["present"], false);
+}
+
+#[test]
+fn an_image_is_entered_as_signed_and_as_attached() {
+    let Some(registry) = Registry::olareg(&["--api-delete"]) else {
+        return;
+    };
+    let sandbox = sandbox();
+    let digest = registry.push_image("app", "v1", 1);
+    let image = format!("{}/app:v1", registry.host());
+    done(&sandbox, &["sign", "--attach", &image]);
+    done(
+        &sandbox,
+        &["sign", "--attach", "--no-history", "--key", "b.key", &image],
+    );
+    done(&sandbox, &["verify", &image]);
+    let found = rows(&sandbox, &["history", &image]);
+    let actions: Vec<_> = found
+        .iter()
+        .map(|row| row["action"].as_str().unwrap())
+        .collect();
+    assert_eq!(actions, ["verify", "attach", "sign"]);
+    assert_eq!(found[1]["signatures"].as_array().unwrap().len(), 1);
+    assert_eq!(found[2]["signatures"].as_array().unwrap().len(), 2);
+    assert_eq!(found[2]["artifact"]["version"], "v1");
+    for word in [
+        digest.clone(),
+        format!("{}/app", registry.host()),
+        format!("oci:{image}@{digest}"),
+    ] {
+        assert_eq!(numbers(&sandbox, &[&word]), [3, 2, 1], "{word}");
+    }
+    let row = &rows(&sandbox, &["overview", &image])[0];
+    assert_eq!(
+        row["foreign"].as_array().unwrap().len(),
+        2,
+        "attached, and in the local store"
+    );
+    let present: Vec<_> = row["signatures"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|s| &s["present"])
+        .collect();
+    assert_eq!(present, [true, true]);
+    let offline = &rows(&sandbox, &["overview", "--offline", &image])[0];
+    assert!(offline["signatures"][0].get("present").is_none());
+    assert!(offline.get("foreign").is_none());
+}
+
+#[test]
+fn what_failed_is_entered_too() {
+    let sandbox = sandbox();
+    sandbox.write("key", "no key");
+    fs::create_dir(sandbox.work().join("app.txt.sigstore.json")).unwrap();
+    run(&sandbox, &["sign", "app.txt"]).code(3);
+    let row = &rows(&sandbox, &["history"])[0];
+    assert_eq!(
+        (&row["action"], &row["result"]),
+        (&"sign".into(), &"failed".into())
+    );
+    assert!(
+        row["reasons"][0]
+            .as_str()
+            .unwrap()
+            .starts_with("cannot sign")
+    );
+    // A file that was named and is not there was not signed in vain.
+    run(&sandbox, &["sign", "nothing.txt"]).code(2);
+    assert_eq!(numbers(&sandbox, &[]), [1]);
+}
+
+#[test]
+fn where_the_ledger_cannot_be_written_nothing_is_signed_unless_no_history_is_wanted() {
+    let sandbox = sandbox();
+    done(&sandbox, &["sign", "app.txt"]);
+    fs::remove_file(sandbox.work().join("app.txt.sigstore.json")).unwrap();
+    let Some(sigtool) = person::ordinary(&sandbox) else {
+        return;
+    };
+    let state = ledger(&sandbox).parent().unwrap().to_owned();
+    let mode = |mode| fs::set_permissions(&state, fs::Permissions::from_mode(mode)).unwrap();
+    for file in ["ledger.db", "ledger.head"] {
+        let file = state.join(file);
+        fs::set_permissions(file, fs::Permissions::from_mode(0o400)).unwrap();
+    }
+    mode(0o500);
+    let said = |arguments: &[&str]| {
+        let output = sigtool().args(arguments).output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        (output.status.code().unwrap(), stderr)
+    };
+    let (code, stderr) = said(&["sign", "app.txt"]);
+    assert_eq!(code, 3, "{stderr}");
+    assert!(
+        stderr.contains("nothing is signed: the ledger cannot be written"),
+        "{stderr}"
+    );
+    assert!(stderr.contains("--no-history"), "{stderr}");
+    assert!(!sandbox.work().join("app.txt.sigstore.json").exists());
+    assert_eq!(said(&["sign", "--no-history", "app.txt"]).0, 0);
+    let (code, stderr) = said(&["verify", "app.txt"]);
+    assert_eq!(code, 0, "{stderr}");
+    assert!(stderr.contains("not entered in the history"), "{stderr}");
+    assert_eq!(
+        said(&["verify", "--no-history", "app.txt"]),
+        (0, String::new())
+    );
+    // What is there can be read all the same.
+    let (code, stderr) = said(&["history", "--verify"]);
+    assert_eq!(code, 0, "{stderr}");
+    mode(0o700);
+}
+
+#[test]
+fn without_a_home_signing_says_what_is_missing() {
+    let sandbox = sandbox();
+    let arguments = ["sign", "--key", "a.key", "app.txt"];
+    let homeless = |arguments: &[&str]| {
+        let mut command = sandbox.sigtool().args(arguments);
+        for variable in [
+            "HOME",
+            "XDG_CONFIG_HOME",
+            "XDG_DATA_HOME",
+            "XDG_STATE_HOME",
+            "XDG_CACHE_HOME",
+        ] {
+            command = command.env_remove(variable);
+        }
+        sandbox.seen(command)
+    };
+    homeless(&arguments)
+        .code(3)
+        .stdout_eq(str![""])
+        .stderr_eq(str![""]);
+    homeless(&[&arguments[..], &["--no-history"]].concat())
+        .code(0)
+        .stderr_eq(str![""]);
+    homeless(&["verify", "--key", "a.pub", "app.txt"])
+        .code(0)
+        .stderr_eq(str![""]);
+    homeless(&["history"]).code(0).stderr_eq(str![""]);
+}
+
+/// Ten thousand entries, eight processes at once.
+#[test]
+fn processes_at_once_lose_no_entry_and_keep_the_chain() {
+    const PROCESSES: usize = 8;
+    const EACH: usize = 1250;
+    let sandbox = sandbox();
+    for process in 0..PROCESSES {
+        let folder = sandbox.work().join(format!("stage{process}"));
+        fs::create_dir(&folder).unwrap();
+        for file in 0..EACH {
+            fs::write(
+                folder.join(format!("{file}.txt")),
+                format!("{process} {file}"),
+            )
+            .unwrap();
+        }
+    }
+    let start = |process: usize| {
+        sandbox
+            .process()
+            .args(["sign", "--recursive", "--quiet", &format!("stage{process}")])
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+    };
+    let running: Vec<_> = (0..PROCESSES).map(start).collect();
+    for process in running {
+        let output = process.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{said}");
+    }
+    let proof = sandbox
+        .sigtool()
+        .args(["history", "--verify", "--format", "json"])
+        .output()
+        .unwrap();
+    let proof: Value = serde_json::from_slice(&proof.stdout).unwrap();
+    assert_eq!(proof["status"], "whole", "{proof}");
+    let head = proof["head"].as_str().unwrap();
+    assert!(
+        head.starts_with(&format!("{}:", PROCESSES * EACH)),
+        "{head}"
+    );
+    assert_eq!(numbers(&sandbox, &["stage3/17.txt"]).len(), 1);
+}
