@@ -34,11 +34,7 @@ impl Custody {
         wanted: bool,
     ) -> Result<Self, CommandError> {
         let ledger = match wanted {
-            true => Some(open(app).map_err(|cause| {
-                CommandError::could_not_tell("nothing is signed: the ledger cannot be written")
-                    .because(cause)
-                    .hint("to sign without an entry in the history, add `--no-history`")
-            })?),
+            true => Some(open(app).map_err(not_writable)?),
             false => None,
         };
         Ok(Self::new(app, profile, ledger))
@@ -49,8 +45,8 @@ impl Custody {
         let ledger = match wanted.then(|| open(app)) {
             Some(Ok(ledger)) => Some(ledger),
             Some(Err(cause)) => {
-                app.ui
-                    .note(&format!("not entered in the history: {}", clean(&cause)));
+                let cause = clean(&cause.to_string());
+                app.ui.note(&format!("not entered in the history: {cause}"));
                 None
             }
             None => None,
@@ -232,12 +228,30 @@ pub(crate) fn location(artifact: &Artifact, stored: &Stored) -> PathBuf {
     (&stored.location).into()
 }
 
-/// The ledger of this user, or why it cannot be written.
-fn open(app: &App) -> Result<Ledger, String> {
-    match app.folders.ledger() {
-        Some(path) => Ledger::open(&path).map_err(|e| e.to_string()),
-        None => Err("there is no HOME, so there is no place for it".to_owned()),
-    }
+/// Why there is no ledger to write to.
+#[derive(Debug, thiserror::Error)]
+enum Closed {
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    #[error("there is no HOME, so there is no place for it")]
+    NoHome,
+}
+
+fn open(app: &App) -> Result<Ledger, Closed> {
+    let path = app.folders.ledger().ok_or(Closed::NoHome)?;
+    Ok(Ledger::open(&path)?)
+}
+
+fn not_writable(closed: Closed) -> CommandError {
+    let error = CommandError::could_not_tell("nothing is signed: the ledger cannot be written")
+        .because(&closed);
+    let error = match closed {
+        Closed::Ledger(cause) if is_broken(&cause) => error
+            .hint(SEE_ALL)
+            .hint("to begin a new one, move `ledger.db` and `ledger.head` away, and keep them as evidence"),
+        _ => error,
+    };
+    error.hint("to sign without an entry in the history, add `--no-history`")
 }
 
 /// The ledger of this user, if there is one yet.
@@ -250,14 +264,22 @@ pub(crate) fn open_to_read(app: &App) -> Result<Option<Ledger>, CommandError> {
 
 /// The error for a ledger that is there and cannot be read.
 pub(crate) fn unreadable(error: LedgerError) -> CommandError {
-    let broken = matches!(
-        error,
-        LedgerError::Broken(_) | LedgerError::Entry { .. } | LedgerError::Gone(_)
-    );
+    let broken = is_broken(&error);
     let shown = CommandError::could_not_tell("cannot read the ledger").because(error);
     match broken {
-        true => shown.hint("see all that is wrong with it: sigtool history --verify"),
+        true => shown.hint(SEE_ALL),
         false => shown,
+    }
+}
+
+const SEE_ALL: &str = "see all that is wrong with it: sigtool history --verify";
+
+/// Whether somebody has tampered with it.
+fn is_broken(error: &LedgerError) -> bool {
+    use LedgerError::{Broken, Entry, Gone, Head, State};
+    match error {
+        Broken(_) | Entry { .. } | Gone(_) | Head { .. } => true,
+        State(_) => false,
     }
 }
 

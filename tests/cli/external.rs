@@ -110,6 +110,8 @@ fn a_backend_on_the_path_is_no_command() {
 sign         Sign files and images
 verify       Check who signed files and images, against a policy
 inspect      Say what a bundle, signature, key, certificate or image contains, without judging it
+overview     Show which artifacts were signed here, by whom, and where their signatures are
+history      Show what was signed, attached and verified here, when, by whom and where; the chain of custody
 key          Make and manage keys
 init         Set up a profile that signs and verifies
 profile      Show and choose profiles
@@ -141,6 +143,8 @@ error: cannot use the key `x`
 sign         Sign files and images
 verify       Check who signed files and images, against a policy
 inspect      Say what a bundle, signature, key, certificate or image contains, without judging it
+overview     Show which artifacts were signed here, by whom, and where their signatures are
+history      Show what was signed, attached and verified here, when, by whom and where; the chain of custody
 key          Make and manage keys
 init         Set up a profile that signs and verifies
 profile      Show and choose profiles
@@ -294,6 +298,8 @@ fn all_commands_are_listed() {
 sign         Sign files and images
 verify       Check who signed files and images, against a policy
 inspect      Say what a bundle, signature, key, certificate or image contains, without judging it
+overview     Show which artifacts were signed here, by whom, and where their signatures are
+history      Show what was signed, attached and verified here, when, by whom and where; the chain of custody
 key          Make and manage keys
 init         Set up a profile that signs and verifies
 profile      Show and choose profiles
@@ -314,9 +320,9 @@ hello        [..]/here/bin/sigtool-hello
         .iter()
         .map(|r| r["kind"].as_str().unwrap())
         .collect();
-    assert_eq!(kinds[8..], ["alias", "external"]);
+    assert_eq!(kinds[10..], ["alias", "external"]);
     assert_eq!(
-        rows[9]["path"],
+        rows[11]["path"],
         serde_json::json!(sandbox.work().join("bin/sigtool-hello"))
     );
 }
@@ -493,15 +499,18 @@ Signs software artifacts, and proves later who signed them
 Usage: sigtool [OPTIONS] [COMMAND]
 
 Commands:
-  sign     Sign files and images
-  verify   Check who signed files and images, against a policy
-  inspect  Say what a bundle, signature, key, certificate or image contains, without judging it
-  key      Make and manage keys
-  init     Set up a profile that signs and verifies
-  profile  Show and choose profiles
-  config   Explain, check and change the configuration
-  backend  Show, check and record backends
-  help     Print this message or the help of the given subcommand(s)
+  sign      Sign files and images
+  verify    Check who signed files and images, against a policy
+  inspect   Say what a bundle, signature, key, certificate or image contains, without judging it
+  overview  Show which artifacts were signed here, by whom, and where their signatures are
+  history   Show what was signed, attached and verified here, when, by whom and where; the chain of
+            custody [alias: custody]
+  key       Make and manage keys
+  init      Set up a profile that signs and verifies
+  profile   Show and choose profiles
+  config    Explain, check and change the configuration
+  backend   Show, check and record backends
+  help      Print this message or the help of the given subcommand(s)
 
 Options:
       --list     List all commands: sigtool's own, aliases, and external ones
@@ -554,6 +563,7 @@ Options:
   -a, --annotations <KEY=VALUE>     Sign this along with an image's digest; repeat for several
       --append                      Keep this key's earlier signatures of the image beside the new
                                     one
+      --no-history                  Make no entry in the ledger
       --name <NAME>                 The artifact's name, in place of the detected one
       --artifact-version <VERSION>  The artifact's version, in place of the detected one
   -h, --help                        Print help
@@ -605,6 +615,7 @@ Options:
                                  several artifacts a folder ending in `/`
       --signature <PATH>         The detached signature to check, in place of those beside the
                                  artifact; with several artifacts a folder ending in `/`
+      --no-history               Make no entry in the ledger
   -h, --help                     Print help
 
 Global options:

@@ -7,6 +7,7 @@ mod config;
 mod custody;
 mod example;
 mod external;
+mod faults;
 mod images;
 mod init;
 mod inspect;

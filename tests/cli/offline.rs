@@ -200,7 +200,8 @@ fn who_the_user_is_is_not_asked_where_the_home_folder_is_unknown() {
     watch
         .environment
         .retain(|name, _| name != "HOME" && !name.starts_with("XDG_"));
-    watch.sigtool(0, &["sign", "--key=sigtool.key", "app.txt"]);
+    watch.sigtool(3, &["sign", "--key=sigtool.key", "app.txt"]);
+    watch.sigtool(0, &["sign", "--no-history", "--key=sigtool.key", "app.txt"]);
     watch.sigtool(0, &["verify", "--key=sigtool.pub", "app.txt"]);
     watch.sigtool(3, &["init", "--yes"]);
 }

@@ -95,6 +95,12 @@ impl Sandbox {
     /// It cannot be started.
     #[must_use]
     pub fn seen(&self, command: snapbox::cmd::Command) -> snapbox::cmd::OutputAssert {
+        self.seen_output(command.output().expect("a program that is there"))
+    }
+
+    /// The same of a command that has run.
+    #[must_use]
+    pub fn seen_output(&self, output: std::process::Output) -> snapbox::cmd::OutputAssert {
         let mut redactions = snapbox::Redactions::new();
         redactions
             .insert("[ROOT]", self.root.path().to_owned())
@@ -102,7 +108,6 @@ impl Sandbox {
         let assert = snapbox::Assert::new()
             .action_env("SNAPSHOTS")
             .redact_with(redactions);
-        let output = command.output().expect("a program that is there");
         snapbox::cmd::OutputAssert::new(output).with_assert(assert)
     }
 

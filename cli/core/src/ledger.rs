@@ -100,14 +100,20 @@ impl Ledger {
     ///
     /// # Errors
     ///
-    /// It cannot be read and written.
+    /// It cannot be read and written, or has been cut off: an entry more would hide that.
     pub fn open(path: &Path) -> Result<Self, LedgerError> {
         let state = State::open(path, &LAYOUT)?;
-        let head = HeadFile::open(path)?;
-        Ok(Self {
-            state,
-            head: Mutex::new(head),
-        })
+        let mut head = HeadFile::open(path)?;
+        // The head first: what others enter meanwhile is no contradiction.
+        let known = head.read()?.unwrap_or_default();
+        let finding = state.with(|connection| contradicts(connection, &known))?;
+        match finding {
+            Some(finding) => Err(LedgerError::Broken(finding)),
+            None => Ok(Self {
+                state,
+                head: Mutex::new(head),
+            }),
+        }
     }
 
     /// Opens the ledger to read it; none if it is not there, and never was.
@@ -142,9 +148,7 @@ impl Ledger {
             let transaction =
                 connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let (mut head, time) = last_and_now(&transaction)?;
-            if head != known
-                && let Some(finding) = contradicts(&transaction, &known)?
-            {
+            if let Some(finding) = contradicts(&transaction, &known)? {
                 return Ok(Err(finding));
             }
             for event in events {
@@ -171,7 +175,8 @@ impl Ledger {
 
 /// What the chain no longer has, though its head was written after it.
 fn contradicts(connection: &Connection, known: &Head) -> rusqlite::Result<Option<Finding>> {
-    if known.count == 0 {
+    let (last, _) = last_and_now(connection)?;
+    if known.count == 0 || last == *known {
         return Ok(None);
     }
     let found: Option<String> = connection
@@ -184,7 +189,7 @@ fn contradicts(connection: &Connection, known: &Head) -> rusqlite::Result<Option
             expected: known.clone(),
         }),
         None => Some(Finding::CutOff {
-            found: last_and_now(connection)?.0.count,
+            found: last.count,
             expected: known.clone(),
         }),
     })

@@ -64,7 +64,7 @@ pub enum StateError {
         known: i64,
     },
     /// SQLite says so.
-    #[error("cannot use {what} `{path}`: {error}", path = path.display())]
+    #[error("cannot use {what} `{path}`: {}", words(error), path = path.display())]
     Sqlite {
         /// What it is.
         what: &'static str,
@@ -73,6 +73,21 @@ pub enum StateError {
         /// What it says.
         error: rusqlite::Error,
     },
+}
+
+/// What SQLite says, in words that say more than its own.
+fn words(error: &rusqlite::Error) -> String {
+    use rusqlite::ErrorCode as Code;
+    let words = match error.sqlite_error_code() {
+        Some(Code::CannotOpen) => "it cannot be opened",
+        Some(Code::DatabaseBusy) => "another process keeps it locked",
+        Some(Code::DatabaseCorrupt | Code::NotADatabase) => "it is damaged",
+        Some(Code::DiskFull) => "its disk is full",
+        Some(Code::ReadOnly) => "it may only be read",
+        Some(Code::SystemIoFailure) => "it cannot be read or written: its disk is full or failing",
+        _ => return error.to_string(),
+    };
+    words.to_owned()
 }
 
 impl From<StateError> for Error {

@@ -43,9 +43,9 @@ pub(super) fn run(app: &App, args: &Sign) -> Outcome {
         app.ui.note(&clean(&app.relative(note)));
     }
     let opening = app.opening(args.key.as_deref(), &profile)?;
-    let custody = Custody::required(app, &profile, !args.no_history)?;
     let images = expanded.has(SourceOf::Images);
     let store = if images { store(app, &wanted)? } else { None };
+    let custody = Custody::required(app, &profile, !args.no_history)?;
     // If there is nothing to sign, nobody is asked for a password.
     let signer = match expanded.found().next() {
         Some(_) => Some(app.signer(opening)?),

@@ -982,7 +982,7 @@ fn json_says_all_that_was_done() {
         .run(&[&both[..], &[&image, &none]].concat())
         .code(2)
         .stdout_eq(str![[r#"
-[{"artifact":"[HOST]/app:v1","status":"signed","resolved":{"reference":"[HOST]/app@[IMAGE]","name":"[HOST]/app","version":"v1","kind":"container-image","digests":["[IMAGE]"],"size":397,"media_type":"application/vnd.oci.image.manifest.v1+json"},"signer":{"backend":"cosign-key","algorithm":"ecdsa-p256","key_hint":"I/dsfvoVK5uzp8ssMnPabo6ENWjLWnIzBlcfKJybTSY=","key_id":"[ROOT]/here/a.key"},"signatures":[{"format":"bundle","place":"beside","location":"[HOST]/app@sha256:[..]","replaced":false},{"format":"cosign","place":"beside","location":"[HOST]/app:[TAG].sig","replaced":false},{"format":"bundle","place":"store","location":"the local store","replaced":false},{"format":"cosign","place":"store","location":"the local store","replaced":false}]}
+[{"artifact":"[HOST]/app:v1","status":"signed","resolved":{"reference":"[HOST]/app@[IMAGE]","name":"[HOST]/app","version":"v1","kind":"container-image","digests":["[IMAGE]"],"size":397,"media_type":"application/vnd.oci.image.manifest.v1+json"},"signer":{"backend":"cosign-key","algorithm":"ecdsa-p256","key_hint":"I/dsfvoVK5uzp8ssMnPabo6ENWjLWnIzBlcfKJybTSY=","key_id":"[ROOT]/here/a.key"},"signatures":[{"format":"bundle","place":"beside","location":"[HOST]/app@sha256:57df7b6b01a179b70614b2adcd345c0094af091a6788dc05f3c82da0d031f5f4","replaced":false,"signature":"MEUCIQDOUzNWS2Dzh3Z3Mqp9LPAIPbdIYnlcDdSI5EGd6imXAgIgK1TyWvSs3xj4eU7oeN8zap17G3Doze9xhcq9v/5KsAw="},{"format":"cosign","place":"beside","location":"[HOST]/app:[TAG].sig","replaced":false,"signature":"MEUCIQCRROc9K+mVCCaNM+7jU0w6tsF47Lf9tZeFph4tgpROPgIgY5b0PZmmCuRhjTBmLQZpQgP0lXf1ADJGf7iHhVvCil8="},{"format":"bundle","place":"store","location":"the local store","replaced":false,"signature":"MEUCIQDOUzNWS2Dzh3Z3Mqp9LPAIPbdIYnlcDdSI5EGd6imXAgIgK1TyWvSs3xj4eU7oeN8zap17G3Doze9xhcq9v/5KsAw="},{"format":"cosign","place":"store","location":"the local store","replaced":false,"signature":"MEUCIQCRROc9K+mVCCaNM+7jU0w6tsF47Lf9tZeFph4tgpROPgIgY5b0PZmmCuRhjTBmLQZpQgP0lXf1ADJGf7iHhVvCil8="}],"head":"3:sha256:5e22e86a4a9222073c17bf5c8c28c829d17934daf72d68292c0d8f019e9ff80f"}
 ,{"artifact":"[HOST]/app:none","status":"failed","error":{"kind":"input","message":"cannot sign `[HOST]/app:none`","causes":["there is no image `[HOST]/app:none`"],"code":"not-found"}}
 ]
 
@@ -991,21 +991,21 @@ fn json_says_all_that_was_done() {
         .run(&["sign", "--format=jsonl", &image])
         .code(0)
         .stdout_eq(str![[r#"
-{"artifact":"[HOST]/app:v1","status":"signed","resolved":{"reference":"[HOST]/app@[IMAGE]","name":"[HOST]/app","version":"v1","kind":"container-image","digests":["[IMAGE]"],"size":397,"media_type":"application/vnd.oci.image.manifest.v1+json"},"signer":{"backend":"cosign-key","algorithm":"ecdsa-p256","key_hint":"I/dsfvoVK5uzp8ssMnPabo6ENWjLWnIzBlcfKJybTSY=","key_id":"[ROOT]/here/a.key"},"signatures":[{"format":"bundle","place":"store","location":"the local store","replaced":true}]}
+{"artifact":"[HOST]/app:v1","status":"signed","resolved":{"reference":"[HOST]/app@[IMAGE]","name":"[HOST]/app","version":"v1","kind":"container-image","digests":["[IMAGE]"],"size":397,"media_type":"application/vnd.oci.image.manifest.v1+json"},"signer":{"backend":"cosign-key","algorithm":"ecdsa-p256","key_hint":"I/dsfvoVK5uzp8ssMnPabo6ENWjLWnIzBlcfKJybTSY=","key_id":"[ROOT]/here/a.key"},"signatures":[{"format":"bundle","place":"store","location":"the local store","replaced":true,"signature":"MEUCIQDDzXBCwnLgvTFHrAp9ZWcwe/nj6v+06B+vM3Cm0EaajgIgE7HbRnh8URi7dNhwYSfiv6S2aDtN7CaKGlKq20CGi1I="}],"head":"4:sha256:ff10148c7fdfca377827bb8a49dd0ff070d9e35eca8edd17c54ace7b4af8b697"}
 
 "#]]);
     stage
         .run(&["sign", "--format=jsonl", "--bundle=app.json", &image])
         .code(0)
         .stdout_eq(str![[r#"
-{"artifact":"[HOST]/app:v1","status":"signed","resolved":{"reference":"[HOST]/app@[IMAGE]","name":"[HOST]/app","version":"v1","kind":"container-image","digests":["[IMAGE]"],"size":397,"media_type":"application/vnd.oci.image.manifest.v1+json"},"signer":{"backend":"cosign-key","algorithm":"ecdsa-p256","key_hint":"I/dsfvoVK5uzp8ssMnPabo6ENWjLWnIzBlcfKJybTSY=","key_id":"[ROOT]/here/a.key"},"signatures":[{"format":"bundle","place":"file","location":"[ROOT]/here/app.json","replaced":false},{"format":"bundle","place":"store","location":"the local store","replaced":true}]}
+{"artifact":"[HOST]/app:v1","status":"signed","resolved":{"reference":"[HOST]/app@[IMAGE]","name":"[HOST]/app","version":"v1","kind":"container-image","digests":["[IMAGE]"],"size":397,"media_type":"application/vnd.oci.image.manifest.v1+json"},"signer":{"backend":"cosign-key","algorithm":"ecdsa-p256","key_hint":"I/dsfvoVK5uzp8ssMnPabo6ENWjLWnIzBlcfKJybTSY=","key_id":"[ROOT]/here/a.key"},"signatures":[{"format":"bundle","place":"file","location":"[ROOT]/here/app.json","replaced":false,"signature":"MEUCIBpZevaoOZ1TYC9CloYslz+D+Cwtp2XwohIlTe6mAW6nAiEAwmbfKgn8o4mhmAMtSSRWkSqb+DGdJvac/Qz9pn+8nfA="},{"format":"bundle","place":"store","location":"the local store","replaced":true,"signature":"MEUCIBpZevaoOZ1TYC9CloYslz+D+Cwtp2XwohIlTe6mAW6nAiEAwmbfKgn8o4mhmAMtSSRWkSqb+DGdJvac/Qz9pn+8nfA="}],"head":"5:sha256:1dddeffdbe4d92b6926a7a38377c8407531240e9d40da3d376e5adb4e48816e1"}
 
 "#]]);
     stage
         .run_elsewhere(&["verify", "--format=json", &image])
         .code(0)
         .stdout_eq(str![[r#"
-[{"artifact":"[HOST]/app:v1","status":"valid","resolved":{"reference":"[HOST]/app@[IMAGE]","name":"[HOST]/app","version":"v1","kind":"container-image","digests":["[IMAGE]"],"size":397,"media_type":"application/vnd.oci.image.manifest.v1+json"},"verification":{"verdict":"valid","signers":[{"name":"a.pub","key_hint":"I/dsfvoVK5uzp8ssMnPabo6ENWjLWnIzBlcfKJybTSY=","algorithm":"ecdsa-p256","signatures":["[HOST]/app@sha256:[..]"]}]},"checked":[{"location":"[HOST]/app@sha256:[..]","format":"Sigstore bundle v0.3","signer":{"name":"a.pub","key_hint":"I/dsfvoVK5uzp8ssMnPabo6ENWjLWnIzBlcfKJybTSY="},"unverified_key_hint":"I/dsfvoVK5uzp8ssMnPabo6ENWjLWnIzBlcfKJybTSY=","unverified_log_entries":0}]}
+[{"artifact":"[HOST]/app:v1","status":"valid","resolved":{"reference":"[HOST]/app@[IMAGE]","name":"[HOST]/app","version":"v1","kind":"container-image","digests":["[IMAGE]"],"size":397,"media_type":"application/vnd.oci.image.manifest.v1+json"},"verification":{"verdict":"valid","signers":[{"name":"a.pub","key_hint":"I/dsfvoVK5uzp8ssMnPabo6ENWjLWnIzBlcfKJybTSY=","algorithm":"ecdsa-p256","signatures":["[HOST]/app@sha256:57df7b6b01a179b70614b2adcd345c0094af091a6788dc05f3c82da0d031f5f4"]}]},"checked":[{"location":"[HOST]/app@sha256:57df7b6b01a179b70614b2adcd345c0094af091a6788dc05f3c82da0d031f5f4","format":"Sigstore bundle v0.3","signer":{"name":"a.pub","key_hint":"I/dsfvoVK5uzp8ssMnPabo6ENWjLWnIzBlcfKJybTSY="},"unverified_key_hint":"I/dsfvoVK5uzp8ssMnPabo6ENWjLWnIzBlcfKJybTSY=","unverified_log_entries":0}],"head":"1:sha256:4bcd9048aa02d11cea5320d77cd4f7a40799ac8a7a0c6ac66897423b3e73579a"}
 ]
 
 "#]]);
@@ -1013,7 +1013,7 @@ fn json_says_all_that_was_done() {
         .run_elsewhere(&["verify", "--format=jsonl", "--key=b.pub", &image])
         .code(1)
         .stdout_eq(str![[r#"
-{"artifact":"[HOST]/app:v1","status":"refused","resolved":{"reference":"[HOST]/app@[IMAGE]","name":"[HOST]/app","version":"v1","kind":"container-image","digests":["[IMAGE]"],"size":397,"media_type":"application/vnd.oci.image.manifest.v1+json"},"verification":{"verdict":"refused","reasons":[{"code":"wrong-key","signature":"[HOST]/app@sha256:[..]","unverified_key_hint":"I/dsfvoVK5uzp8ssMnPabo6ENWjLWnIzBlcfKJybTSY=","trusted":[{"name":"b.pub","key_hint":"eUeeM4sYtiIAzPKdwrd0smw0nUCZSii4ADSywb/hA+k="}]},{"code":"wrong-key","signature":"[HOST]/app:[TAG].sig","trusted":[{"name":"b.pub","key_hint":"eUeeM4sYtiIAzPKdwrd0smw0nUCZSii4ADSywb/hA+k="}]}]},"checked":[{"location":"[HOST]/app@sha256:[..]","format":"Sigstore bundle v0.3","reason":{"code":"wrong-key","signature":"[HOST]/app@sha256:[..]","unverified_key_hint":"I/dsfvoVK5uzp8ssMnPabo6ENWjLWnIzBlcfKJybTSY=","trusted":[{"name":"b.pub","key_hint":"eUeeM4sYtiIAzPKdwrd0smw0nUCZSii4ADSywb/hA+k="}]},"unverified_key_hint":"I/dsfvoVK5uzp8ssMnPabo6ENWjLWnIzBlcfKJybTSY=","unverified_log_entries":0},{"location":"[HOST]/app:[TAG].sig","format":"cosign signature","reason":{"code":"wrong-key","signature":"[HOST]/app:[TAG].sig","trusted":[{"name":"b.pub","key_hint":"eUeeM4sYtiIAzPKdwrd0smw0nUCZSii4ADSywb/hA+k="}]},"unverified_log_entries":0}]}
+{"artifact":"[HOST]/app:v1","status":"refused","resolved":{"reference":"[HOST]/app@[IMAGE]","name":"[HOST]/app","version":"v1","kind":"container-image","digests":["[IMAGE]"],"size":397,"media_type":"application/vnd.oci.image.manifest.v1+json"},"verification":{"verdict":"refused","reasons":[{"code":"wrong-key","signature":"[HOST]/app@sha256:57df7b6b01a179b70614b2adcd345c0094af091a6788dc05f3c82da0d031f5f4","unverified_key_hint":"I/dsfvoVK5uzp8ssMnPabo6ENWjLWnIzBlcfKJybTSY=","trusted":[{"name":"b.pub","key_hint":"eUeeM4sYtiIAzPKdwrd0smw0nUCZSii4ADSywb/hA+k="}]},{"code":"wrong-key","signature":"[HOST]/app:[TAG].sig","trusted":[{"name":"b.pub","key_hint":"eUeeM4sYtiIAzPKdwrd0smw0nUCZSii4ADSywb/hA+k="}]}]},"checked":[{"location":"[HOST]/app@sha256:57df7b6b01a179b70614b2adcd345c0094af091a6788dc05f3c82da0d031f5f4","format":"Sigstore bundle v0.3","reason":{"code":"wrong-key","signature":"[HOST]/app@sha256:57df7b6b01a179b70614b2adcd345c0094af091a6788dc05f3c82da0d031f5f4","unverified_key_hint":"I/dsfvoVK5uzp8ssMnPabo6ENWjLWnIzBlcfKJybTSY=","trusted":[{"name":"b.pub","key_hint":"eUeeM4sYtiIAzPKdwrd0smw0nUCZSii4ADSywb/hA+k="}]},"unverified_key_hint":"I/dsfvoVK5uzp8ssMnPabo6ENWjLWnIzBlcfKJybTSY=","unverified_log_entries":0},{"location":"[HOST]/app:[TAG].sig","format":"cosign signature","reason":{"code":"wrong-key","signature":"[HOST]/app:[TAG].sig","trusted":[{"name":"b.pub","key_hint":"eUeeM4sYtiIAzPKdwrd0smw0nUCZSii4ADSywb/hA+k="}]},"unverified_log_entries":0}],"head":"2:sha256:8aba8c9d4fcbf7c47e025334116512257aee262f211d83481b1785c90728cb7a"}
 
 "#]]);
     stage
@@ -1131,7 +1131,9 @@ fn without_a_home_a_signature_must_go_elsewhere() {
         for variable in ["HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"] {
             command = command.env_remove(variable);
         }
-        let command = command.args(["sign", "--key=a.key"]).args(arguments);
+        let command = command
+            .args(["sign", "--no-history", "--key=a.key"])
+            .args(arguments);
         stage.seen(&stage.here, command)
     };
     run(&[&image]).code(3).stdout_eq("").stderr_eq(str![[r#"
@@ -1175,7 +1177,8 @@ fn where_the_state_is_not_to_be_written_a_signature_must_go_elsewhere() {
     let state = stage.here.home().join(".local/state");
     fs::set_permissions(&state, fs::Permissions::from_mode(0o555)).unwrap();
     let run = |arguments: &[&str]| {
-        let output = sigtool().arg("sign").args(arguments).output().unwrap();
+        let sign = ["sign", "--no-history"];
+        let output = sigtool().args(sign).args(arguments).output().unwrap();
         OutputAssert::new(output).with_assert(stage.assert(&stage.here))
     };
     run(&[&image]).code(3).stdout_eq("").stderr_eq(str![[r#"
