@@ -134,7 +134,7 @@ signed app.txt → app.txt.sigstore.json
         .stderr_eq(str![[r#"
 error: cannot sign `theirs/app.txt`
   caused by: cannot write `theirs/app.txt.sigstore.json`
-  caused by: in the folder `theirs`: permission denied: its mode is 0555, its owner 65534, its group 65534, and you are user 65534
+  caused by: in the folder `theirs`: permission denied: its mode is 0555, [..]
   hint: write the signature elsewhere with `--bundle FILE`
 1 artifact signed, 1 failed:
   theirs/app.txt
