@@ -67,7 +67,7 @@ fn signing_and_verifying_are_entries_with_what_when_who_and_where() {
     run(&sandbox, &["verify", "app.txt"]).code(1);
     run(&sandbox, &["history"]).code(0).stdout_eq(str![[r#"
 3  [..]  verified, refused: app.txt (sha256:d121be3103007b41edf96f8262925f8c7d61894afe9a041843b631f69445bc57)
-    because the artifact has changed: in `[ROOT]/here/app.txt.sigstore.json` the key `a.pub` (key hint I/dsfvoVK5uzp8ssMnPabo6ENWjLWnIzBlcfKJybTSY=) signed sha256:a172cedcae47474b615c54d510a5d84a8dea3032e958587430b413538be3f333, the artifact is sha256:d121be3103007b41edf96f8262925f8c7d61894afe9a041843b631f69445bc57
+    because the artifact has changed: in `app.txt.sigstore.json` the key `a.pub` (key hint I/dsfvoVK5uzp8ssMnPabo6ENWjLWnIzBlcfKJybTSY=) signed sha256:a172cedcae47474b615c54d510a5d84a8dea3032e958587430b413538be3f333, the artifact is sha256:d121be3103007b41edf96f8262925f8c7d61894afe9a041843b631f69445bc57
     by alice on [..], profile default
 
 2  [..]  verified, valid: app.txt (sha256:a172cedcae47474b615c54d510a5d84a8dea3032e958587430b413538be3f333)
@@ -75,7 +75,7 @@ fn signing_and_verifying_are_entries_with_what_when_who_and_where() {
     by alice on [..], profile default
 
 1  [..]  signed app.txt (sha256:a172cedcae47474b615c54d510a5d84a8dea3032e958587430b413538be3f333)
-    by [ROOT]/here/a.key (ecdsa-p256, key hint I/dsfvoVK5uzp8ssMnPabo6ENWjLWnIzBlcfKJybTSY=)
+    by a.key (ecdsa-p256, key hint I/dsfvoVK5uzp8ssMnPabo6ENWjLWnIzBlcfKJybTSY=)
     bundle in app.txt.sigstore.json
     by alice on [..], profile default
 
@@ -160,7 +160,7 @@ fn a_run_in_ci_is_named_by_its_address() {
     );
     run(&sandbox, &["custody"]).code(0).stdout_eq(str![[r#"
 1  [..]  signed app.txt (sha256:a172cedcae47474b615c54d510a5d84a8dea3032e958587430b413538be3f333)
-    by [ROOT]/here/a.key (ecdsa-p256, key hint I/dsfvoVK5uzp8ssMnPabo6ENWjLWnIzBlcfKJybTSY=)
+    by a.key (ecdsa-p256, key hint I/dsfvoVK5uzp8ssMnPabo6ENWjLWnIzBlcfKJybTSY=)
     bundle in app.txt.sigstore.json
     in github-actions, project acme/shop, pipeline release, run 77, step sign, trigger push, triggered by alice, profile default
     https://github.com/acme/shop/actions/runs/77
@@ -386,7 +386,7 @@ app.txt (sha256:a172cedcae47474b615c54d510a5d84a8dea3032e958587430b413538be3f333
   signed by b.key (ecdsa-p384, key hint eUeeM4sYtiIAzPKdwrd0smw0nUCZSii4ADSywb/hA+k=) on [..] (entry 3)
     bundle in app.txt.79479e33.sigstore.json
     M[..]
-  signed by [ROOT]/here/a.key (ecdsa-p256, key hint I/dsfvoVK5uzp8ssMnPabo6ENWjLWnIzBlcfKJybTSY=) on [..] (entry 2)
+  signed by a.key (ecdsa-p256, key hint I/dsfvoVK5uzp8ssMnPabo6ENWjLWnIzBlcfKJybTSY=) on [..] (entry 2)
     bundle in app.txt.sigstore.json
     M[..]
   verified on [..]: valid (entry 4)
@@ -416,7 +416,7 @@ fn foreign_signatures_are_listed_and_never_said_to_be_signed_by_anybody() {
         .code(0)
         .stdout_eq(str![[r#"
 app.txt (sha256:a172cedcae47474b615c54d510a5d84a8dea3032e958587430b413538be3f333)
-  signed by [ROOT]/here/a.key (ecdsa-p256, key hint I/dsfvoVK5uzp8ssMnPabo6ENWjLWnIzBlcfKJybTSY=) on [..] (entry 1)
+  signed by a.key (ecdsa-p256, key hint I/dsfvoVK5uzp8ssMnPabo6ENWjLWnIzBlcfKJybTSY=) on [..] (entry 1)
     bundle in app.txt.sigstore.json
     M[..]
   foreign: key hint eUeeM4sYtiIAzPKdwrd0smw0nUCZSii4ADSywb/hA+k=, not verified

@@ -348,6 +348,9 @@ fn commands_that_need_no_secret_show_none_of_those_around_them() {
         &["backend", "show", "cosign-key"],
         &["backend", "check", "cosign-key"],
         &["key", "list"],
+        &["history"],
+        &["history", "--verify"],
+        &["overview"],
         &["--list"],
         &["--version"],
     ] {

@@ -150,7 +150,7 @@ fn text(app: &App, recorded: &Recorded) -> String {
         artifact(&event.artifact)
     )];
     for signer in &event.signers {
-        lines.push(format!("by {}", self::signer(signer)));
+        lines.push(format!("by {}", self::signer(app, signer)));
     }
     for signature in &event.signatures {
         let again = if signature.replaced {
@@ -171,7 +171,7 @@ fn text(app: &App, recorded: &Recorded) -> String {
         event
             .reasons
             .iter()
-            .map(|reason| format!("because {reason}")),
+            .map(|reason| format!("because {}", app.relative(reason))),
     );
     lines.extend(place(&event.execution, event.profile.as_deref()));
     let lines: Vec<String> = lines.iter().map(|line| clean(line)).collect();
@@ -215,9 +215,12 @@ pub(super) fn artifact(artifact: &EventArtifact) -> String {
 }
 
 /// `release.key (ecdsa-p256, key hint …)`.
-pub(super) fn signer(signer: &EventSigner) -> String {
+pub(super) fn signer(app: &App, signer: &EventSigner) -> String {
     let key = format!("{}, key hint {}", signer.algorithm, signer.key_hint);
     match &signer.name {
+        Some(name) if Path::new(name).is_absolute() => {
+            format!("{} ({key})", app.short(Path::new(name)))
+        }
         Some(name) => format!("{name} ({key})"),
         None => format!("a key ({key})"),
     }

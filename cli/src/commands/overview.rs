@@ -259,7 +259,7 @@ fn text(app: &App, group: &Group) -> String {
         let by = signature
             .signer
             .as_ref()
-            .map_or_else(|| "an unknown key".to_owned(), signer);
+            .map_or_else(|| "an unknown key".to_owned(), |who| signer(app, who));
         let this = (signature.entry, by.clone());
         if heading.as_ref() != Some(&this) {
             lines.push(format!(
