@@ -105,31 +105,8 @@ impl Ledger {
         query: &Query,
         mut take: impl FnMut(Recorded) -> ControlFlow<()>,
     ) -> Result<(), LedgerError> {
-        let (mut conditions, mut values) = (Vec::new(), Vec::<Value>::new());
-        if let Some(artifacts) = &query.artifacts {
-            conditions.push(any_of(artifacts, &mut values));
-        }
-        if let Some(since) = &query.since {
-            conditions.push("time >= ?".to_owned());
-            values.push(self.moment(since)?.into());
-        }
-        if let Some(signer) = &query.signer {
-            conditions.push(
-                "EXISTS (SELECT 1 FROM json_each(body, '$.signers') WHERE value ->> '$.name' = ? \
-                 OR value ->> '$.key_id' = ? OR substr(value ->> '$.key_hint', 1, length(?)) = ?)"
-                    .to_owned(),
-            );
-            values.extend(std::iter::repeat_n(signer.clone().into(), 4));
-        }
-        let conditions = match &conditions[..] {
-            [] => String::new(),
-            all => format!("WHERE {}", all.join(" AND ")),
-        };
-        let limit = query.limit.map_or(-1, |l| i64::try_from(l).unwrap_or(-1));
-        values.push(limit.into());
-        let text = format!(
-            "SELECT number, body, hash FROM entry {conditions} ORDER BY number DESC LIMIT ?"
-        );
+        let since = query.since.as_ref().map(|since| self.moment(since));
+        let (text, values) = select_entries(query, since.transpose()?);
         self.state.with(|connection| {
             let mut query = connection.prepare(&text)?;
             let mut rows = query.query(params_from_iter(values))?;
@@ -152,14 +129,7 @@ impl Ledger {
     ///
     /// They cannot be read.
     pub fn current(&self, artifacts: Option<&[Named]>) -> Result<Vec<Current>, LedgerError> {
-        let mut values = Vec::<Value>::new();
-        let condition = match artifacts {
-            Some(artifacts) => format!("WHERE {}", any_of(artifacts, &mut values)),
-            None => String::new(),
-        };
-        let text = format!(
-            "SELECT number, body, hash, item FROM current JOIN entry USING (number) {condition} ORDER BY number DESC, item"
-        );
+        let (text, values) = select_current(artifacts);
         self.state.with(|connection| {
             let mut query = connection.prepare(&text)?;
             let mut rows = query.query(params_from_iter(values))?;
@@ -242,6 +212,53 @@ impl Ledger {
             }
         }
     }
+}
+
+/// The question for entries, and what stands in for its question marks.
+pub(super) fn select_entries(query: &Query, since: Option<String>) -> (String, Vec<Value>) {
+    let (mut conditions, mut values) = (Vec::new(), Vec::new());
+    let order = match since {
+        None => "number DESC",
+        // As the index has it. It is the same order unless a clock was set back.
+        Some(_) => "time DESC, number DESC",
+    };
+    if let Some(artifacts) = &query.artifacts {
+        conditions.push(any_of(artifacts, &mut values));
+    }
+    if let Some(since) = since {
+        conditions.push("time >= ?".to_owned());
+        values.push(since.into());
+    }
+    if let Some(signer) = &query.signer {
+        conditions.push(
+            "EXISTS (SELECT 1 FROM json_each(body, '$.signers') WHERE value ->> '$.name' = ? \
+             OR value ->> '$.key_id' = ? OR substr(value ->> '$.key_hint', 1, length(?)) = ?)"
+                .to_owned(),
+        );
+        values.extend(std::iter::repeat_n(signer.clone().into(), 4));
+    }
+    let conditions = match &conditions[..] {
+        [] => String::new(),
+        all => format!("WHERE {}", all.join(" AND ")),
+    };
+    let limit = query.limit.map_or(-1, |l| i64::try_from(l).unwrap_or(-1));
+    values.push(limit.into());
+    let text =
+        format!("SELECT number, body, hash FROM entry {conditions} ORDER BY {order} LIMIT ?");
+    (text, values)
+}
+
+/// The question for current signatures.
+pub(super) fn select_current(artifacts: Option<&[Named]>) -> (String, Vec<Value>) {
+    let mut values = Vec::new();
+    let condition = match artifacts {
+        Some(artifacts) => format!("WHERE {}", any_of(artifacts, &mut values)),
+        None => String::new(),
+    };
+    let text = format!(
+        "SELECT number, body, hash, item FROM current JOIN entry USING (number) {condition} ORDER BY number DESC, item"
+    );
+    (text, values)
 }
 
 /// The condition that an entry is about one of these artifacts.
