@@ -13,7 +13,7 @@ pub use entry::{
     Action, Attempt, Entry, Event, EventArtifact, EventSignature, EventSigner, Execution,
 };
 pub use head::{Head, ParseHeadError};
-pub use query::{Current, Named, Query, Recorded, Since};
+pub use query::{Current, Known, Named, Query, Recorded, Since};
 
 use crate::state::{Layout, State, StateError};
 use head::HeadFile;

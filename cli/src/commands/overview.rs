@@ -14,49 +14,65 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 use sigtool_core::find::{Found, find_signatures};
-use sigtool_core::ledger::{Attempt, Current, Entry, EventArtifact, EventSigner, Ledger, Named};
+use sigtool_core::ledger::{Attempt, Current, EventArtifact, EventSigner, Known, Ledger, Named};
 use sigtool_core::sign::Place;
-use sigtool_sdk::types::{ArtifactKind, Bytes, DigestAlgorithm, SignatureFormat};
+use sigtool_sdk::types::{Bytes, DigestAlgorithm, SignatureFormat};
+use std::ops::ControlFlow;
 use std::path::Path;
 
 pub(super) fn run(app: &App, args: &Overview) -> Outcome {
     let ledger = open_to_read(app)?;
-    let Some(word) = &args.artifact else {
-        let current = match &ledger {
-            Some(ledger) => ledger.current(None).map_err(unreadable)?,
-            None => Vec::new(),
-        };
-        if current.is_empty() {
-            app.ui
-                .note("nothing has been signed here yet, or never with a history");
-        }
-        return report(app, ledger.as_ref(), grouped(current));
+    let mut shown = 0;
+    let mut show = |group: &Group| {
+        let gap = if shown == 0 { "" } else { "\n" };
+        app.ui.item(&format!("{gap}{}", text(app, group)), group);
+        shown += 1;
     };
-    let mut names = names(word)?;
-    let found = look(app, word)?;
-    if let Some(found) = &found {
-        let digest = found.artifact.digest(DigestAlgorithm::Sha256);
-        names = digest
-            .map(|d| Named::any_version(d.to_string()))
-            .into_iter()
-            .collect();
+    match &args.artifact {
+        None => known(ledger.as_ref(), None, |group| show(&group))?,
+        Some(word) => one(app, ledger.as_ref(), word)?.iter().for_each(&mut show),
     }
-    let current = match &ledger {
-        Some(ledger) => ledger.current(Some(&names)).map_err(unreadable)?,
-        None => Vec::new(),
-    };
-    let mut groups = grouped(current);
+    app.ui.end_items();
+    if shown == 0 {
+        app.ui.note(&match &args.artifact {
+            Some(word) => format!("no signature of `{}` is known here", clean(word)),
+            None => "nothing has been signed here yet, or never with a history".to_owned(),
+        });
+    }
+    Ok(0)
+}
+
+/// Hands out what the ledger knows.
+fn known(
+    ledger: Option<&Ledger>,
+    named: Option<&[Named]>,
+    mut take: impl FnMut(Group),
+) -> Result<(), CommandError> {
+    let Some(ledger) = ledger else { return Ok(()) };
+    let taken = ledger.artifacts(named, |known| {
+        take(Group::from(known));
+        ControlFlow::Continue(())
+    });
+    taken.map_err(unreadable)
+}
+
+/// All that is known of what a word names, and of an artifact that can be looked at what lies there.
+fn one(app: &App, ledger: Option<&Ledger>, word: &str) -> Result<Vec<Group>, CommandError> {
+    let mut named = names(word)?;
+    let found = look(app, word)?;
+    if let Some(digest) = found
+        .as_ref()
+        .and_then(|f| f.artifact.digest(DigestAlgorithm::Sha256))
+    {
+        named = vec![Named::any_version(digest.to_string())];
+    }
+    let mut groups = Vec::new();
+    known(ledger, Some(&named), |group| groups.push(group))?;
     if let Some(found) = &found {
         compare(&mut groups, found);
     }
-    if groups
-        .iter()
-        .all(|group| group.signatures.is_empty() && group.foreign.is_empty())
-    {
-        app.ui
-            .note(&format!("no signature of `{}` is known here", clean(word)));
-    }
-    report(app, ledger.as_ref(), groups)
+    groups.retain(|group| !group.signatures.is_empty() || !group.foreign.is_empty());
+    Ok(groups)
 }
 
 /// What lies beside the artifact, if it can be looked at: a file that is there, or an image.
@@ -149,35 +165,6 @@ struct Verified {
     entry: u64,
 }
 
-/// One for each artifact, those signed last first: a file by its digest, an image by its digest in a repository.
-fn grouped(current: Vec<Current>) -> Vec<Group> {
-    let mut groups: Vec<Group> = Vec::new();
-    let mut places = std::collections::BTreeMap::new();
-    for Current { entry, signature } in current {
-        let Entry {
-            number,
-            time,
-            event,
-            ..
-        } = entry;
-        let place = *places.entry(key(&event.artifact)).or_insert_with(|| {
-            groups.push(Group::new(event.artifact.clone()));
-            groups.len() - 1
-        });
-        groups[place].signatures.push(Signature {
-            signer: event.signers.into_iter().next(),
-            time,
-            entry: number,
-            format: signature.format,
-            place: signature.place,
-            location: signature.location,
-            signature: signature.signature,
-            present: None,
-        });
-    }
-    groups
-}
-
 impl Group {
     fn new(artifact: EventArtifact) -> Self {
         Self {
@@ -189,13 +176,29 @@ impl Group {
     }
 }
 
-fn key(artifact: &EventArtifact) -> (String, String) {
-    let repository = match artifact.kind {
-        Some(ArtifactKind::ContainerImage) => artifact.repository(),
-        _ => "",
-    };
-    let digest = artifact.digest.as_ref().unwrap_or(&artifact.reference);
-    (repository.to_owned(), digest.clone())
+impl From<Known> for Group {
+    fn from(known: Known) -> Self {
+        let signatures = known.signatures.into_iter();
+        let signatures = signatures.map(|Current { entry, signature }| Signature {
+            signer: entry.event.signers.into_iter().next(),
+            time: entry.time,
+            entry: entry.number,
+            format: signature.format,
+            place: signature.place,
+            location: signature.location,
+            signature: signature.signature,
+            present: None,
+        });
+        Self {
+            signatures: signatures.collect(),
+            verified: known.verified.map(|entry| Verified {
+                result: entry.event.result,
+                time: entry.time,
+                entry: entry.number,
+            }),
+            ..Self::new(known.artifact)
+        }
+    }
 }
 
 /// Says of each known signature whether it still lies there, and adds those that are not known.
@@ -203,7 +206,7 @@ fn compare(groups: &mut Vec<Group>, found: &Found) {
     let here = EventArtifact::new(&found.artifact);
     let place = groups
         .iter()
-        .position(|group| key(&group.artifact) == key(&here));
+        .position(|group| group.artifact.is_same(&here));
     let place = place.unwrap_or_else(|| {
         groups.insert(0, Group::new(here));
         0
@@ -233,23 +236,6 @@ fn compare(groups: &mut Vec<Group>, found: &Found) {
             });
         }
     }
-}
-
-fn report(app: &App, ledger: Option<&Ledger>, groups: Vec<Group>) -> Outcome {
-    for (i, mut group) in groups.into_iter().enumerate() {
-        if let (Some(ledger), Some(digest)) = (ledger, &group.artifact.digest) {
-            let last = ledger.last_verified(digest).map_err(unreadable)?;
-            group.verified = last.map(|entry| Verified {
-                result: entry.event.result,
-                time: entry.time,
-                entry: entry.number,
-            });
-        }
-        let gap = if i == 0 { "" } else { "\n" };
-        app.ui.item(&format!("{gap}{}", text(app, &group)), &group);
-    }
-    app.ui.end_items();
-    Ok(0)
 }
 
 fn text(app: &App, group: &Group) -> String {

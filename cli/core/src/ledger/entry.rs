@@ -181,6 +181,16 @@ impl EventArtifact {
         }
     }
 
+    /// Whether both are one artifact: a file by its digest, an image by its digest in a repository.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        let image = Some(ArtifactKind::ContainerImage);
+        self.digest == other.digest
+            && self.digest.is_some()
+            && (self.kind == image) == (other.kind == image)
+            && (self.kind != image || self.repository() == other.repository())
+    }
+
     /// An image's reference without the digest.
     #[must_use]
     pub fn repository(&self) -> &str {

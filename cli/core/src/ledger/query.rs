@@ -1,8 +1,8 @@
 //! Looking things up: entries, the newest first; signatures that are still current; names.
 
-use super::{Action, Entry, EventSignature, Head, Ledger, LedgerError};
+use super::{Entry, EventArtifact, EventSignature, Head, Ledger, LedgerError};
 use rusqlite::types::Value;
-use rusqlite::{Row, params, params_from_iter};
+use rusqlite::{Connection, OptionalExtension as _, Row, params, params_from_iter};
 use std::ops::ControlFlow;
 use std::time::Duration;
 
@@ -64,7 +64,7 @@ impl Since {
         if !is_date {
             return None;
         }
-        let connection = rusqlite::Connection::open_in_memory().ok()?;
+        let connection = Connection::open_in_memory().ok()?;
         connection
             .query_row("SELECT strftime(?1, ?2)", params![FORM, text], |row| {
                 row.get(0)
@@ -92,6 +92,17 @@ pub struct Current {
     pub entry: Entry,
     /// The signature.
     pub signature: EventSignature,
+}
+
+/// An artifact as the ledger knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// What it is.
+    pub artifact: EventArtifact,
+    /// Its current signatures, those made last first.
+    pub signatures: Vec<Current>,
+    /// The last time that it was verified.
+    pub verified: Option<Entry>,
 }
 
 impl Ledger {
@@ -123,48 +134,37 @@ impl Ledger {
         })?
     }
 
-    /// The signatures that are current, those of the newest entries first.
+    /// Hands out artifacts with their current signatures, those signed last first, for as long as it is told to go on.
     ///
     /// # Errors
     ///
     /// They cannot be read.
-    pub fn current(&self, artifacts: Option<&[Named]>) -> Result<Vec<Current>, LedgerError> {
-        let (text, values) = select_current(artifacts);
+    pub fn artifacts(
+        &self,
+        named: Option<&[Named]>,
+        mut take: impl FnMut(Known) -> ControlFlow<()>,
+    ) -> Result<(), LedgerError> {
+        let (text, values) = select_current(named);
         self.state.with(|connection| {
             let mut query = connection.prepare(&text)?;
             let mut rows = query.query(params_from_iter(values))?;
-            let mut current = Vec::new();
             while let Some(row) = rows.next()? {
-                let entry = match recorded(row)? {
-                    Ok(recorded) => recorded.entry,
-                    Err(error) => return Ok(Err(error)),
+                let known = match recorded(row)? {
+                    Ok(recorded) => known(connection, &recorded.entry, row.get(3)?)?,
+                    Err(error) => Err(error),
                 };
-                let signature = entry.event.signatures.get(row.get::<_, usize>(3)?).cloned();
-                current.extend(signature.map(|signature| Current { entry, signature }));
+                match known {
+                    Ok(None) => {}
+                    Ok(Some(known)) => {
+                        if take(known).is_break() {
+                            break;
+                        }
+                    }
+                    Err(error) => return Ok(Err(error)),
+                }
             }
-            Ok(Ok(current))
+            Ok(Ok(()))
         })?
-    }
-
-    /// The last time that an artifact was verified.
-    ///
-    /// # Errors
-    ///
-    /// It cannot be read.
-    pub fn last_verified(&self, digest: &str) -> Result<Option<Entry>, LedgerError> {
-        let mut found = None;
-        let query = Query {
-            artifacts: Some(vec![Named::any_version(digest)]),
-            ..Query::default()
-        };
-        self.entries(&query, |recorded| {
-            if recorded.entry.event.action == Action::Verify {
-                found = Some(recorded.entry);
-                return ControlFlow::Break(());
-            }
-            ControlFlow::Continue(())
-        })?;
-        Ok(found)
     }
 
     /// The names and references of artifacts that begin so, each once.
@@ -259,6 +259,46 @@ pub(super) fn select_current(artifacts: Option<&[Named]>) -> (String, Vec<Value>
         "SELECT number, body, hash, item FROM current JOIN entry USING (number) {condition} ORDER BY number DESC, item"
     );
     (text, values)
+}
+
+/// The artifact of an entry, if the signature `item` of it is the first of the artifact's current ones.
+fn known(
+    connection: &Connection,
+    newest: &Entry,
+    item: usize,
+) -> rusqlite::Result<Result<Option<Known>, LedgerError>> {
+    let artifact = &newest.event.artifact;
+    let digest = artifact.digest.clone().unwrap_or_default();
+    let (text, values) = select_current(Some(&[Named::any_version(digest.as_str())]));
+    let mut query = connection.prepare_cached(&text)?;
+    let mut rows = query.query(params_from_iter(values))?;
+    let mut signatures = Vec::new();
+    while let Some(row) = rows.next()? {
+        let entry = match recorded(row)? {
+            Ok(recorded) => recorded.entry,
+            Err(error) => return Ok(Err(error)),
+        };
+        if !entry.event.artifact.is_same(artifact) {
+            continue;
+        }
+        let this: usize = row.get(3)?;
+        if signatures.is_empty() && (entry.number, this) != (newest.number, item) {
+            return Ok(Ok(None));
+        }
+        let signature = entry.event.signatures.get(this).cloned();
+        signatures.extend(signature.map(|signature| Current { entry, signature }));
+    }
+    let mut query = connection.prepare_cached(
+        "SELECT number, body, hash FROM entry WHERE digest = ? AND body ->> '$.action' = 'verify' ORDER BY number DESC LIMIT 1",
+    )?;
+    let verified = query.query_row([digest], recorded).optional()?;
+    Ok(verified.transpose().map(|verified| {
+        Some(Known {
+            artifact: artifact.clone(),
+            signatures,
+            verified: verified.map(|recorded| recorded.entry),
+        })
+    }))
 }
 
 /// The condition that an entry is about one of these artifacts.

@@ -103,10 +103,17 @@ fn numbers(ledger: &Ledger, query: &Query) -> Vec<u64> {
     numbers
 }
 
-fn current(ledger: &Ledger, artifact: Option<&str>) -> Vec<u64> {
+/// The entries of the current signatures of each artifact.
+fn current(ledger: &Ledger, artifact: Option<&str>) -> Vec<Vec<u64>> {
     let artifact = artifact.map(|a| vec![Named::any_version(a)]);
-    let current = ledger.current(artifact.as_deref()).unwrap();
-    current.iter().map(|c| c.entry.number).collect()
+    let mut current = Vec::new();
+    ledger
+        .artifacts(artifact.as_deref(), |known| {
+            current.push(known.signatures.iter().map(|c| c.entry.number).collect());
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+    current
 }
 
 #[test]
@@ -402,17 +409,23 @@ fn a_file_has_one_current_signature_at_a_place() {
             signing("a", "bob"),
         ])
         .unwrap();
-    assert_eq!(current(&ledger, None), [3, 2]);
+    assert_eq!(current(&ledger, None), [[3], [2]]);
     let mut elsewhere = signing("a", "alice");
     elsewhere.signatures[0].location = "/stage/a.0a1b2c3d.sigstore.json".to_owned();
     ledger.append(&[elsewhere]).unwrap();
-    assert_eq!(current(&ledger, Some("a")), [4, 3]);
+    assert_eq!(current(&ledger, Some("a")), [[4, 3]]);
     let mut verifying = signing("a", "alice");
     verifying.action = Action::Verify;
     ledger.append(&[verifying]).unwrap();
-    assert_eq!(current(&ledger, Some("a")), [4, 3]);
-    let verified = ledger.last_verified(&chain::hash("a").to_string()).unwrap();
-    assert_eq!(verified.unwrap().number, 5);
+    assert_eq!(current(&ledger, Some("a")), [[4, 3]]);
+    ledger
+        .artifacts(None, |known| {
+            let verified = known.verified.map(|entry| entry.number);
+            let expected = (known.artifact.name.as_deref() == Some("a")).then_some(5);
+            assert_eq!(verified, expected);
+            ControlFlow::Continue(())
+        })
+        .unwrap();
 }
 
 #[test]
@@ -421,12 +434,12 @@ fn an_image_has_one_current_signature_of_each_signer_in_each_repository() {
     let ledger = world.open();
     let (dev, prod) = ("ghcr.io/acme/dev", "ghcr.io/acme/prod");
     for (event, expected) in [
-        (of_image(dev, "alice", false), vec![1]),
-        (of_image(dev, "bob", false), vec![2, 1]),
-        (of_image(prod, "alice", false), vec![3, 2, 1]),
-        (of_image(dev, "alice", false), vec![4, 3, 2]),
-        (of_image(dev, "alice", true), vec![5, 4, 3, 2]),
-        (of_image(dev, "alice", false), vec![6, 3, 2]),
+        (of_image(dev, "alice", false), vec![vec![1]]),
+        (of_image(dev, "bob", false), vec![vec![2, 1]]),
+        (of_image(prod, "alice", false), vec![vec![3], vec![2, 1]]),
+        (of_image(dev, "alice", false), vec![vec![4, 2], vec![3]]),
+        (of_image(dev, "alice", true), vec![vec![5, 4, 2], vec![3]]),
+        (of_image(dev, "alice", false), vec![vec![6, 2], vec![3]]),
     ] {
         ledger.append(&[event]).unwrap();
         assert_eq!(current(&ledger, None), expected);
