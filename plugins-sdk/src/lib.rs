@@ -16,6 +16,7 @@ pub mod identity;
 pub mod log;
 pub mod manifest;
 pub mod message;
+mod new_file;
 mod panic;
 #[cfg(feature = "schema")]
 pub mod schema;
@@ -34,3 +35,4 @@ pub use backend::{Backend, Instance, configuration};
 pub use error::{Error, ErrorCode, Result};
 pub use host::Call;
 pub use manifest::{Kind, Manifest};
+pub use new_file::NewFile;

@@ -2,15 +2,12 @@
 
 use crate::error::typed;
 use rustix::fs::OFlags;
-use sigtool_sdk::{Error, ErrorCode, Result};
+use sigtool_sdk::{Error, ErrorCode, NewFile, Result};
 use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions, Permissions};
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{
-    FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
-};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use tempfile::NamedTempFile;
 use zeroize::Zeroizing;
 
 /// The largest key file that is read, in bytes: several times an RSA key with its certificates.
@@ -155,41 +152,29 @@ pub(crate) fn replace(path: &Path, text: &str) -> Result<()> {
     let file = staged(folder, &path, text, 0o600)?;
     let (old, new) = (
         path.metadata().map_err(failed)?,
-        file.as_file().metadata().map_err(failed)?,
+        file.file().metadata().map_err(failed)?,
     );
     if (old.uid(), old.gid()) != (new.uid(), new.gid()) {
-        std::os::unix::fs::fchown(file.as_file(), Some(old.uid()), Some(old.gid()))
-            .map_err(failed)?;
+        std::os::unix::fs::fchown(file.file(), Some(old.uid()), Some(old.gid())).map_err(failed)?;
     }
     place(file, &path, true)?;
     sync(folder);
     Ok(())
 }
 
-/// A finished file in the same folder, under a temporary name. Disappears if it is not placed.
-fn staged(folder: &Path, path: &Path, text: &str, mode: u32) -> Result<NamedTempFile> {
-    tempfile::Builder::new()
-        .prefix(".sigtool-")
-        .permissions(Permissions::from_mode(mode))
-        .tempfile_in(folder)
-        .and_then(|mut file| {
-            file.write_all(text.as_bytes())?;
-            file.as_file().sync_all()?;
-            Ok(file)
-        })
-        .map_err(|e| cannot_write(path, &e))
+/// A finished file in the same folder, without a name.
+fn staged(folder: &Path, path: &Path, text: &str, mode: u32) -> Result<NewFile> {
+    NewFile::write(folder, text.as_bytes(), mode).map_err(|e| cannot_write(path, &e))
 }
 
-fn place(file: NamedTempFile, path: &Path, overwrite: bool) -> Result<()> {
-    let placed = if overwrite {
-        file.persist(path)
-    } else {
-        file.persist_noclobber(path)
-    };
-    match placed {
-        Ok(_) => Ok(()),
-        Err(e) if e.error.kind() == io::ErrorKind::AlreadyExists => Err(taken(path)),
-        Err(e) => Err(cannot_write(path, &e.error)),
+fn place(file: NewFile, path: &Path, overwrite: bool) -> Result<()> {
+    if overwrite {
+        return file.replace(path).map_err(|e| cannot_write(path, &e));
+    }
+    match file.create(path) {
+        Ok(None) => Ok(()),
+        Ok(Some(_)) => Err(taken(path)),
+        Err(e) => Err(cannot_write(path, &e)),
     }
 }
 
@@ -226,6 +211,8 @@ fn cannot_write(path: &Path, error: &io::Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt as _;
     use tempfile::{TempDir, tempdir};
 
     fn pair(folder: &TempDir, overwrite: bool) -> Result<PairOfFiles> {

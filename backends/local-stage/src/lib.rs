@@ -7,10 +7,9 @@
 //! | `file`, `hash` | opening; the one pass over the bytes; the proof that the file stayed the same meanwhile |
 //! | `walk` | folders |
 //! | `detect` | kind, name and version, from content that nobody vouches for |
-//! | `names`, `siblings`, `signatures`, `atomic` | how signatures are named; finding them; reading, attaching and detaching them; writing so that nobody's is lost |
+//! | `names`, `siblings`, `signatures` | how signatures are named; finding them; reading, attaching and detaching them |
 //! | `failure`, `text` | what users read |
 
-mod atomic;
 mod backend;
 mod config;
 mod detect;

@@ -1,6 +1,5 @@
 //! The signatures beside a file: reading them, writing one so that no other signer's is lost, removing one.
 
-use crate::atomic::{create, replace, write_temporary};
 use crate::failure::{invalid, kind_of, reading, writing};
 use crate::file::open;
 use crate::names::{Artifact, FORMATS, ending, flag, is_hint};
@@ -9,10 +8,9 @@ use sigtool_sdk::message::Empty;
 use sigtool_sdk::source::{AttachArgs, Attached, DetachArgs, SignaturesArgs, SignaturesReply};
 use sigtool_sdk::text::quoted_path;
 use sigtool_sdk::types::{Bytes, SignatureFormat, StoredSignature};
-use sigtool_sdk::{Call, Error, ErrorCode, Result};
+use sigtool_sdk::{Call, Error, ErrorCode, NewFile, Result};
 use std::io::{self, Read};
 use std::path::Path;
-use tempfile::NamedTempFile;
 
 /// A larger file is no signature, in bytes: a bundle with a certificate, a timestamp and a log entry has some 10 KiB.
 const MAX_SIGNATURE: u64 = 1024 * 1024;
@@ -147,7 +145,13 @@ fn read(id: &str) -> Result<Option<Vec<u8>>, Unusable> {
     Ok(Some(content))
 }
 
+/// As for any new file: what the umask leaves of it.
+const MODE: u32 = 0o666;
+
 /// Writes a signature beside a file. A reader sees the old one or the new one, whole.
+///
+/// The folder itself is not synchronised: after a power cut a signature may be missing or be the old one, but never torn. It
+/// would make a signature five times as slow to write (1.1 ms on top of 0.2 ms, measured on ext4).
 ///
 /// It takes the place of the first that it replaces. Else the first free of `FILE.ending` and `FILE.<hint>.ending` is its name;
 /// if neither is free, the second one is this signer's, and is replaced.
@@ -178,12 +182,12 @@ pub(crate) fn attach(siblings: &Siblings, args: &AttachArgs) -> Result<Attached>
     }
     let first = artifact.first(ending);
     let failed = |e: &io::Error, path: &str| writing(Path::new(path), e, flag(args.format));
-    let written = write_temporary(artifact.folder(), &args.content)
+    let new = NewFile::write(artifact.folder(), &args.content, MODE)
         .map_err(|e| failed(&e, args.replaces.first().unwrap_or(&first)))?;
 
     let mut notes = Vec::new();
     let id = if let Some(old) = args.replaces.first() {
-        replace(written, old).map_err(|e| failed(&e, old))?;
+        new.replace(Path::new(old)).map_err(|e| failed(&e, old))?;
         for id in &args.replaces[1..] {
             if id != old {
                 notes.extend(remove_replaced(&artifact, siblings, id));
@@ -191,9 +195,10 @@ pub(crate) fn attach(siblings: &Siblings, args: &AttachArgs) -> Result<Attached>
         }
         old.clone()
     } else {
-        match create(written, &first).map_err(|e| failed(&e, &first))? {
+        let new = new.create(Path::new(&first));
+        match new.map_err(|e| failed(&e, &first))? {
             None => first,
-            Some(written) => beside(&artifact, written, args, ending)?,
+            Some(new) => beside(&artifact, new, args, ending)?,
         }
     };
     siblings.written(artifact.folder(), name_of(&id));
@@ -205,15 +210,10 @@ pub(crate) fn attach(siblings: &Siblings, args: &AttachArgs) -> Result<Attached>
 }
 
 /// The first name is another signer's: this one's has the hint in it.
-fn beside(
-    artifact: &Artifact,
-    written: NamedTempFile,
-    args: &AttachArgs,
-    ending: &str,
-) -> Result<String> {
+fn beside(artifact: &Artifact, new: NewFile, args: &AttachArgs, ending: &str) -> Result<String> {
     let other = artifact.other(&args.hint, ending);
     let failed = |e: io::Error| writing(Path::new(&other), &e, flag(args.format));
-    let Some(written) = create(written, &other).map_err(failed)? else {
+    let Some(new) = new.create(Path::new(&other)).map_err(failed)? else {
         return Ok(other);
     };
     let namesake = artifact.namesake(&args.hint);
@@ -232,7 +232,7 @@ fn beside(
             flag(args.format)
         )));
     }
-    replace(written, &other).map_err(failed)?;
+    new.replace(Path::new(&other)).map_err(failed)?;
     Ok(other)
 }
 

@@ -8,8 +8,8 @@ use super::schema;
 use super::secret::looks_secret;
 use super::value::{Data, Node, dotted, parse_file, split};
 use crate::error::{CommandError, Failure, why};
+use sigtool_sdk::NewFile;
 use sigtool_sdk::manifest::{Kind, SettingType};
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use toml_edit::{DocumentMut, Item, Table, TableLike, Value};
@@ -303,21 +303,16 @@ fn replace(table: &mut dyn TableLike, key: &str, mut value: Value) {
     }
 }
 
-/// Writes a file by way of a temporary one. A link is followed, so that it stays one.
+/// Writes a file in one step. A link is followed, so that it stays one.
 fn write(path: &Path, text: &str) -> std::io::Result<()> {
     let target = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let folder = target.parent().unwrap_or(Path::new("/"));
     make_folders(folder)?;
-    let mut file = tempfile::Builder::new()
-        .prefix(".config.")
-        .suffix(".tmp")
-        .tempfile_in(folder)?;
-    file.write_all(text.as_bytes())?;
+    let new = NewFile::write(folder, text.as_bytes(), 0o600)?;
     if let Ok(old) = std::fs::metadata(&target) {
-        file.as_file().set_permissions(old.permissions())?;
+        new.file().set_permissions(old.permissions())?;
     }
-    file.as_file().sync_all()?;
-    file.persist(&target)?;
+    new.replace(&target)?;
     // The rename itself; a folder that cannot be synced is no reason to fail, since the file is written.
     if let Ok(folder) = std::fs::File::open(folder) {
         let _ = folder.sync_all();
