@@ -3,6 +3,7 @@
 mod arrows;
 mod backends;
 mod batch;
+mod completions;
 mod config;
 mod example;
 mod external;
@@ -13,6 +14,7 @@ mod install;
 mod interop;
 mod keys;
 mod lending;
+mod manual;
 mod offline;
 mod rogues;
 mod secrets;

@@ -1,0 +1,1 @@
+//! `sigtool help`, and the manual pages.
