@@ -208,6 +208,8 @@ fn no_such_command(app: &App, name: &str, path: Option<&OsStr>) -> CommandError 
     let mut names: Vec<String> = command
         .get_subcommands()
         .map(|c| c.get_name().to_owned())
+        // Too near to too many words, and no harm done if it is missed.
+        .filter(|name| name != "help")
         .collect();
     names.extend(app.config.aliases().keys().cloned());
     if app.config.external_commands().value {

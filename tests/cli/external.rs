@@ -115,6 +115,8 @@ init         Set up a profile that signs and verifies
 profile      Show and choose profiles
 config       Explain, check and change the configuration
 backend      Show, check and record backends
+completions  Print what makes a shell complete sigtool's words
+help         Show the manual page of a command, or what an alias stands for
 hello        [..]/here/bin/sigtool-hello
 
 "#]]);
@@ -146,6 +148,8 @@ init         Set up a profile that signs and verifies
 profile      Show and choose profiles
 config       Explain, check and change the configuration
 backend      Show, check and record backends
+completions  Print what makes a shell complete sigtool's words
+help         Show the manual page of a command, or what an alias stands for
 hello        alias: config path (~/.config/sigtool/config.toml:3)
 
 "#]]);
@@ -299,6 +303,8 @@ init         Set up a profile that signs and verifies
 profile      Show and choose profiles
 config       Explain, check and change the configuration
 backend      Show, check and record backends
+completions  Print what makes a shell complete sigtool's words
+help         Show the manual page of a command, or what an alias stands for
 ship         alias: sign --profile prod (~/.config/sigtool/config.toml:2)
 hello        [..]/here/bin/sigtool-hello
 
@@ -314,9 +320,9 @@ hello        [..]/here/bin/sigtool-hello
         .iter()
         .map(|r| r["kind"].as_str().unwrap())
         .collect();
-    assert_eq!(kinds[8..], ["alias", "external"]);
+    assert_eq!(kinds[10..], ["alias", "external"]);
     assert_eq!(
-        rows[9]["path"],
+        rows[11]["path"],
         serde_json::json!(sandbox.work().join("bin/sigtool-hello"))
     );
 }
@@ -493,15 +499,16 @@ Signs software artifacts, and proves later who signed them
 Usage: sigtool [OPTIONS] [COMMAND]
 
 Commands:
-  sign     Sign files and images
-  verify   Check who signed files and images, against a policy
-  inspect  Say what a bundle, signature, key, certificate or image contains, without judging it
-  key      Make and manage keys
-  init     Set up a profile that signs and verifies
-  profile  Show and choose profiles
-  config   Explain, check and change the configuration
-  backend  Show, check and record backends
-  help     Print this message or the help of the given subcommand(s)
+  sign         Sign files and images
+  verify       Check who signed files and images, against a policy
+  inspect      Say what a bundle, signature, key, certificate or image contains, without judging it
+  key          Make and manage keys
+  init         Set up a profile that signs and verifies
+  profile      Show and choose profiles
+  config       Explain, check and change the configuration
+  backend      Show, check and record backends
+  completions  Print what makes a shell complete sigtool's words
+  help         Show the manual page of a command, or what an alias stands for
 
 Options:
       --list     List all commands: sigtool's own, aliases, and external ones
@@ -640,7 +647,6 @@ Commands:
   show             Show a key's algorithm and public half
   export-public    Print the public key
   change-password  Change the password of a key
-  help             Print this message or the help of the given subcommand(s)
 
 Options:
   -h, --help  Print help
