@@ -421,8 +421,13 @@ pub(crate) enum Backend {
         /// Settings to test with: a TOML file with tables `[signer]`, `[source]` and `[artifact]`
         #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
         with: Option<PathBuf>,
-        /// Where to run it
-        #[arg(long, value_enum, default_value = "process")]
+        /// Where to run it: process or in-process
+        #[arg(
+            long,
+            value_enum,
+            default_value = "process",
+            hide_possible_values = true
+        )]
         isolation: Isolation,
     },
 }

@@ -1,5 +1,8 @@
 //! `sigtool help`: the manual page if a person reads and there is one, else the text of `--help`.
 
+#[cfg(test)]
+mod pages;
+
 use crate::app::App;
 use crate::args::{Cli, Global};
 use crate::error::{CommandError, why};
