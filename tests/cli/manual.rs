@@ -33,6 +33,8 @@ fn reader() -> Option<Reader> {
             "PATH",
             format!("{}:/usr/bin:/bin", root.join("bin").display()),
         ),
+        // A real `man` would wait for keys.
+        ("MANPAGER", "cat".to_owned()),
         (
             "MANPATH",
             format!("relative:{}", root.join("pages").display()),
@@ -180,9 +182,7 @@ error: there is no manual page sigtool-config(5) here, or no `man` to show it
         .sigtool()
         .args(["help", "backends"])
         .env("PATH", path);
-    let command = command.env// A real `man` would wait for keys.
-        ("MANPAGER", "cat".to_owned()),
-        ("MANPATH", sandbox.root().join("pages"));
+    let command = command.env("MANPATH", sandbox.root().join("pages"));
     sandbox.seen(command).code(0).stdout_eq(str![[r#"
 man: [ROOT]/pages/man7/sigtool-backends.7
 
