@@ -225,6 +225,31 @@ fn the_names_of_a_projects_profiles_count_and_those_of_a_file_that_is_named() {
 }
 
 #[test]
+fn a_clone_cannot_put_a_command_into_the_line() {
+    let sandbox = sandbox();
+    let name = "evil; touch owned `touch owned` $(touch owned)";
+    sandbox.write(
+        ".sigtool.toml",
+        format!("[profile.'{name}']\nattach = true\n"),
+    );
+    for kind in [Kind::Bash, Kind::Zsh] {
+        let Some(shell) = Shell::new(&sandbox, kind) else {
+            return;
+        };
+        let line = shell.tab("sigtool sign --profile ev");
+        let echo = line.replace("sigtool", "printf %s");
+        let said = Command::new("bash")
+            .arg("-c")
+            .arg(echo)
+            .current_dir(sandbox.work())
+            .output();
+        let said = String::from_utf8(said.unwrap().stdout).unwrap();
+        assert_eq!(said, format!("sign--profile{name}"), "{line}");
+    }
+    assert!(!sandbox.work().join("owned").exists());
+}
+
+#[test]
 fn the_keys_of_init_are_offered_by_paths_that_work() {
     let sandbox = Sandbox::new(PROGRAM);
     sandbox.sigtool().args(["init", "--yes"]).assert().code(0);

@@ -4,6 +4,7 @@
 
 use super::line::Line;
 use super::values;
+use crate::output::clean;
 use clap::ValueEnum;
 use clap_complete::engine::CompletionCandidate;
 use clap_complete::env::{Bash, EnvCompleter, Fish, Powershell, Zsh};
@@ -74,14 +75,20 @@ impl Shell {
         }
     }
 
-    /// One answer, as the shell reads it.
+    /// One answer, as the shell reads it; none for what cannot be put into the line as one word.
+    ///
+    /// Names may come from a file in a clone: put into the line, none of them may be more than a word.
     fn answer(self, line: &Line, candidate: &CompletionCandidate) -> Option<String> {
         let value = candidate.get_value().to_str()?;
         let value = value.strip_prefix(line.kept.as_str())?;
+        if value.contains(char::is_control) {
+            return None;
+        }
         let help = candidate.get_help().map(ToString::to_string);
         let help = help.as_deref().and_then(|help| help.lines().next());
+        let help = help.map(clean);
         Some(match self {
-            Self::Bash => bash_quoted(value, line),
+            Self::Bash => bash_quoted(value, line)?,
             Self::Zsh => {
                 let value = value.replace('\\', "\\\\").replace(':', "\\:");
                 help.map_or(value.clone(), |help| {
@@ -89,33 +96,39 @@ impl Shell {
                 })
             }
             Self::Fish => described(value, help),
-            Self::Powershell if value.contains([' ', '\'', ';', '(', '$']) => {
-                described(&format!("'{}'", value.replace('\'', "''")), help)
-            }
-            Self::Powershell => described(value, help),
+            Self::Powershell if value.chars().all(is_plain) => described(value, help),
+            Self::Powershell => described(&format!("'{}'", value.replace('\'', "''")), help),
         })
     }
 }
 
-fn described(value: &str, help: Option<&str>) -> String {
+fn described(value: &str, help: Option<String>) -> String {
     help.map_or(value.to_owned(), |help| format!("{value}\t{help}"))
 }
 
-/// Bash puts in what it is told: blanks and the like need their quotes, except in a quote that is open.
-fn bash_quoted(value: &str, line: &Line) -> String {
-    let special = match line.quote {
-        Some('\'') => "",
-        Some(_) => "\\\"$`",
-        None => " \t\"'\\$`&;|<>()*?[]{}!#",
+/// Whether a character means nothing but itself to PowerShell.
+fn is_plain(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "-_./:=+~\\".contains(c)
+}
+
+/// Bash puts in what it is told: blanks and the like need their quotes. In a quote that is open, some have none.
+fn bash_quoted(value: &str, line: &Line) -> Option<String> {
+    let (special, impossible) = match line.quote {
+        Some('\'') => ("", "'"),
+        Some(_) => ("\\\"$`", "!"),
+        None => (" \"'\\$`&;|<>()*?[]{}!#^", ""),
     };
     let mut text = String::with_capacity(value.len());
     for c in value.chars() {
+        if impossible.contains(c) {
+            return None;
+        }
         if special.contains(c) {
             text.push('\\');
         }
         text.push(c);
     }
-    text
+    Some(text)
 }
 
 impl EnvCompleter for Shell {
@@ -213,5 +226,27 @@ mod tests {
         assert_eq!(answer(&["s", "my"]).as_deref(), Some("my\\ \\$file"));
         assert_eq!(answer(&["s", "\"my"]).as_deref(), Some("my \\$file"));
         assert_eq!(answer(&["s", "'my"]).as_deref(), Some("my $file"));
+    }
+
+    #[test]
+    fn a_name_that_a_clone_has_chosen_is_one_word_or_is_not_offered() {
+        let line = |word: &str| Line::split(vec!["sigtool".into(), word.into()]);
+        let answer = |shell: Shell, typed: &str, name: &str| {
+            shell.answer(&line(typed), &CompletionCandidate::new(name))
+        };
+        for shell in Shell::value_variants() {
+            assert_eq!(answer(*shell, "", "a\nrm -rf ."), None);
+            assert_eq!(answer(*shell, "", "a\u{1b}[2J"), None);
+        }
+        assert_eq!(answer(Shell::Bash, "'", "a'; rm b"), None);
+        assert_eq!(answer(Shell::Bash, "\"", "a!b"), None);
+        assert_eq!(
+            answer(Shell::Bash, "", "a; rm").as_deref(),
+            Some("a\\;\\ rm")
+        );
+        assert_eq!(
+            answer(Shell::Powershell, "", "a|b").as_deref(),
+            Some("'a|b'")
+        );
     }
 }

@@ -31,7 +31,8 @@ pub(super) fn complete(
 ) -> Candidates {
     let environment = environment();
     // Without HOME the engine would ask the name service what `~` is.
-    if line.last.contains('~') && !environment.contains_key("HOME") {
+    let homeless = environment.get("HOME").is_none_or(String::is_empty);
+    if homeless && line.last.contains('~') {
         return Vec::new();
     }
     let path = environment.get("PATH").cloned();
@@ -170,7 +171,7 @@ pub(crate) fn artifacts(typed: &OsStr) -> Candidates {
     with_files(known_artifacts(&typed), &typed)
 }
 
-/// The artifacts of earlier runs whose names begin so: the ledger's, once there is one.
+/// The artifacts that this machine knows from earlier runs, whose names begin so.
 fn known_artifacts(prefix: &str) -> Vec<String> {
     let _ = prefix;
     Vec::new()
