@@ -97,6 +97,11 @@ fn completes(kind: Kind) {
     );
     goes_on(
         &shell,
+        "sigtool verify --key env:XDG_RUN",
+        &["env:XDG_RUNTIME_DIR"],
+    );
+    goes_on(
+        &shell,
         "sigtool sign localhost:5000/a --signature-format c",
         &["cosign"],
     );

@@ -20,6 +20,9 @@ use std::sync::OnceLock;
 
 type Candidates = Vec<CompletionCandidate>;
 
+/// What a key in a variable is written with.
+const VARIABLE: &str = "env:";
+
 /// The run that the candidates are taken from. The engine calls them without a context, so it is kept here.
 static APP: OnceLock<Option<App>> = OnceLock::new();
 
@@ -114,15 +117,20 @@ pub(crate) fn profiles() -> Candidates {
 /// Keys to sign with: those of the profiles and of `init`, variables, and files.
 pub(crate) fn keys(typed: &OsStr) -> Candidates {
     let typed = typed.to_string_lossy();
-    if typed.starts_with("env:") {
-        let names = environment().into_keys();
-        // Those of the shell's own machinery begin so.
-        let names = names.filter(|name| !name.starts_with('_'));
-        let names = names.map(|name| format!("env:{name}"));
-        return beginning(names, &typed);
-    }
     let known = app().map(|app| known_keys(app, &shown)).unwrap_or_default();
-    with_files(known.into_keys(), &typed)
+    with_files(variables(&typed).chain(known.into_keys()), &typed)
+}
+
+/// Keys in variables, once somebody types that it is one.
+fn variables(typed: &str) -> impl Iterator<Item = String> {
+    let names = typed
+        .starts_with(VARIABLE)
+        .then(|| environment().into_keys());
+    let names = names.into_iter().flatten();
+    // What begins with `_` is the shell's own.
+    names
+        .filter(|name| !name.starts_with('_'))
+        .map(|name| format!("{VARIABLE}{name}"))
 }
 
 /// Keys to verify with: those that the profiles trust, and files.
@@ -141,7 +149,7 @@ pub(crate) fn public_keys(typed: &OsStr) -> Candidates {
             }
         }
     }
-    with_files(known, &typed)
+    with_files(variables(&typed).chain(known), &typed)
 }
 
 /// What is known and begins so, and the files that do.
