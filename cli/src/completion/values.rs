@@ -7,7 +7,7 @@ use crate::commands::known_keys;
 use crate::config::schema;
 use crate::config::value::dotted;
 use crate::external;
-use crate::run::{environment, expand_alias, is_built_in, with_globals};
+use crate::run::{environment, expand_alias, with_globals};
 use clap::{CommandFactory as _, FromArgMatches as _, Parser as _};
 use clap_complete::engine::{
     CompletionCandidate, PathCompleter, ValueCompleter as _, complete as engine,
@@ -239,7 +239,8 @@ pub(super) fn commands() -> Candidates {
     let Some(app) = app() else {
         return Vec::new();
     };
-    let aliases = app.config.aliases();
+    let (command, aliases) = (Cli::command(), app.config.aliases());
+    let is_built_in = |name: &String| command.find_subcommand(name).is_some();
     let mut all: Candidates = aliases
         .iter()
         .filter(|(name, _)| !is_built_in(name))
