@@ -22,7 +22,7 @@ const TOPICS: [(&str, &str, u8); 2] = [
     ("configuration", "sigtool-config", 5),
 ];
 
-/// Where pages are looked for, and the program that shows them.
+/// Where pages are looked for.
 struct Manual<'a> {
     environment: &'a BTreeMap<String, String>,
     /// The executables beside which pages may lie: `bin/sigtool` has them in `share/man`.

@@ -65,7 +65,10 @@ fn dispatch(
     // Neither needs a configuration that is right.
     match command {
         Command::Completions(args) => return Ok(completion::print(plain, args.shell)),
-        Command::Help { command } => return manual::help(plain, &command, cli.global, environment),
+        Command::Help { command } => {
+            pasted::refuse(arguments)?;
+            return manual::help(plain, &command, cli.global, environment);
+        }
         _ => {}
     }
     let Command::External(words) = command else {

@@ -129,7 +129,7 @@ fn tab_completes_in_fish() {
 fn a_line_stays_one_that_can_be_run() {
     let sandbox = sandbox();
     std::fs::write(sandbox.home().join("at home.tgz"), "").unwrap();
-    for kind in [Kind::Bash, Kind::Zsh] {
+    for kind in [Kind::Bash, Kind::Zsh, Kind::Fish] {
         let Some(shell) = Shell::new(&sandbox, kind) else {
             return;
         };
@@ -237,15 +237,16 @@ fn a_clone_cannot_put_a_command_into_the_line() {
         ".sigtool.toml",
         format!("[profile.'{name}']\nattach = true\n"),
     );
-    for kind in [Kind::Bash, Kind::Zsh] {
+    for kind in [Kind::Bash, Kind::Zsh, Kind::Fish] {
         let Some(shell) = Shell::new(&sandbox, kind) else {
             return;
         };
         let line = shell.tab("sigtool sign --profile ev");
         let echo = line.replace("sigtool", "printf %s");
-        let said = Command::new("bash")
+        let said = Command::new(format!("{kind:?}").to_lowercase())
             .arg("-c")
             .arg(echo)
+            .env("HOME", sandbox.home())
             .current_dir(sandbox.work())
             .output();
         let said = String::from_utf8(said.unwrap().stdout).unwrap();

@@ -34,6 +34,10 @@ const ZSH: &str = "fpath=('FOLDER' $fpath); autoload -Uz compinit; compinit -u -
     zle -N show; bindkey '^G' show; zle -C all complete-word _generic; bindkey '^Xa' all; \
     zstyle ':completion:all::::' completer _all_matches _complete; zstyle ':completion:all:*' insert true; print; print REA''DY";
 
+/// The same, without all words: fish has a command that lists them.
+const FISH: &str =
+    r#"source 'FOLDER/sigtool.fish'; bind \cg 'printf "«%s»" (commandline)'; printf '\nREA''DY\n'"#;
+
 impl<'s> Shell<'s> {
     /// None if it is missing.
     #[must_use]
@@ -52,7 +56,7 @@ impl<'s> Shell<'s> {
         })
     }
 
-    /// Types a line and presses Tab. Gives the line that stands there then; fish has no keys here.
+    /// Types a line and presses Tab. Gives the line that stands there then.
     #[must_use]
     pub fn tab(&self, line: &str) -> String {
         self.keys(&format!("{line}\t"))
@@ -90,7 +94,8 @@ impl<'s> Shell<'s> {
         let folder = registrations();
         let (setup, flags): (_, &[&str]) = match self.kind {
             Kind::Bash => (BASH, &["--norc", "--noprofile"]),
-            _ => (ZSH, &["-f"]),
+            Kind::Zsh => (ZSH, &["-f"]),
+            Kind::Fish => (FISH, &["--no-config"]),
         };
         let output = self
             .command(&self.python)
