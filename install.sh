@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs sigtool under a prefix: the program, its backends and its man pages.
+# Installs sigtool under a prefix: the program, its backends, its man pages and its completion.
 # usage: ./install.sh [--prefix DIR] [--from DIR]
 #   --prefix DIR   where to (default: ~/.local)
 #   --from DIR     take what was built into this folder, in place of building it now
@@ -34,9 +34,9 @@ for file in sigtool $backends; do
   [ -f "$built/$file" ] || { echo "there is no $file in $built: build it with \`cargo build --release --locked\`" >&2; exit 1; }
 done
 # Put in place by renaming, so that a running sigtool keeps the files that it has open.
-put() { # MODE FILE FOLDER
+put() { # MODE FILE FOLDER [NAME]
   mkdir -p "$3"
-  target=$3/$(basename "$2")
+  target=$3/${4:-$(basename "$2")}
   install -m "$1" "$2" "$target.new"
   mv -f "$target.new" "$target"
 }
@@ -44,8 +44,11 @@ for backend in $backends; do
   put 644 "$built/$backend" "$prefix/lib/sigtool/backends"
 done
 for page in man/*.[1-9]; do
-  if [ -f "$page" ]; then put 644 "$page" "$prefix/share/man/man${page##*.}"; fi
+  put 644 "$page" "$prefix/share/man/man${page##*.}"
 done
+put 644 completions/sigtool.bash "$prefix/share/bash-completion/completions" sigtool
+put 644 completions/_sigtool "$prefix/share/zsh/site-functions"
+put 644 completions/sigtool.fish "$prefix/share/fish/vendor_completions.d"
 put 755 "$built/sigtool" "$prefix/bin"
 echo "installed: $prefix/bin/sigtool"
 case ":$PATH:" in

@@ -98,7 +98,9 @@ impl App {
         global: Global,
         environment: BTreeMap<String, String>,
     ) -> Result<Self, CommandError> {
-        Self::start_with(global, environment, Config::load)
+        let app = Self::start_with(global, environment, Config::load)?;
+        app.tell_warnings();
+        Ok(app)
     }
 
     /// The same with a configuration that may be wrong: for the commands that find and mend what is.
@@ -106,9 +108,20 @@ impl App {
         global: Global,
         environment: BTreeMap<String, String>,
     ) -> Result<Self, CommandError> {
-        Self::start_with(global, environment, |sources| {
+        let app = Self::start_with(global, environment, |sources| {
             Ok(Config::load_with_problems(sources))
-        })
+        })?;
+        app.tell_warnings();
+        Ok(app)
+    }
+
+    /// The same for completion: what is wrong is left out, and nothing is said.
+    pub(crate) fn start_silently(
+        global: Global,
+        environment: BTreeMap<String, String>,
+    ) -> Option<Self> {
+        let load = |sources: &config::Sources| Ok(Config::load_with_problems(sources));
+        Self::start_with(global, environment, load).ok()
     }
 
     fn start_with(
@@ -146,9 +159,6 @@ impl App {
                 isolate: config.policy().isolates(),
             },
         );
-        for warning in config.warnings() {
-            ui.warn(warning);
-        }
         Ok(Self {
             ui,
             global,
@@ -157,6 +167,12 @@ impl App {
             settings,
             folders,
         })
+    }
+
+    fn tell_warnings(&self) {
+        for warning in self.config.warnings() {
+            self.ui.warn(warning);
+        }
     }
 
     /// The profile in use.

@@ -1,8 +1,10 @@
 //! What can be typed: the commands and their flags. Nothing here has effects.
 
+use crate::completion;
 use crate::host::Isolation;
 use crate::output::{Color, Format};
 use clap::{Args, Parser, Subcommand, ValueHint};
+use clap_complete::engine::{ArgValueCandidates, ArgValueCompleter};
 use sigtool_core::ledger::{Head, ParseHeadError, Since};
 use sigtool_sdk::types::KeyAlgorithm;
 use std::ffi::OsString;
@@ -14,7 +16,7 @@ use std::time::Duration;
 #[command(
     name = "sigtool",
     version,
-    disable_help_subcommand = false,
+    disable_help_subcommand = true,
     subcommand_required = false,
     allow_external_subcommands = true,
     after_help = "Exit codes: 0 done or valid, 1 refused, 2 wrong command line or input, 3 could not tell, 70 a bug in sigtool.\n\
@@ -37,11 +39,11 @@ pub(crate) struct Cli {
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
     /// Use this profile
-    #[arg(short, long, global = true, value_name = "NAME")]
+    #[arg(short, long, global = true, value_name = "NAME", add = ArgValueCandidates::new(completion::profiles))]
     pub(crate) profile: Option<String>,
 
     /// Set a configuration value, or read another configuration file
-    #[arg(long, global = true, value_name = "KEY=VALUE|FILE")]
+    #[arg(long, global = true, value_name = "KEY=VALUE|FILE", add = ArgValueCompleter::new(completion::config_values))]
     pub(crate) config: Vec<String>,
 
     /// How results are written: text, json or jsonl (an object a line)
@@ -94,7 +96,7 @@ pub(crate) enum Command {
     Inspect(Inspect),
     /// Show which artifacts were signed here, by whom, and where their signatures are
     Overview(Overview),
-    /// Show what was signed, attached and verified here, when, by whom and where; the chain of custody
+    /// Show what was signed and verified here, when, by whom and where
     #[command(visible_alias = "custody")]
     History(History),
     /// Make and manage keys
@@ -111,6 +113,13 @@ pub(crate) enum Command {
     /// Show, check and record backends
     #[command(subcommand)]
     Backend(Backend),
+    /// Print what makes a shell complete sigtool's words
+    Completions(Completions),
+    /// Show the manual page of a command, or what an alias stands for
+    Help {
+        /// Which, as in `key generate`; or `configuration`, or `backends`
+        command: Vec<String>,
+    },
     /// An alias, or `sigtool-<name>` on PATH.
     #[command(external_subcommand)]
     External(Vec<OsString>),
@@ -130,6 +139,8 @@ impl Command {
             Self::Profile(_) => "profile",
             Self::Config(_) => "config",
             Self::Backend(_) => "backend",
+            Self::Completions(_) => "completions",
+            Self::Help { .. } => "help",
             Self::External(words) => words.first().and_then(|w| w.to_str()).unwrap_or(""),
         }
     }
@@ -154,7 +165,7 @@ impl Command {
 #[derive(Debug, Args)]
 pub(crate) struct Artifacts {
     /// Files or images; globs are expanded; `-` is standard input
-    #[arg(value_name = "ARTIFACT", value_hint = ValueHint::FilePath)]
+    #[arg(value_name = "ARTIFACT", add = ArgValueCompleter::new(completion::artifacts))]
     pub(crate) artifacts: Vec<String>,
 
     /// Also take the artifacts listed in this file, one a line; `-` is standard input
@@ -190,7 +201,7 @@ pub(crate) struct Sign {
     pub(crate) artifacts: Artifacts,
 
     /// The key to sign with: a path, or SCHEME:REST such as env:VARIABLE
-    #[arg(long, value_name = "KEY")]
+    #[arg(long, value_name = "KEY", add = ArgValueCompleter::new(completion::keys))]
     pub(crate) key: Option<String>,
 
     /// What to write: bundle (FILE.sigstore.json, an image's referrer; the default), cosign (FILE.sig, an image's `.sig` tag),
@@ -260,11 +271,11 @@ pub(crate) struct Verify {
     pub(crate) artifacts: Artifacts,
 
     /// A public key to trust; repeat for several
-    #[arg(long, value_name = "KEY")]
+    #[arg(long, value_name = "KEY", add = ArgValueCompleter::new(completion::public_keys))]
     pub(crate) key: Vec<String>,
 
     /// How many of the trusted signers must have signed: any (the default), all, or a number
-    #[arg(long, value_name = "HOW-MANY")]
+    #[arg(long, value_name = "HOW-MANY", add = ArgValueCandidates::new(completion::requirements))]
     pub(crate) require: Option<String>,
 
     /// Demand that this was signed along with an image's digest; repeat for several
@@ -293,7 +304,7 @@ Examples:
   sigtool overview ghcr.io/acme/app:1.2        and of an image; foreign signatures are listed, not judged")]
 pub(crate) struct Overview {
     /// A file or an image, or what the ledger knows it by: a name, `NAME:VERSION`, a digest
-    #[arg(value_name = "ARTIFACT", value_hint = ValueHint::FilePath)]
+    #[arg(value_name = "ARTIFACT", add = ArgValueCompleter::new(completion::remembered))]
     pub(crate) artifact: Option<String>,
 }
 
@@ -307,7 +318,7 @@ Examples:
   sigtool history --verify --head 12:sha256:…  and is it still the one of which this was the head?")]
 pub(crate) struct History {
     /// A file or an image, or what the ledger knows it by: a name, `NAME:VERSION`, a digest
-    #[arg(value_name = "ARTIFACT", value_hint = ValueHint::FilePath)]
+    #[arg(value_name = "ARTIFACT", add = ArgValueCompleter::new(completion::remembered))]
     pub(crate) artifact: Option<String>,
 
     /// Only what happened since: 90m, 24h, 7d, a day such as 2026-11-25, or a time such as 2026-11-25T10:00:00Z
@@ -340,7 +351,7 @@ Examples:
   sigtool inspect ghcr.io/acme/app:1.2 --bundle app.json     take one along to another machine")]
 pub(crate) struct Inspect {
     /// A bundle, a `.sig`, a key or a certificate; `-` is standard input. Or an image: its signatures
-    #[arg(value_name = "FILE|IMAGE", value_hint = ValueHint::FilePath)]
+    #[arg(value_name = "FILE|IMAGE", add = ArgValueCompleter::new(completion::artifacts))]
     pub(crate) artifact: String,
 
     /// Write the image's bundle here: the one made on this machine, or the only one; all of them into a folder ending in `/`
@@ -361,7 +372,7 @@ pub(crate) enum Key {
         #[arg(long, value_name = "NAME", default_value = "sigtool", value_hint = ValueHint::FilePath)]
         output_key_prefix: PathBuf,
         /// ecdsa-p256, ecdsa-p384, ecdsa-p521, ed25519, rsa-2048, rsa-3072 or rsa-4096
-        #[arg(long, value_name = "ALGORITHM", default_value = "ecdsa-p256")]
+        #[arg(long, value_name = "ALGORITHM", default_value = "ecdsa-p256", add = ArgValueCandidates::new(completion::algorithms))]
         algorithm: KeyAlgorithm,
         /// Replace a key that is there already
         #[arg(long)]
@@ -370,7 +381,7 @@ pub(crate) enum Key {
     /// Take over a private key: cosign's, or PEM as OpenSSL writes it
     Import {
         /// The private key; or SCHEME:REST such as env:VARIABLE
-        #[arg(long, value_name = "KEY")]
+        #[arg(long, value_name = "KEY", add = ArgValueCompleter::new(completion::keys))]
         key: String,
         /// Where to write, without the endings
         #[arg(long, value_name = "NAME", default_value = "import-sigtool", value_hint = ValueHint::FilePath)]
@@ -399,10 +410,10 @@ pub(crate) enum Key {
 #[derive(Debug, Args)]
 pub(crate) struct OneKey {
     /// A path, or SCHEME:REST; without it the profile's
-    #[arg(value_name = "KEY")]
+    #[arg(value_name = "KEY", add = ArgValueCompleter::new(completion::keys))]
     pub(crate) reference: Option<String>,
     /// The same, as a flag
-    #[arg(long, value_name = "KEY", conflicts_with = "reference")]
+    #[arg(long, value_name = "KEY", conflicts_with = "reference", add = ArgValueCompleter::new(completion::keys))]
     pub(crate) key: Option<String>,
 }
 
@@ -414,11 +425,13 @@ pub(crate) enum Profile {
     /// Show what a profile amounts to
     Show {
         /// Which; without it the one in use
+        #[arg(add = ArgValueCandidates::new(completion::profiles))]
         name: Option<String>,
     },
     /// Use a profile from now on
     Use {
         /// Which
+        #[arg(add = ArgValueCandidates::new(completion::profiles))]
         name: String,
     },
 }
@@ -429,6 +442,7 @@ pub(crate) enum Config {
     /// Say where each value comes from
     Explain {
         /// A key such as profile.prod.signer; without it everything
+        #[arg(add = ArgValueCandidates::new(completion::config_keys))]
         key: Option<String>,
     },
     /// Find every mistake in the configuration
@@ -438,6 +452,7 @@ pub(crate) enum Config {
     /// Set a value in the user's file
     Set {
         /// A key such as profile.prod.signature_format
+        #[arg(add = ArgValueCandidates::new(completion::config_keys))]
         key: String,
         /// The value, as in TOML; a bare word is a string
         value: String,
@@ -452,6 +467,7 @@ pub(crate) enum Backend {
     /// Show what a backend declares
     Show {
         /// Its id
+        #[arg(add = ArgValueCandidates::new(completion::backends))]
         id: String,
     },
     /// List the folders that backends are looked for in
@@ -465,14 +481,35 @@ pub(crate) enum Backend {
     /// Test whether a backend keeps its promises
     Check {
         /// The shared library or executable, or the id of a backend
+        #[arg(add = ArgValueCompleter::new(completion::backends_and_files))]
         path: String,
         /// Settings to test with: a TOML file with tables `[signer]`, `[source]` and `[artifact]`
         #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
         with: Option<PathBuf>,
-        /// Where to run it
-        #[arg(long, value_enum, default_value = "process")]
+        /// Where to run it: process or in-process
+        #[arg(
+            long,
+            value_enum,
+            default_value = "process",
+            hide_possible_values = true
+        )]
         isolation: Isolation,
     },
+}
+
+/// The arguments of `completions`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Where it belongs, unless ./install.sh has put it there:
+  bash         sigtool completions bash > ~/.local/share/bash-completion/completions/sigtool
+  zsh          sigtool completions zsh > FOLDER/_sigtool, in a folder of $fpath
+  fish         sigtool completions fish > ~/.config/fish/completions/sigtool.fish
+  powershell   sigtool completions powershell >> $PROFILE
+Or for this shell only: source <(sigtool completions bash), and the same for zsh once compinit has run.")]
+pub(crate) struct Completions {
+    /// For which shell: bash, zsh, fish or powershell
+    #[arg(value_enum, hide_possible_values = true)]
+    pub(crate) shell: completion::Shell,
 }
 
 /// `KEY=VALUE`.

@@ -48,8 +48,13 @@ pub(crate) fn find(name: &str, path: Option<&OsStr>) -> Option<PathBuf> {
     if !plain {
         return None;
     }
+    program(&format!("{PREFIX}{name}"), path)
+}
+
+/// A program of this name on this PATH, found as external commands are.
+pub(crate) fn program(name: &str, path: Option<&OsStr>) -> Option<PathBuf> {
     folders(path)
-        .map(|folder| folder.join(format!("{PREFIX}{name}")))
+        .map(|folder| folder.join(name))
         .find(|file| is_executable(file))
 }
 

@@ -4,6 +4,7 @@ mod app;
 mod args;
 mod batch;
 mod commands;
+mod completion;
 mod config;
 mod cosign;
 mod custody;
@@ -11,7 +12,10 @@ mod error;
 mod execution;
 mod expand;
 mod external;
+#[cfg(test)]
+mod generated;
 mod host;
+mod manual;
 mod output;
 mod pasted;
 mod run;
@@ -25,6 +29,9 @@ fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args_os().collect();
     if let Some(code) = host::child_host::run(&arguments) {
         return code;
+    }
+    if completion::answer(&arguments) {
+        return ExitCode::SUCCESS;
     }
     host::child_host::no_core_files();
     run::report_panics();

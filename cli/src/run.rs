@@ -3,12 +3,14 @@
 use crate::app::App;
 use crate::args::{Cli, Command};
 use crate::commands;
+use crate::completion;
 use crate::config::layer::Layer;
 use crate::config::origin::Origin;
 use crate::config::value::Located;
 use crate::cosign;
 use crate::error::{CommandError, Failure};
 use crate::external;
+use crate::manual;
 use crate::output::{Color, Format, Ui, clean};
 use crate::pasted;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -40,11 +42,12 @@ pub(crate) fn run(arguments: Vec<OsString>) -> u8 {
         cli.global.verbose,
     );
     let in_array = cli.list || cli.command.as_ref().is_some_and(Command::lists);
-    dispatch(&arguments, cli, environment)
+    dispatch(&plain, &arguments, cli, environment)
         .unwrap_or_else(|error| commands::fail(&plain, &error, in_array))
 }
 
 fn dispatch(
+    plain: &Ui,
     arguments: &[OsString],
     cli: Cli,
     environment: BTreeMap<String, String>,
@@ -59,6 +62,15 @@ fn dispatch(
         let _ = write!(anstream::stderr(), "{}", help.ansi());
         return Ok(Failure::Input.exit_code());
     };
+    // Neither needs a configuration that is right.
+    match command {
+        Command::Completions(args) => return Ok(completion::print(plain, args.shell)),
+        Command::Help { command } => {
+            pasted::refuse(arguments)?;
+            return manual::help(plain, &command, cli.global, environment);
+        }
+        _ => {}
+    }
     let Command::External(words) = command else {
         pasted::refuse(arguments)?;
         let start = match command {
@@ -83,14 +95,14 @@ fn dispatch(
         };
         return match cli.command {
             Some(Command::External(words)) => run_external(&app, path, &words),
-            _ => dispatch(&arguments, cli, environment),
+            _ => dispatch(plain, &arguments, cli, environment),
         };
     }
     run_external(&app, path, &words)
 }
 
 /// What an alias stands for, its own aliases included. `None` if there is no such alias.
-fn expand_alias(
+pub(crate) fn expand_alias(
     app: &App,
     name: &str,
     rest: &[OsString],
@@ -137,14 +149,13 @@ pub(crate) fn shadowed(name: &str, alias: &Located<Vec<String>>) -> String {
 
 /// Whether sigtool itself has a command of this name.
 pub(crate) fn is_built_in(name: &str) -> bool {
-    name == "help"
-        || Cli::command().get_subcommands().any(|command| {
-            command.get_name() == name || command.get_all_aliases().any(|alias| alias == name)
-        })
+    Cli::command().get_subcommands().any(|command| {
+        command.get_name() == name || command.get_all_aliases().any(|alias| alias == name)
+    })
 }
 
 /// The flags before the alias stay, and what it stands for takes its place.
-fn with_globals(
+pub(crate) fn with_globals(
     arguments: &[OsString],
     words: &[OsString],
     expanded: Vec<OsString>,
@@ -157,7 +168,11 @@ fn with_globals(
         .collect()
 }
 
-fn run_external(app: &App, path: Option<&OsStr>, words: &[OsString]) -> Result<u8, CommandError> {
+pub(crate) fn run_external(
+    app: &App,
+    path: Option<&OsStr>,
+    words: &[OsString],
+) -> Result<u8, CommandError> {
     let name = words[0].to_string_lossy().into_owned();
     let allowed = app.config.external_commands();
     let found = external::find(&name, path);
@@ -196,6 +211,8 @@ fn no_such_command(app: &App, name: &str, path: Option<&OsStr>) -> CommandError 
     let mut names: Vec<String> = command
         .get_subcommands()
         .map(|c| c.get_name().to_owned())
+        // Too near to too many words, and no harm done if it is missed.
+        .filter(|name| name != "help")
         .collect();
     names.extend(app.config.aliases().keys().cloned());
     if app.config.external_commands().value {
@@ -281,7 +298,7 @@ fn list(app: &App, path: Option<&OsStr>) -> Result<u8, CommandError> {
 }
 
 /// Prints what clap found wrong; for a flag of cosign's, how we spell it.
-fn misspelt(arguments: &[OsString], error: &clap::Error) -> u8 {
+pub(crate) fn misspelt(arguments: &[OsString], error: &clap::Error) -> u8 {
     let ui = Ui::new(Format::Text, Color::Auto, false, 0);
     if let Err(error) = pasted::refuse(arguments) {
         return commands::fail(&ui, &error, false);
@@ -302,7 +319,7 @@ fn misspelt(arguments: &[OsString], error: &clap::Error) -> u8 {
 }
 
 /// The variables that are text; others cannot be meant for us.
-fn environment() -> BTreeMap<String, String> {
+pub(crate) fn environment() -> BTreeMap<String, String> {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect()

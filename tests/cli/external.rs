@@ -111,12 +111,14 @@ sign         Sign files and images
 verify       Check who signed files and images, against a policy
 inspect      Say what a bundle, signature, key, certificate or image contains, without judging it
 overview     Show which artifacts were signed here, by whom, and where their signatures are
-history      Show what was signed, attached and verified here, when, by whom and where; the chain of custody
+history      Show what was signed and verified here, when, by whom and where
 key          Make and manage keys
 init         Set up a profile that signs and verifies
 profile      Show and choose profiles
 config       Explain, check and change the configuration
 backend      Show, check and record backends
+completions  Print what makes a shell complete sigtool's words
+help         Show the manual page of a command, or what an alias stands for
 hello        [..]/here/bin/sigtool-hello
 
 "#]]);
@@ -144,12 +146,14 @@ sign         Sign files and images
 verify       Check who signed files and images, against a policy
 inspect      Say what a bundle, signature, key, certificate or image contains, without judging it
 overview     Show which artifacts were signed here, by whom, and where their signatures are
-history      Show what was signed, attached and verified here, when, by whom and where; the chain of custody
+history      Show what was signed and verified here, when, by whom and where
 key          Make and manage keys
 init         Set up a profile that signs and verifies
 profile      Show and choose profiles
 config       Explain, check and change the configuration
 backend      Show, check and record backends
+completions  Print what makes a shell complete sigtool's words
+help         Show the manual page of a command, or what an alias stands for
 hello        alias: config path (~/.config/sigtool/config.toml:3)
 
 "#]]);
@@ -299,12 +303,14 @@ sign         Sign files and images
 verify       Check who signed files and images, against a policy
 inspect      Say what a bundle, signature, key, certificate or image contains, without judging it
 overview     Show which artifacts were signed here, by whom, and where their signatures are
-history      Show what was signed, attached and verified here, when, by whom and where; the chain of custody
+history      Show what was signed and verified here, when, by whom and where
 key          Make and manage keys
 init         Set up a profile that signs and verifies
 profile      Show and choose profiles
 config       Explain, check and change the configuration
 backend      Show, check and record backends
+completions  Print what makes a shell complete sigtool's words
+help         Show the manual page of a command, or what an alias stands for
 ship         alias: sign --profile prod (~/.config/sigtool/config.toml:2)
 hello        [..]/here/bin/sigtool-hello
 
@@ -320,9 +326,9 @@ hello        [..]/here/bin/sigtool-hello
         .iter()
         .map(|r| r["kind"].as_str().unwrap())
         .collect();
-    assert_eq!(kinds[10..], ["alias", "external"]);
+    assert_eq!(kinds[12..], ["alias", "external"]);
     assert_eq!(
-        rows[11]["path"],
+        rows[13]["path"],
         serde_json::json!(sandbox.work().join("bin/sigtool-hello"))
     );
 }
@@ -499,18 +505,18 @@ Signs software artifacts, and proves later who signed them
 Usage: sigtool [OPTIONS] [COMMAND]
 
 Commands:
-  sign      Sign files and images
-  verify    Check who signed files and images, against a policy
-  inspect   Say what a bundle, signature, key, certificate or image contains, without judging it
-  overview  Show which artifacts were signed here, by whom, and where their signatures are
-  history   Show what was signed, attached and verified here, when, by whom and where; the chain of
-            custody [alias: custody]
-  key       Make and manage keys
-  init      Set up a profile that signs and verifies
-  profile   Show and choose profiles
-  config    Explain, check and change the configuration
-  backend   Show, check and record backends
-  help      Print this message or the help of the given subcommand(s)
+  sign         Sign files and images
+  verify       Check who signed files and images, against a policy
+  inspect      Say what a bundle, signature, key, certificate or image contains, without judging it
+  overview     Show which artifacts were signed here, by whom, and where their signatures are
+  history      Show what was signed and verified here, when, by whom and where [alias: custody]
+  key          Make and manage keys
+  init         Set up a profile that signs and verifies
+  profile      Show and choose profiles
+  config       Explain, check and change the configuration
+  backend      Show, check and record backends
+  completions  Print what makes a shell complete sigtool's words
+  help         Show the manual page of a command, or what an alias stands for
 
 Options:
       --list     List all commands: sigtool's own, aliases, and external ones
@@ -651,7 +657,6 @@ Commands:
   show             Show a key's algorithm and public half
   export-public    Print the public key
   change-password  Change the password of a key
-  help             Print this message or the help of the given subcommand(s)
 
 Options:
   -h, --help  Print help

@@ -5,6 +5,7 @@
 use sigtool_tests::{Sandbox, libraries_folder, tests_folder};
 use snapbox::cmd::Command;
 use snapbox::str;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_sigtool");
@@ -89,6 +90,48 @@ oci          0.1.0     source           Images in OCI registries, with their sig
         .args(["verify", "app.txt"])
         .assert()
         .code(1);
+}
+
+#[test]
+fn manual_pages_and_completion_lie_where_they_are_looked_for() {
+    let sandbox = Sandbox::new(PROGRAM);
+    let from = built(&sandbox);
+    install(&sandbox)
+        .args(["--prefix", "prefix", "--from"])
+        .arg(&from)
+        .assert()
+        .code(0);
+    let share = sandbox.work().join("prefix/share");
+    let source = tests_folder().join("..");
+    for (installed, kept) in [
+        ("man/man1/sigtool-sign.1", "man/sigtool-sign.1"),
+        ("man/man5/sigtool-config.5", "man/sigtool-config.5"),
+        ("man/man7/sigtool-backends.7", "man/sigtool-backends.7"),
+        (
+            "bash-completion/completions/sigtool",
+            "completions/sigtool.bash",
+        ),
+        ("zsh/site-functions/_sigtool", "completions/_sigtool"),
+        (
+            "fish/vendor_completions.d/sigtool.fish",
+            "completions/sigtool.fish",
+        ),
+    ] {
+        let installed = std::fs::read(share.join(installed)).unwrap();
+        assert_eq!(installed, std::fs::read(source.join(kept)).unwrap());
+    }
+    // `help` finds the page beside the program, without MANPATH.
+    let bin = sandbox.root().join("bin");
+    std::fs::create_dir(&bin).unwrap();
+    let man = bin.join("man");
+    std::fs::write(&man, "#!/bin/sh\necho \"man: $2\"\n").unwrap();
+    std::fs::set_permissions(&man, std::fs::Permissions::from_mode(0o755)).unwrap();
+    installed(&sandbox, &sandbox.work().join("prefix/bin/sigtool"))
+        .args(["help", "configuration"])
+        .env("PATH", &bin)
+        .assert()
+        .code(0)
+        .stdout_eq("man: [..]/here/prefix/share/man/man5/sigtool-config.5\n");
 }
 
 #[test]

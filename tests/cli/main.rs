@@ -3,6 +3,7 @@
 mod arrows;
 mod backends;
 mod batch;
+mod completions;
 mod config;
 mod custody;
 mod example;
@@ -15,6 +16,7 @@ mod install;
 mod interop;
 mod keys;
 mod lending;
+mod manual;
 mod offline;
 mod rogues;
 mod secrets;

@@ -239,6 +239,9 @@ fn the_program_and_its_backends_do_not_even_know_how_to_open_a_socket() {
         assert!(symbols.contains("read@"), "{}: {symbols}", file.display());
         let names = symbols.lines().filter_map(|l| l.split(['@', ' ']).next());
         let network: Vec<_> = names
+            // Of the engine of completion, to know whose `~` is where HOME is not set. Completion answers nothing then, and never
+            // calls it: `completions::completing_opens_no_socket_and_runs_nothing`.
+            .filter(|name| *name != "getpwuid_r")
             .filter(|name| {
                 ["socket", "connect", "bind", "listen", "accept", "accept4"].contains(name)
                     || ["getaddrinfo", "gethostby", "getpw", "getgr", "res_"]

@@ -15,6 +15,7 @@ pub mod registry;
 pub mod rogues;
 mod sandbox;
 mod servers;
+pub mod shells;
 pub mod terminal;
 pub mod tokens;
 

@@ -27,6 +27,7 @@ pub mod verify;
 pub mod write;
 
 pub use inspect::{Inspection, inspect};
+pub use ledger::Ledger;
 pub use policy::{Policy, Require, TrustedKey};
 pub use sign::{OpenSigner, SigningRequest, sign_artifact};
 pub use store::Store;

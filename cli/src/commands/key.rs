@@ -215,8 +215,8 @@ pub(super) fn report_made(app: &App, verb: &str, made: &KeyMade) {
     app.ui.result(&text, &row);
 }
 
-/// The keys that profiles name, and those in the folder of `init`. None is unlocked.
-fn list(app: &App) -> Outcome {
+/// The keys that profiles name, and those in the folder of `init`, each with its profiles. None is unlocked.
+pub(crate) fn known(app: &App, shown: &dyn Fn(&Path) -> String) -> BTreeMap<String, Vec<String>> {
     let mut keys: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for name in app.config.profile_names() {
         let name = name.name;
@@ -229,7 +229,7 @@ fn list(app: &App) -> Outcome {
         {
             let shown = key
                 .path()
-                .map_or_else(|| key.text.clone(), |path| app.short(&path));
+                .map_or_else(|| key.text.clone(), |path| shown(&path));
             keys.entry(shown).or_default().push(name);
         }
     }
@@ -238,10 +238,15 @@ fn list(app: &App) -> Outcome {
     {
         for path in entries.flatten().map(|entry| entry.path()) {
             if path.extension().is_some_and(|e| e == "key") {
-                keys.entry(app.short(&path)).or_default();
+                keys.entry(shown(&path)).or_default();
             }
         }
     }
+    keys
+}
+
+fn list(app: &App) -> Outcome {
+    let keys = known(app, &|path| app.short(path));
     #[derive(Serialize)]
     struct Listed<'a> {
         key: &'a str,

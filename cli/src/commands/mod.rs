@@ -13,6 +13,8 @@ mod profile;
 mod sign;
 mod verify;
 
+pub(crate) use key::known as known_keys;
+
 use crate::app::App;
 use crate::args::Command;
 use crate::error::{CommandError, Failure};
@@ -55,7 +57,9 @@ fn dispatch(app: &App, command: &Command) -> Outcome {
         Command::Profile(command) => profile::run(app, command),
         Command::Sign(args) => sign::run(app, args),
         Command::Verify(args) => verify::run(app, args),
-        Command::External(_) => Err(CommandError::bug("an external command was not resolved")),
+        Command::Completions(_) | Command::External(_) | Command::Help { .. } => {
+            Err(CommandError::bug("a command was not resolved"))
+        }
     }
 }
 

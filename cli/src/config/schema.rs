@@ -139,7 +139,7 @@ pub(crate) const VERIFY: &[Known] = &[
 ];
 
 /// The settings of an accepted identity.
-const IDENTITY: &[Known] = &[
+pub(crate) const IDENTITY: &[Known] = &[
     known("issuer", "a URL", "the OIDC issuer"),
     known(
         "subject",

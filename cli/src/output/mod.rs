@@ -187,6 +187,11 @@ impl Ui {
         std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
     }
 
+    /// Whether a person reads stdout.
+    pub(crate) fn is_read_by_a_person(&self) -> bool {
+        !self.is_machine() && std::io::stdout().is_terminal()
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.turn.lock().unwrap_or_else(PoisonError::into_inner)
     }

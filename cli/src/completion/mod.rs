@@ -1,0 +1,101 @@
+//! Completion: the shell runs `COMPLETE=<shell> sigtool -- WORD…`, and sigtool says how the last word may go on.
+//!
+//! The answers come from the configuration, the names of files and the manifests of backends. No backend runs, nothing is
+//! written, and what is wrong is left out without a word: a person is in the middle of typing.
+
+mod line;
+mod shell;
+mod values;
+
+pub(crate) use shell::Shell;
+pub(crate) use values::{
+    algorithms, artifacts, backends, backends_and_files, config_keys, config_values, keys,
+    profiles, public_keys, remembered, requirements,
+};
+
+use crate::args::Cli;
+use crate::output::Ui;
+use clap::CommandFactory as _;
+use clap_complete::engine::{ArgValueCandidates, SubcommandCandidates};
+use clap_complete::env::{CompleteEnv, EnvCompleter as _, Shells};
+use serde::Serialize;
+use std::ffi::OsString;
+
+/// The name of the program, in the registrations and on the command line.
+const PROGRAM: &str = "sigtool";
+
+/// The variable that asks for completion, by the custom of all programs with this engine.
+const VARIABLE: &str = "COMPLETE";
+
+/// Answers the shell, if it is the shell that asks. Returns whether it is.
+///
+/// Only `sigtool` alone and `sigtool -- …` can be its question: whatever the environment holds, `sigtool verify` verifies.
+pub(crate) fn answer(arguments: &[OsString]) -> bool {
+    if !matches!(arguments, [_]) && arguments.get(1).is_none_or(|word| word != "--") {
+        return false;
+    }
+    let folder = std::env::current_dir().ok();
+    CompleteEnv::with_factory(command)
+        .var(VARIABLE)
+        .completer(PROGRAM)
+        .shells(Shells(Shell::COMPLETERS))
+        .try_complete(arguments, folder.as_deref())
+        // A shell that is unknown here: the variable is somebody else's.
+        .unwrap_or(false)
+}
+
+/// `sigtool completions`: prints what registers the completion in a shell.
+pub(crate) fn print(ui: &Ui, shell: Shell) -> u8 {
+    #[derive(Serialize)]
+    struct Registration<'a> {
+        shell: &'a str,
+        script: &'a str,
+    }
+    let script = registration(shell);
+    let shell = shell.name();
+    ui.result(
+        script.trim_end(),
+        &Registration {
+            shell,
+            script: &script,
+        },
+    );
+    0
+}
+
+/// What registers the completion in a shell.
+fn registration(shell: Shell) -> String {
+    let mut text = Vec::new();
+    // Writing to memory does not fail.
+    let _ = shell.write_registration(VARIABLE, PROGRAM, PROGRAM, PROGRAM, &mut text);
+    let text = String::from_utf8(text).unwrap_or_default();
+    format!("{}\n", text.trim())
+}
+
+/// The command line, with the commands that only this machine has.
+fn command() -> clap::Command {
+    Cli::command()
+        .add(SubcommandCandidates::new(values::commands))
+        .mut_subcommand("help", |help| {
+            help.mut_arg("command", |arg| {
+                arg.add(ArgValueCandidates::new(values::helped))
+            })
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::ValueEnum as _;
+    use std::path::Path;
+
+    #[test]
+    fn the_registrations_that_are_kept_are_those_of_the_program() {
+        for shell in Shell::value_variants() {
+            let file = Path::new(env!("CARGO_MANIFEST_DIR"))
+                .join("../completions")
+                .join(shell.file());
+            crate::generated::compare(&file, &registration(*shell));
+        }
+    }
+}
