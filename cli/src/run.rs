@@ -30,8 +30,13 @@ pub(crate) fn run(arguments: Vec<OsString>) -> u8 {
     };
     let environment = environment();
     // For what goes wrong before the configuration is there to say how it is written.
+    let words_of_no_command = match cli.command {
+        Some(Command::External(_)) => asked(&arguments),
+        _ => None,
+    };
+    let format = cli.global.format.or(words_of_no_command);
     let plain = Ui::new(
-        cli.global.format.unwrap_or_else(|| format(&environment)),
+        format.unwrap_or_else(|| self::format(&environment)),
         cli.global.color.unwrap_or_default(),
         cli.global.quiet,
         cli.global.verbose,

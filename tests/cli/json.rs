@@ -71,56 +71,47 @@ fn sandbox() -> Sandbox {
 /// Signing and verifying.
 fn files(checked: &mut Schemas) {
     let sandbox = sandbox();
-    let mut run =
-        |code, schemas: &[&str], words: &[&str]| checked.run(&sandbox, code, schemas, words);
-    run(0, &["sign"], &["sign", "app.txt"]);
-    run(
-        0,
-        &["sign"],
-        &["sign", "--signature-format=both", "app.txt"],
-    );
-    run(0, &["verify"], &["verify", "app.txt"]);
+    let mut run = |code, schemas: &str, words: &str| checked.run(&sandbox, code, schemas, words);
+    run(0, "sign", "sign app.txt");
+    run(0, "sign", "sign --signature-format=both app.txt");
+    run(0, "verify", "verify app.txt");
     sandbox.write("other.txt", "signed, and then changed\n");
-    run(0, &["sign"], &["sign", "other.txt"]);
+    run(0, "sign", "sign other.txt");
     sandbox.write("other.txt", "changed\n");
-    run(1, &["verify"], &["verify", "app.txt", "other.txt"]);
-    run(1, &["verify"], &["verify", "--key=b.pub", "app.txt"]);
-    let both = [
+    run(1, "verify", "verify app.txt other.txt");
+    run(1, "verify", "verify --key=b.pub app.txt");
+    run(
+        1,
         "verify",
-        "--key=a.pub",
-        "--key=b.pub",
-        "--require=all",
-        "app.txt",
-    ];
-    run(1, &["verify"], &both);
-    run(1, &["verify"], &["verify", "a.pub"]);
+        "verify --key=a.pub --key=b.pub --require=all app.txt",
+    );
+    run(1, "verify", "verify a.pub");
     let name = "app.txt.01234567.sigstore.json";
     sandbox.write(name, "{}");
-    run(1, &["verify"], &["verify", "--key=b.pub", "app.txt"]);
+    run(1, "verify", "verify --key=b.pub app.txt");
     fs::remove_file(sandbox.work().join(name)).unwrap();
     // Nobody can read a link to itself.
     std::os::unix::fs::symlink(name, sandbox.work().join(name)).unwrap();
-    run(3, &["verify"], &["verify", "--key=b.pub", "app.txt"]);
-    run(0, &["overview"], &["overview"]);
-    run(0, &["overview"], &["overview", "other.txt"]);
-    run(0, &["history"], &["history"]);
-    run(0, &["history"], &["history", "--limit=1", "app.txt"]);
-    run(0, &["history-verify"], &["history", "--verify"]);
+    run(3, "verify", "verify --key=b.pub app.txt");
+    run(0, "overview", "overview");
+    run(0, "overview", "overview other.txt");
+    run(0, "history", "history");
+    run(0, "history", "history --limit=1 app.txt");
+    run(0, "history-verify", "history --verify");
 }
 
 fn files_that_are_not_signed(checked: &mut Schemas) {
     let sandbox = sandbox();
-    let mut run =
-        |code, schemas: &[&str], words: &[&str]| checked.run(&sandbox, code, schemas, words);
-    run(2, &["sign"], &["sign", "app.txt", "missing.txt"]);
-    run(2, &["verify"], &["verify", "missing.txt", "absent.txt"]);
-    run(2, &["error"], &["sign"]);
-    run(2, &["error"], &["sign", "--attach", "app.txt"]);
-    run(2, &["error"], &["sign", "--key=missing.key", "app.txt"]);
-    run(3, &["error"], &["sign", "--profile=missing", "app.txt"]);
-    run(2, &["error"], &["verify", "--key=missing.pub", "app.txt"]);
+    let mut run = |code, schemas: &str, words: &str| checked.run(&sandbox, code, schemas, words);
+    run(2, "sign", "sign app.txt missing.txt");
+    run(2, "verify", "verify missing.txt absent.txt");
+    run(2, "error", "sign");
+    run(2, "error", "sign --attach app.txt");
+    run(2, "error", "sign --key=missing.key app.txt");
+    run(2, "error", "sign --profile=missing app.txt");
+    run(2, "error", "verify --key=missing.pub app.txt");
     fs::remove_file(sandbox.config()).unwrap();
-    run(2, &["error"], &["verify", "app.txt"]);
+    run(2, "error", "verify app.txt");
 }
 
 fn inspected_files(checked: &mut Schemas) {
@@ -130,13 +121,8 @@ fn inspected_files(checked: &mut Schemas) {
     let data = sigtool_tests::tests_folder().join("cli/data");
     let locked = data.join("test-key-p256-n32768-password-hello.key");
     sandbox.write("locked.key", fs::read(locked).unwrap());
-    let mut run =
-        |code, schemas: &[&str], words: &[&str]| checked.run(&sandbox, code, schemas, words);
-    run(
-        0,
-        &["sign"],
-        &["sign", "--signature-format=both", "app.txt"],
-    );
+    let mut run = |code, schemas: &str, words: &str| checked.run(&sandbox, code, schemas, words);
+    run(0, "sign", "sign --signature-format=both app.txt");
     for name in [
         "app.txt.sigstore.json",
         "app.txt.sig",
@@ -145,53 +131,48 @@ fn inspected_files(checked: &mut Schemas) {
         "ca.pem",
         "locked.key",
     ] {
-        run(0, &["inspect"], &["inspect", name]);
+        run(0, "inspect", &format!("inspect {name}"));
     }
-    run(2, &["error"], &["inspect", "app.txt"]);
-    run(2, &["error"], &["inspect", "missing.json"]);
-    run(2, &["error"], &["inspect"]);
+    run(2, "error", "inspect app.txt");
+    run(2, "error", "inspect missing.json");
+    run(2, "error", "inspect");
     // A certificate in a bundle, and one that cannot be read.
     let path = sandbox.work().join("app.txt.sigstore.json");
     let mut bundle: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
     bundle["verificationMaterial"] = json!({ "certificate": { "rawBytes": "AAAA" } });
     sandbox.write("certified.json", bundle.to_string());
-    run(0, &["inspect"], &["inspect", "certified.json"]);
+    run(0, "inspect", "inspect certified.json");
 }
 
 fn ledgers(checked: &mut Schemas) {
     let sandbox = sandbox();
-    let mut run =
-        |code, schemas: &[&str], words: &[&str]| checked.run(&sandbox, code, schemas, words);
-    run(0, &[], &["history"]);
-    run(0, &[], &["overview"]);
-    run(0, &["history-verify"], &["history", "--verify"]);
+    let mut run = |code, schemas: &str, words: &str| checked.run(&sandbox, code, schemas, words);
+    run(0, "", "history");
+    run(0, "", "overview");
+    run(0, "history-verify", "history --verify");
     let head = format!("9:sha256:{}", "0".repeat(64));
     run(
         1,
-        &["history-verify"],
-        &["history", "--verify", "--head", &head],
+        "history-verify",
+        &format!("history --verify --head {head}"),
     );
-    run(2, &["error"], &["history", "--since=yesterday"]);
-    run(0, &["sign"], &["sign", "app.txt"]);
+    run(2, "error", "history --since=yesterday");
+    run(0, "sign", "sign app.txt");
     run(
         1,
-        &["history-verify"],
-        &["history", "--verify", "--head", &head],
+        "history-verify",
+        &format!("history --verify --head {head}"),
     );
     // A signature that the ledger does not know, and one that is gone.
-    run(
-        0,
-        &["sign"],
-        &["sign", "--no-history", "--key=b.key", "app.txt"],
-    );
+    run(0, "sign", "sign --no-history --key=b.key app.txt");
     fs::remove_file(sandbox.work().join("app.txt.sigstore.json")).unwrap();
-    run(0, &["overview"], &["overview", "app.txt"]);
+    run(0, "overview", "overview app.txt");
     let ledger = sandbox.home().join(".local/state/sigtool/ledger.db");
     fs::write(ledger, "no database").unwrap();
-    for words in [&["history"][..], &["history", "--verify"], &["overview"]] {
-        run(3, &["error"], words);
+    for words in ["history", "history --verify", "overview"] {
+        run(3, "error", words);
     }
-    run(3, &["sign"], &["sign", "app.txt"]);
+    run(3, "error", "sign app.txt");
 }
 
 fn images(checked: &mut Schemas) {
@@ -203,81 +184,70 @@ fn images(checked: &mut Schemas) {
     registry.push_image("team/app", "v1", 1);
     let image = format!("{}/team/app:v1", registry.host());
     let missing = format!("{}/team/app:v2", registry.host());
-    let mut run =
-        |code, schemas: &[&str], words: &[&str]| checked.run(&sandbox, code, schemas, words);
-    run(1, &["verify"], &["verify", &image]);
-    run(0, &["inspect-image"], &["inspect", &image]);
-    run(0, &["sign"], &["sign", &image]);
-    let attach = [
+    let mut run = |code, schemas: &str, words: &str| checked.run(&sandbox, code, schemas, words);
+    run(1, "verify", &format!("verify {image}"));
+    run(0, "inspect-image", &format!("inspect {image}"));
+    run(0, "sign", &format!("sign {image}"));
+    run(
+        0,
         "sign",
-        "--attach",
-        "--signature-format=both",
-        "-a",
-        "build=7",
-        &image,
-    ];
-    run(0, &["sign"], &attach);
-    run(0, &["verify"], &["verify", "-a", "build=7", &image]);
-    run(1, &["verify"], &["verify", "-a", "build=8", &image]);
-    run(2, &["sign"], &["sign", "--attach", &image, &missing]);
-    run(2, &["verify"], &["verify", &missing]);
-    run(0, &["inspect-image"], &["inspect", &image]);
-    let written = [
-        "inspect",
-        &image,
-        "--bundle=FORMAT.sigstore.json",
-        "--signature=FORMAT.sig",
-    ];
-    run(0, &["inspect-image"], &written);
-    run(0, &["inspect"], &["inspect", "FORMAT.sigstore.json"]);
-    run(0, &["inspect"], &["inspect", "FORMAT.sig"]);
-    run(2, &["error"], &["inspect", &missing]);
-    run(0, &["overview"], &["overview", &image]);
-    run(0, &["history"], &["history"]);
+        &format!("sign --attach --signature-format=both -a build=7 {image}"),
+    );
+    run(0, "verify", &format!("verify -a build=7 {image}"));
+    run(1, "verify", &format!("verify -a build=8 {image}"));
+    run(2, "sign", &format!("sign --attach {image} {missing}"));
+    run(2, "verify", &format!("verify {missing}"));
+    run(0, "inspect-image", &format!("inspect {image}"));
+    let to = "--bundle=FORMAT.sigstore.json --signature=FORMAT.sig";
+    run(0, "inspect-image", &format!("inspect {image} {to}"));
+    run(0, "inspect", "inspect FORMAT.sigstore.json");
+    run(0, "inspect", "inspect FORMAT.sig");
+    run(2, "error", &format!("inspect {missing}"));
+    run(0, "overview", &format!("overview {image}"));
+    run(0, "history", "history");
+    // One place has no signature, and the other does not tell.
+    registry.push_image("team/other", "v1", 2);
+    let store = sandbox.home().join(".local/state/sigtool/signatures.db");
+    fs::write(store, "no database").unwrap();
+    let other = format!("{}/team/other:v1", registry.host());
+    run(3, "inspect-image", &format!("inspect {other}"));
     drop(registry);
-    run(3, &["verify"], &["verify", &image]);
-    run(3, &["error"], &["inspect", &image]);
+    run(3, "verify", &format!("verify {image}"));
+    run(3, "error", &format!("inspect {image}"));
 }
 
 fn made_keys(checked: &mut Schemas) {
     let sandbox = sandbox();
-    let mut run =
-        |code, schemas: &[&str], words: &[&str]| checked.run(&sandbox, code, schemas, words);
-    let generate = ["key", "generate", "--output-key-prefix=FORMAT"];
-    run(0, &["key-generate"], &generate);
-    run(2, &["error"], &generate);
-    run(2, &["error"], &["key", "generate", "--algorithm=dsa"]);
-    let import = [
-        "key",
-        "import",
-        "--output-key-prefix=imported-FORMAT",
-        "--key",
-    ];
-    run(0, &["key-import"], &[&import[..], &["a.key"]].concat());
-    run(2, &["error"], &[&import[..], &["missing.key"]].concat());
-    run(2, &["error"], &["key", "import"]);
+    let mut run = |code, schemas: &str, words: &str| checked.run(&sandbox, code, schemas, words);
+    let generate = "key generate --output-key-prefix=FORMAT";
+    run(0, "key-generate", generate);
+    run(2, "error", generate);
+    run(2, "error", "key generate --algorithm=dsa");
+    let import = "key import --output-key-prefix=imported-FORMAT --key";
+    run(0, "key-import", &format!("{import} a.key"));
+    run(2, "error", &format!("{import} missing.key"));
+    run(2, "error", "key import");
     for key in ["FORMAT.key", "a.key", "a.pub"] {
-        run(0, &["key-show"], &["key", "show", key]);
-        run(0, &["key-export-public"], &["key", "export-public", key]);
+        run(0, "key-show", &format!("key show {key}"));
+        run(0, "key-export-public", &format!("key export-public {key}"));
     }
-    let written = ["key", "export-public", "a.key", "--output=FORMAT-a.pub"];
-    run(0, &["key-export-public"], &written);
     run(
         0,
-        &["key-change-password"],
-        &["key", "change-password", "FORMAT.key"],
+        "key-export-public",
+        "key export-public a.key --output=FORMAT-a.pub",
     );
-    run(0, &["key-list"], &["key", "list"]);
+    run(0, "key-change-password", "key change-password FORMAT.key");
+    run(0, "key-list", "key list");
     for verb in ["show", "export-public", "change-password"] {
-        run(2, &["error"], &["key", verb, "missing.key"]);
+        run(2, "error", &format!("key {verb} missing.key"));
     }
     fs::remove_file(sandbox.config()).unwrap();
-    run(0, &[], &["key", "list"]);
-    run(2, &["error"], &["key", "show"]);
-    run(2, &["error"], &["key"]);
-    run(0, &["init"], &["init", "--yes"]);
-    run(0, &["init"], &["init", "--yes"]);
-    run(0, &["key-list"], &["key", "list"]);
+    run(0, "", "key list");
+    run(2, "error", "key show");
+    run(2, "error", "key");
+    run(0, "init", "init --yes");
+    run(0, "init", "init --yes");
+    run(0, "key-list", "key list");
 }
 
 fn configurations(checked: &mut Schemas) {
@@ -290,65 +260,56 @@ signature_format = "both"
 "#,
     );
     sandbox.write(".sigtool.toml", "default_profile = \"default\"\nkeys = 1\n");
-    let mut run =
-        |code, schemas: &[&str], words: &[&str]| checked.run(&sandbox, code, schemas, words);
-    run(3, &["config-check"], &["config", "check"]);
-    run(0, &["config-path"], &["config", "path"]);
+    let mut run = |code, schemas: &str, words: &str| checked.run(&sandbox, code, schemas, words);
+    run(3, "config-check", "config check");
+    run(0, "config-path", "config path");
     fs::remove_file(sandbox.work().join(".sigtool.toml")).unwrap();
-    run(0, &[], &["config", "check"]);
-    run(0, &["profile-list"], &["profile", "list"]);
-    run(0, &["profile-show"], &["profile", "show", "prod"]);
-    run(2, &["error"], &["profile", "show", "missing"]);
-    run(0, &["profile-use"], &["profile", "use", "prod"]);
-    run(2, &["error"], &["profile", "use", "missing"]);
-    run(0, &["profile-show"], &["profile", "show"]);
-    run(0, &["config-explain"], &["config", "explain"]);
-    run(2, &["error"], &["config", "explain", "nothing.like.this"]);
-    let over = ["config", "explain", "--config", "default_profile=default"];
-    run(0, &["config-explain"], &over);
-    run(0, &["config-path"], &["config", "path"]);
+    run(0, "", "config check");
+    run(0, "profile-list", "profile list");
+    run(0, "profile-show", "profile show prod");
+    run(2, "error", "profile show missing");
+    run(0, "profile-use", "profile use prod");
+    run(2, "error", "profile use missing");
+    run(0, "profile-show", "profile show");
+    run(0, "config-explain", "config explain");
+    run(2, "error", "config explain nothing.like.this");
     run(
         0,
-        &["config-set"],
-        &["config", "set", "commands.external", "true"],
+        "config-explain",
+        "config explain --config default_profile=default",
     );
-    run(
-        2,
-        &["error"],
-        &["config", "set", "commands.external", "perhaps"],
+    run(0, "config-path", "config path");
+    run(0, "config-set", "config set commands.external true");
+    run(2, "error", "config set commands.external perhaps");
+    sandbox.append_config(
+        "[profile.odd.signer]\nwhen = 1979-05-27\nshare = [0.5, 7]\nmore = { deep = true }\n",
     );
-    sandbox.append_config("[profile.default.signer.unknown]\nwhen = 1979-05-27\nshare = 0.5\n");
-    run(3, &["config-check"], &["config", "check"]);
-    run(
-        0,
-        &["config-explain"],
-        &["config", "explain", "profile.default"],
-    );
+    run(3, "config-check", "config check");
+    run(0, "config-explain", "config explain profile.odd");
     sandbox.write_config("no TOML");
-    run(3, &["config-check"], &["config", "check"]);
-    run(3, &["error"], &["sign", "app.txt"]);
-    run(3, &["error"], &["profile", "use", "prod"]);
+    run(3, "config-check", "config check");
+    run(3, "error", "sign app.txt");
+    run(3, "error", "profile use prod");
 }
 
 fn backends(checked: &mut Schemas) {
     let sandbox = sandbox();
     let placed = sandbox.place(&foreign::c_signer());
     let path = placed.to_str().unwrap();
-    let mut run =
-        |code, schemas: &[&str], words: &[&str]| checked.run(&sandbox, code, schemas, words);
-    run(0, &["backend-path"], &["backend", "path"]);
-    run(0, &["backend-pin"], &["backend", "pin", "--yes", path]);
-    run(2, &["error"], &["backend", "pin", "--yes", "missing.so"]);
-    run(0, &["backend-list"], &["backend", "list"]);
+    let mut run = |code, schemas: &str, words: &str| checked.run(&sandbox, code, schemas, words);
+    run(0, "backend-path", "backend path");
+    run(0, "backend-pin", &format!("backend pin --yes {path}"));
+    run(3, "error", "backend pin --yes missing.so");
+    run(0, "backend-list", "backend list");
     for id in ["oci", "cosign-key", "dev.example.c-signer"] {
-        run(0, &["backend-show"], &["backend", "show", id]);
+        run(0, "backend-show", &format!("backend show {id}"));
     }
-    run(0, &["backend-check"], &["backend", "check", "local-stage"]);
-    run(2, &["error"], &["backend", "check", "missing"]);
-    run(2, &["error"], &["backend", "show", "missing"]);
+    run(0, "backend-check", "backend check local-stage");
+    run(3, "error", "backend check missing");
+    run(3, "error", "backend show missing");
     fs::remove_file(&placed).unwrap();
-    run(3, &["backend-list", "error"], &["backend", "list"]);
-    run(3, &["error"], &["backend", "show", "dev.example.c-signer"]);
+    run(3, "backend-list error", "backend list");
+    run(3, "error", "backend show dev.example.c-signer");
 }
 
 /// `--list`, aliases, and what is no command.
@@ -357,16 +318,15 @@ fn commands(checked: &mut Schemas) {
     let program = sandbox.write("bin/sigtool-hello", "#!/bin/sh\n");
     set_mode(&program, 0o755);
     sandbox.append_config("[alias]\nship = [\"sign\", \"--attach\"]\nloop = [\"loop\"]\n");
-    let mut run =
-        |code, schemas: &[&str], words: &[&str]| checked.run(&sandbox, code, schemas, words);
-    run(0, &["list"], &["--list"]);
-    run(2, &["error"], &["sgin", "app.txt"]);
-    run(2, &["error"], &["ship", "app.txt"]);
-    run(2, &["error"], &["sign", "--no-such-flag"]);
-    run(2, &["error"], &["sign", "--tlog-upload=false", "app.txt"]);
-    run(2, &["error"], &[]);
+    let mut run = |code, schemas: &str, words: &str| checked.run(&sandbox, code, schemas, words);
+    run(0, "list", "--list");
+    run(2, "error", "sgin app.txt");
+    run(2, "error", "ship app.txt");
+    run(2, "error", "sign --no-such-flag");
+    run(2, "error", "sign --tlog-upload=false app.txt");
+    run(2, "error", "");
     sandbox.write_config("no TOML");
-    run(3, &["error"], &["--list"]);
+    run(3, "error", "--list");
 }
 
 fn set_mode(path: &Path, mode: u32) {
@@ -407,27 +367,27 @@ impl Schemas {
 
     /// Runs a command in both formats. Each object must be what one of these schemas says, and each schema must be met by one.
     /// `FORMAT` in the words stands for the format.
-    fn run(&mut self, sandbox: &Sandbox, code: i32, schemas: &[&str], words: &[&str]) {
+    fn run(&mut self, sandbox: &Sandbox, code: i32, schemas: &str, words: &str) {
+        let schemas: Vec<&str> = schemas.split_whitespace().collect();
         for format in ["json", "jsonl"] {
-            let words = words.iter().map(|word| word.replace("FORMAT", format));
-            let words: Vec<String> = words.collect();
+            let words = words.replace("FORMAT", format);
             let output = sandbox
                 .sigtool()
                 .env("SIGTOOL_PASSWORD", "sesame")
                 .env("SIGTOOL_NEW_PASSWORD", "sesame")
-                .args(&words)
+                .args(words.split_whitespace())
                 .args(["--format", format])
                 .output()
                 .unwrap();
             let what = format!(
-                "{words:?} in {format}:\n{}{}",
+                "`{words}` in {format}:\n{}{}",
                 String::from_utf8_lossy(&output.stdout),
                 String::from_utf8_lossy(&output.stderr)
             );
             assert_eq!(output.status.code(), Some(code), "{what}");
             let met: BTreeSet<&str> = objects(format, &output.stdout, &what)
                 .iter()
-                .map(|object| self.which(object, schemas, &what))
+                .map(|object| self.which(object, &schemas, &what))
                 .collect();
             assert_eq!(met, schemas.iter().copied().collect(), "{what}");
             self.seen.extend(met.into_iter().map(str::to_owned));

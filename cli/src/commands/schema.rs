@@ -166,7 +166,10 @@ fn check_fields(place: &str, schema: &Value) {
             let says = |keys: &[&str]| keys.iter().any(|key| schema.get(key).is_some());
             // A tag, or the one field of a variant, which has its meaning.
             let told = schema.get("const").is_some() || variant;
-            assert!(told || says(&["description", "$ref"]), "{place}: no meaning");
+            assert!(
+                told || says(&["description", "$ref"]),
+                "{place}: no meaning"
+            );
             assert!(
                 says(&["type", "$ref", "const", "enum", "oneOf", "anyOf"]),
                 "{place}: anything"
