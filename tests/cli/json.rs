@@ -5,30 +5,59 @@ use serde_json::{Value, json};
 use sigtool_tests::certificates::Authority;
 use sigtool_tests::registry::Registry;
 use sigtool_tests::{Sandbox, foreign, keys};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas")
-}
+/// What is run, each in a sandbox of its own.
+const AREAS: [fn(&mut Checked<'_>); 9] = [
+    files,
+    files_that_are_not_signed,
+    inspected_files,
+    ledgers,
+    images,
+    made_keys,
+    configurations,
+    backends,
+    commands,
+];
 
 #[test]
 fn what_every_command_writes_is_what_its_schema_says() {
-    let mut checked = Schemas::read();
-    files(&mut checked);
-    files_that_are_not_signed(&mut checked);
-    inspected_files(&mut checked);
-    ledgers(&mut checked);
-    images(&mut checked);
-    made_keys(&mut checked);
-    configurations(&mut checked);
-    backends(&mut checked);
-    commands(&mut checked);
-    let names: BTreeSet<String> = checked.names.into_iter().collect();
-    assert_eq!(checked.seen, names, "no command was run for a schema");
+    let schemas = Schemas::read();
+    let check = |area: fn(&mut Checked<'_>)| {
+        let mut checked = Checked {
+            schemas: &schemas,
+            seen: BTreeSet::new(),
+        };
+        area(&mut checked);
+        checked.seen
+    };
+    let seen: BTreeSet<String> = std::thread::scope(|scope| {
+        let areas = AREAS.map(|area| scope.spawn(move || check(area)));
+        areas.into_iter().flat_map(|a| a.join().unwrap()).collect()
+    });
+    let names: BTreeSet<String> = schemas.indexes.keys().cloned().collect();
+    assert_eq!(seen, names, "no command was run for a schema");
+}
+
+#[test]
+fn a_field_that_no_schema_names_and_a_null_are_found() {
+    let schemas = Schemas::read();
+    let failed = |error: Value| json!({ "status": "failed", "error": error });
+    let error = json!({ "kind": "input", "message": "no" });
+    assert_eq!(schemas.check("error", &failed(error.clone())), Ok(()));
+    for (field, value) in [
+        ("more", json!(1)),
+        ("file", Value::Null),
+        ("kind", json!("?")),
+    ] {
+        let mut wrong = error.clone();
+        wrong[field] = value;
+        schemas.check("error", &failed(wrong)).unwrap_err();
+    }
 }
 
 #[test]
@@ -69,7 +98,7 @@ fn sandbox() -> Sandbox {
 }
 
 /// Signing and verifying.
-fn files(checked: &mut Schemas) {
+fn files(checked: &mut Checked<'_>) {
     let sandbox = sandbox();
     let mut run = |code, schemas: &str, words: &str| checked.run(&sandbox, code, schemas, words);
     run(0, "sign", "sign app.txt");
@@ -100,7 +129,7 @@ fn files(checked: &mut Schemas) {
     run(0, "history-verify", "history --verify");
 }
 
-fn files_that_are_not_signed(checked: &mut Schemas) {
+fn files_that_are_not_signed(checked: &mut Checked<'_>) {
     let sandbox = sandbox();
     let mut run = |code, schemas: &str, words: &str| checked.run(&sandbox, code, schemas, words);
     run(2, "sign", "sign app.txt missing.txt");
@@ -114,7 +143,7 @@ fn files_that_are_not_signed(checked: &mut Schemas) {
     run(2, "error", "verify app.txt");
 }
 
-fn inspected_files(checked: &mut Schemas) {
+fn inspected_files(checked: &mut Checked<'_>) {
     let sandbox = sandbox();
     let certificate = fs::read(Authority::new().ca_file()).unwrap();
     sandbox.write("ca.pem", certificate);
@@ -144,7 +173,7 @@ fn inspected_files(checked: &mut Schemas) {
     run(0, "inspect", "inspect certified.json");
 }
 
-fn ledgers(checked: &mut Schemas) {
+fn ledgers(checked: &mut Checked<'_>) {
     let sandbox = sandbox();
     let mut run = |code, schemas: &str, words: &str| checked.run(&sandbox, code, schemas, words);
     run(0, "", "history");
@@ -175,7 +204,7 @@ fn ledgers(checked: &mut Schemas) {
     run(3, "error", "sign app.txt");
 }
 
-fn images(checked: &mut Schemas) {
+fn images(checked: &mut Checked<'_>) {
     let Some(registry) = Registry::olareg(&[]) else {
         checked.seen.insert("inspect-image".to_owned());
         return;
@@ -216,7 +245,7 @@ fn images(checked: &mut Schemas) {
     run(3, "error", &format!("inspect {image}"));
 }
 
-fn made_keys(checked: &mut Schemas) {
+fn made_keys(checked: &mut Checked<'_>) {
     let sandbox = sandbox();
     let mut run = |code, schemas: &str, words: &str| checked.run(&sandbox, code, schemas, words);
     let generate = "key generate --output-key-prefix=FORMAT";
@@ -250,7 +279,7 @@ fn made_keys(checked: &mut Schemas) {
     run(0, "key-list", "key list");
 }
 
-fn configurations(checked: &mut Schemas) {
+fn configurations(checked: &mut Checked<'_>) {
     let sandbox = sandbox();
     sandbox.append_config(
         r#"
@@ -292,7 +321,7 @@ signature_format = "both"
     run(3, "error", "profile use prod");
 }
 
-fn backends(checked: &mut Schemas) {
+fn backends(checked: &mut Checked<'_>) {
     let sandbox = sandbox();
     let placed = sandbox.place(&foreign::c_signer());
     let path = placed.to_str().unwrap();
@@ -313,7 +342,7 @@ fn backends(checked: &mut Schemas) {
 }
 
 /// `--list`, aliases, and what is no command.
-fn commands(checked: &mut Schemas) {
+fn commands(checked: &mut Checked<'_>) {
     let sandbox = sandbox();
     let program = sandbox.write("bin/sigtool-hello", "#!/bin/sh\n");
     set_mode(&program, 0o755);
@@ -334,37 +363,46 @@ fn set_mode(path: &Path, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
 }
 
-/// The schemas, and those that something was checked against.
+/// The schemas by their names.
 struct Schemas {
     compiled: boon::Schemas,
-    indexes: Vec<boon::SchemaIndex>,
-    names: Vec<String>,
-    seen: BTreeSet<String>,
+    indexes: BTreeMap<String, boon::SchemaIndex>,
 }
 
 impl Schemas {
     fn read() -> Self {
         let mut compiler = boon::Compiler::new();
         compiler.enable_content_assertions();
-        let mut schemas = Self {
-            compiled: boon::Schemas::new(),
-            indexes: Vec::new(),
-            names: Vec::new(),
-            seen: BTreeSet::new(),
-        };
-        for entry in fs::read_dir(folder()).unwrap() {
+        let mut compiled = boon::Schemas::new();
+        let mut indexes = BTreeMap::new();
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas");
+        for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             let name = path.file_stem().unwrap().to_str().unwrap();
             let mut schema = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
             close(&mut schema, true);
             compiler.add_resource(name, schema).unwrap();
-            let index = compiler.compile(name, &mut schemas.compiled).unwrap();
-            schemas.indexes.push(index);
-            schemas.names.push(name.to_owned());
+            let index = compiler.compile(name, &mut compiled).unwrap();
+            indexes.insert(name.to_owned(), index);
         }
-        schemas
+        Self { compiled, indexes }
     }
 
+    fn check(&self, name: &str, object: &Value) -> Result<(), String> {
+        let index = self.indexes.get(name);
+        let index = index.unwrap_or_else(|| panic!("no schema `{name}`"));
+        let checked = self.compiled.validate(object, *index);
+        checked.map_err(|error| format!("{error:#}\n"))
+    }
+}
+
+/// The schemas, and the names of those that an object was of.
+struct Checked<'a> {
+    schemas: &'a Schemas,
+    seen: BTreeSet<String>,
+}
+
+impl Checked<'_> {
     /// Runs a command in both formats. Each object must be what one of these schemas says, and each schema must be met by one.
     /// `FORMAT` in the words stands for the format.
     fn run(&mut self, sandbox: &Sandbox, code: i32, schemas: &str, words: &str) {
@@ -398,11 +436,9 @@ impl Schemas {
     fn which<'a>(&self, object: &Value, schemas: &[&'a str], what: &str) -> &'a str {
         let mut said = String::new();
         for name in schemas {
-            let place = self.names.iter().position(|known| known == name);
-            let index = self.indexes[place.unwrap_or_else(|| panic!("no schema `{name}`"))];
-            match self.compiled.validate(object, index) {
+            match self.schemas.check(name, object) {
                 Ok(()) => return name,
-                Err(error) => said += &format!("{error:#}\n"),
+                Err(error) => said += &error,
             }
         }
         panic!("{what}\n{said}");
