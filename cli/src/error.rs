@@ -6,7 +6,9 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 /// The kinds of failures. Each is an exit code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) enum Failure {
     /// The signature or the policy says no.
     Refused,
@@ -29,17 +31,6 @@ impl Failure {
             Self::CouldNotTell => 3,
             Self::Bug => 70,
             Self::Cancelled => 130,
-        }
-    }
-
-    /// The name in JSON reports.
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Refused => "refused",
-            Self::Input => "input",
-            Self::CouldNotTell => "could-not-tell",
-            Self::Bug => "bug",
-            Self::Cancelled => "cancelled",
         }
     }
 }

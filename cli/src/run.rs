@@ -19,7 +19,7 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// How deep aliases may stand for each other: many times what anyone writes.
 const MAX_ALIASES: usize = 32;
@@ -32,11 +32,13 @@ pub(crate) fn run(arguments: Vec<OsString>) -> u8 {
     };
     let environment = environment();
     // For what goes wrong before the configuration is there to say how it is written.
-    let format = environment
-        .get("SIGTOOL_FORMAT")
-        .and_then(|format| Format::from_str(format, false).ok());
+    let words_of_no_command = match cli.command {
+        Some(Command::External(_)) => asked(&arguments),
+        _ => None,
+    };
+    let format = cli.global.format.or(words_of_no_command);
     let plain = Ui::new(
-        cli.global.format.or(format).unwrap_or_default(),
+        format.unwrap_or_else(|| self::format(&environment)),
         cli.global.color.unwrap_or_default(),
         cli.global.quiet,
         cli.global.verbose,
@@ -60,7 +62,11 @@ fn dispatch(
         }
         let help = Cli::command().render_help();
         let _ = write!(anstream::stderr(), "{}", help.ansi());
-        return Ok(Failure::Input.exit_code());
+        let format = cli.global.format.unwrap_or_else(|| format(&environment));
+        let ui = Ui::new(format, Color::Auto, false, 0);
+        let error = CommandError::input("which command?").hint("see all commands: sigtool --list");
+        ui.failure(&commands::Failed::of(&error), false);
+        return Ok(error.failure.exit_code());
     };
     // Neither needs a configuration that is right.
     match command {
@@ -225,25 +231,38 @@ fn no_such_command(app: &App, name: &str, path: Option<&OsStr>) -> CommandError 
     error.hint("see all commands: sigtool --list")
 }
 
+/// A command.
+#[derive(Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) enum Row {
+    /// One of sigtool's own.
+    BuiltIn {
+        /// Its name.
+        name: String,
+        /// What it does, in a line.
+        summary: String,
+    },
+    /// An alias of the user's.
+    Alias {
+        /// Its name.
+        name: String,
+        /// The words in whose place it stands.
+        stands_for: Vec<String>,
+        /// Where it is set, as people are told.
+        origin: String,
+    },
+    /// A program `sigtool-<name>` on `PATH`.
+    External {
+        /// Its name.
+        name: String,
+        /// The program.
+        path: String,
+    },
+}
+
 /// `sigtool --list`: every command, with what it is.
 fn list(app: &App, path: Option<&OsStr>) -> Result<u8, CommandError> {
-    #[derive(Serialize)]
-    #[serde(tag = "kind", rename_all = "kebab-case")]
-    enum Row {
-        BuiltIn {
-            name: String,
-            summary: String,
-        },
-        Alias {
-            name: String,
-            stands_for: Vec<String>,
-            origin: String,
-        },
-        External {
-            name: String,
-            path: PathBuf,
-        },
-    }
     let mut rows = Vec::new();
     for command in Cli::command().get_subcommands() {
         let summary = command
@@ -269,6 +288,7 @@ fn list(app: &App, path: Option<&OsStr>) -> Result<u8, CommandError> {
         for (name, path) in external::all(path) {
             // What is shadowed by a built-in command or an alias would never run.
             if !is_built_in(&name) && !app.config.aliases().contains_key(&name) {
+                let path = path.to_string_lossy().into_owned();
                 rows.push(Row::External { name, path });
             }
         }
@@ -288,7 +308,7 @@ fn list(app: &App, path: Option<&OsStr>) -> Result<u8, CommandError> {
                 )
             }
             Row::External { name, path } => {
-                format!("{:12} {}", clean(name), clean(&path.display().to_string()))
+                format!("{:12} {}", clean(name), clean(path))
             }
         };
         app.ui.item(&text, row);
@@ -297,9 +317,10 @@ fn list(app: &App, path: Option<&OsStr>) -> Result<u8, CommandError> {
     Ok(0)
 }
 
-/// Prints what clap found wrong; for a flag of cosign's, how we spell it.
+/// Prints what clap found wrong; for a flag of cosign's, how we spell it. Programs get it as what any command fails with.
 pub(crate) fn misspelt(arguments: &[OsString], error: &clap::Error) -> u8 {
-    let ui = Ui::new(Format::Text, Color::Auto, false, 0);
+    let format = asked(arguments).unwrap_or_else(|| format(&environment()));
+    let ui = Ui::new(format, Color::Auto, false, 0);
     if let Err(error) = pasted::refuse(arguments) {
         return commands::fail(&ui, &error, false);
     }
@@ -314,8 +335,52 @@ pub(crate) fn misspelt(arguments: &[OsString], error: &clap::Error) -> u8 {
     let _ = error.print();
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => 0,
-        _ => Failure::Input.exit_code(),
+        _ => {
+            let error = said_by_clap(error);
+            ui.failure(&commands::Failed::of(&error), false);
+            error.failure.exit_code()
+        }
     }
+}
+
+/// What clap found wrong, without the usage below it.
+fn said_by_clap(error: &clap::Error) -> CommandError {
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        return CommandError::input("which command?").hint("see all of them with `--help`");
+    }
+    let text = clean(&error.to_string());
+    let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut parts = text.split("\n\n");
+    let message = parts.next().unwrap_or_default();
+    let message = words(message.strip_prefix("error:").unwrap_or(message));
+    parts
+        .flat_map(str::lines)
+        .filter_map(|line| line.trim().strip_prefix("tip:"))
+        .fold(CommandError::input(message), |error, tip| {
+            error.hint(words(tip))
+        })
+}
+
+/// The format that the words ask for, if they are no command line.
+fn asked(arguments: &[OsString]) -> Option<Format> {
+    let words: Vec<&str> = arguments
+        .iter()
+        .skip(1)
+        .filter_map(|w| w.to_str())
+        .collect();
+    let words = words.split(|word| *word == "--").next()?;
+    let of_two = words.windows(2).filter(|two| two[0] == "--format");
+    let format = of_two.map(|two| two[1]).next_back();
+    let of_one = || words.iter().rev().find_map(|w| w.strip_prefix("--format="));
+    Format::from_str(format.or_else(of_one)?, false).ok()
+}
+
+/// The format that the environment asks for.
+fn format(environment: &BTreeMap<String, String>) -> Format {
+    let format = environment.get("SIGTOOL_FORMAT");
+    format
+        .and_then(|format| Format::from_str(format, false).ok())
+        .unwrap_or_default()
 }
 
 /// The variables that are text; others cannot be meant for us.

@@ -24,6 +24,7 @@ use x509_cert::der::{Decode as _, Reader as _};
 
 /// What a file contains.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Inspection {
     /// The file's name, as the user wrote it.
     pub name: String,
@@ -35,6 +36,7 @@ pub struct Inspection {
 /// What is in a file. Everything in a bundle and in a certificate is what a stranger says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum Inspected {
     /// A bundle of any version.
     Bundle(Box<BundleFacts>),
@@ -57,6 +59,7 @@ pub enum Inspected {
 
 /// What a raw signature tells.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SignatureFacts {
     /// Its length in bytes.
     pub length: usize,

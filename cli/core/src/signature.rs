@@ -25,6 +25,7 @@ pub enum SignatureFile {
 
 /// Why a file does not hold a signature.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Malformed {
     /// Which part of it: `the file`, `messageSignature.messageDigest`.
     pub at: String,

@@ -8,6 +8,7 @@ use std::fmt;
 /// What verifying found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "verdict", rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum Verification {
     /// Could not tell: a place failed, and what the others hold is not enough.
     Inconclusive {
@@ -28,6 +29,7 @@ pub enum Verification {
 
 /// A trusted signer whose signature verifies.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Signer {
     /// How the policy names the key.
     pub name: String,
@@ -41,6 +43,7 @@ pub struct Signer {
 
 /// A key, as reasons name it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct NamedKey {
     /// How the policy names it.
     pub name: String,
@@ -59,6 +62,7 @@ impl fmt::Display for NamedKey {
 /// `signature` says where the signature is, as a user would name it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "code", rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum Reason {
     /// It names a trusted key and the artifact's digest, and is no signature of it by that key.
     BadSignature {
@@ -102,6 +106,7 @@ pub enum Reason {
     NoSignature,
     /// The same for an image, whose signature may lie in the store of another machine.
     #[serde(rename = "no-signature")]
+    #[cfg_attr(feature = "schema", schemars(skip))]
     NoSignatureHere,
     /// A good envelope, but the claim in it is of another sort.
     NotASignature {

@@ -40,6 +40,7 @@ pub struct Verified {
 
 /// A signature that was looked at, and what became of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CheckedSignature {
     /// Where it is, as a user would name it.
     pub location: String,

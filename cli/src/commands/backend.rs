@@ -7,9 +7,9 @@ use crate::error::{CommandError, Failure};
 use crate::host::{Found, Isolation, Owner, read_backend};
 use crate::output::clean;
 use serde::Serialize;
-use sigtool_sdk::Manifest;
+use sigtool_sdk::{Kind, Manifest};
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 pub(super) fn run(app: &App, command: &Backend) -> Outcome {
     match command {
@@ -25,19 +25,65 @@ pub(super) fn run(app: &App, command: &Backend) -> Outcome {
     }
 }
 
-/// A backend in a report.
+/// A backend.
 #[derive(Serialize)]
-struct Row<'a> {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct Row<'a> {
+    /// Its id.
     id: &'a str,
+    /// Its version.
     version: &'a str,
+    /// What it does, in a line.
     summary: &'a str,
-    kinds: Vec<&'static str>,
+    /// The kinds it serves.
+    kinds: &'a [Kind],
+    /// The schemes of references that it serves, without colon.
     schemes: &'a [String],
-    path: &'a Path,
+    /// The shared library or executable.
+    path: String,
+    /// Whether it is shipped with sigtool.
     first_party: bool,
-    isolation: String,
+    /// Where it runs.
+    isolation: Isolation,
+    /// The recorded SHA-256, in hexadecimal digits; of a third-party backend.
     #[serde(skip_serializing_if = "Option::is_none")]
     sha256: Option<&'a str>,
+}
+
+/// A backend, and all that it declares.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct Shown<'a> {
+    #[serde(flatten)]
+    row: Row<'a>,
+    /// Its manifest.
+    manifest: &'a Manifest,
+}
+
+/// A folder that backends are looked for in.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct Folder {
+    /// The folder.
+    path: String,
+    /// Whether it is there.
+    exists: bool,
+    /// What is looked for in it, as people are told.
+    holds: &'static str,
+}
+
+/// A backend that was recorded.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct Pinned<'a> {
+    /// Its id.
+    id: &'a str,
+    /// The shared library or executable.
+    path: String,
+    /// Its SHA-256, in hexadecimal digits.
+    sha256: &'a str,
+    /// The configuration file in which it is recorded.
+    file: String,
 }
 
 impl<'a> Row<'a> {
@@ -47,11 +93,11 @@ impl<'a> Row<'a> {
             id: &manifest.id,
             version: &manifest.version,
             summary: &manifest.summary,
-            kinds: manifest.kinds.iter().map(|kind| kind.as_str()).collect(),
+            kinds: &manifest.kinds,
             schemes: &manifest.schemes,
-            path: &found.path,
+            path: super::lossy(&found.path),
             first_party: found.owner == Owner::FirstParty,
-            isolation: found.isolation.to_string(),
+            isolation: found.isolation,
             sha256: found.sha256.as_deref(),
         }
     }
@@ -65,17 +111,21 @@ fn list(app: &App) -> Outcome {
         match app.backends.find(id) {
             Ok(found) => {
                 let row = Row::of(&found);
+                let kinds: Vec<_> = row.kinds.iter().map(|kind| kind.as_str()).collect();
                 let text = format!(
                     "{:width$}  {:8}  {:15}  {}",
                     row.id,
                     clean(row.version),
-                    row.kinds.join(", "),
+                    kinds.join(", "),
                     clean(row.summary)
                 );
                 app.ui.item(&text, &row);
             }
             Err(error) => {
                 app.ui.error(&error);
+                if app.ui.is_machine() {
+                    app.ui.item("", &super::Failed::of(&error));
+                }
                 worst = Some(error.failure);
             }
         }
@@ -86,12 +136,6 @@ fn list(app: &App) -> Outcome {
 
 fn show(app: &App, id: &str) -> Outcome {
     let found = app.backends.find(id)?;
-    #[derive(Serialize)]
-    struct Shown<'a> {
-        #[serde(flatten)]
-        row: Row<'a>,
-        manifest: &'a Manifest,
-    }
     let shown = Shown {
         row: Row::of(&found),
         manifest: &found.manifest,
@@ -157,19 +201,13 @@ fn describe(found: &Found) -> String {
 }
 
 fn path(app: &App) -> Outcome {
-    #[derive(Serialize)]
-    struct Row {
-        path: PathBuf,
-        exists: bool,
-        holds: &'static str,
-    }
     for (path, holds) in app.backends.folders() {
         let exists = path.is_dir();
         let mark = if exists { "" } else { " (not there)" };
         app.ui.item(
             &format!("{}{mark}: {holds}", path.display()),
-            &Row {
-                path,
+            &Folder {
+                path: super::lossy(&path),
                 exists,
                 holds,
             },
@@ -205,18 +243,11 @@ fn pin(app: &App, path: &Path) -> Outcome {
         ));
     }
     let file = app.config.pin_backend(id, &found.path, &sha256)?;
-    #[derive(Serialize)]
-    struct Pinned<'a> {
-        id: &'a str,
-        path: &'a Path,
-        sha256: &'a str,
-        file: &'a Path,
-    }
     let pinned = Pinned {
         id,
-        path: &found.path,
+        path: super::lossy(&found.path),
         sha256: &sha256,
-        file: &file,
+        file: super::lossy(&file),
     };
     app.ui
         .result(&format!("recorded `{id}` in {}", file.display()), &pinned);

@@ -235,32 +235,47 @@ impl Check<'_> {
     }
 }
 
+/// A promise of backends, and whether this one keeps it.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct Row<'a> {
+    /// The promise.
+    promise: &'a str,
+    /// Whether it is kept.
+    result: Verdict,
+    /// Why it is broken, or was not tested.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why: Option<&'a str>,
+}
+
+#[derive(Clone, Copy, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(inline))]
+enum Verdict {
+    Failed,
+    Passed,
+    Skipped,
+}
+
 fn show(app: &App, found: &Found, isolation: Isolation, promises: &[contract::Outcome]) -> Outcome {
-    #[derive(Serialize)]
-    struct Row<'a> {
-        promise: &'a str,
-        result: &'static str,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        why: Option<&'a str>,
-    }
     let (mut broken, mut skipped) = (0, 0);
     for promise in promises {
-        let (result, why) = match &promise.result {
-            Kept::Passed => ("passed", None),
+        let (result, word, why) = match &promise.result {
+            Kept::Passed => (Verdict::Passed, "passed", None),
             Kept::Failed(why) => {
                 broken += 1;
-                ("failed", Some(why.as_str()))
+                (Verdict::Failed, "failed", Some(why.as_str()))
             }
             Kept::Skipped(why) => {
                 skipped += 1;
-                ("skipped", Some(why.as_str()))
+                (Verdict::Skipped, "skipped", Some(why.as_str()))
             }
         };
         let tail = why
             .map(|why| format!(": {}", clean(why)))
             .unwrap_or_default();
         app.ui.item(
-            &format!("{result:8} {}{tail}", promise.name),
+            &format!("{word:8} {}{tail}", promise.name),
             &Row {
                 promise: promise.name,
                 result,

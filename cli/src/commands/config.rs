@@ -4,11 +4,12 @@ use super::Outcome;
 use crate::app::App;
 use crate::args::Config;
 use crate::config::explain::Explained;
-use crate::config::layer::FileState;
+use crate::config::layer::{FileState, Layer};
 use crate::error::{CommandError, Failure};
 use crate::output::{clean, plural};
 use crate::run::{is_built_in, shadowed};
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 pub(super) fn run(app: &App, command: &Config) -> Outcome {
     match command {
@@ -36,23 +37,86 @@ fn explain(app: &App, key: Option<&str>) -> Outcome {
     Ok(0)
 }
 
+/// A value of the configuration, and where it comes from.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct Row<'a> {
+    /// Its dotted key, as `config set` takes it.
+    key: &'a str,
+    /// The value. What may be a secret is hidden: the text `…`.
+    value: Setting,
+    /// Where it is set, as people are told.
+    origin: String,
+    /// The profile that it is inherited from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    inherited_from: Option<&'a str>,
+    /// What it took the place of, the latest last.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    overrode: Vec<Overrode<'a>>,
+}
+
+/// A value that counts no longer.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct Overrode<'a> {
+    /// Its dotted key.
+    key: &'a str,
+    /// The value.
+    value: Setting,
+    /// Where it is set, as people are told.
+    origin: String,
+}
+
+/// A value as TOML has it.
+#[derive(Serialize)]
+#[serde(untagged)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+enum Setting {
+    /// `true` or `false`.
+    Boolean(bool),
+    /// A whole number.
+    Integer(i64),
+    /// A number with a fraction.
+    Fraction(f64),
+    /// A text, a date, or what is hidden in part.
+    Text(String),
+    /// A list.
+    List(Vec<Self>),
+    /// A table.
+    Table(BTreeMap<String, Self>),
+}
+
+impl Setting {
+    /// From the text that `explain` shows. What is hidden in it is no TOML, and stays text.
+    fn read(shown: &str) -> Self {
+        #[derive(serde::Deserialize)]
+        struct Document {
+            value: toml::Value,
+        }
+        toml::from_str(&format!("value = {shown}")).map_or_else(
+            |_| Self::Text(shown.to_owned()),
+            |document: Document| Self::of(document.value),
+        )
+    }
+
+    fn of(value: toml::Value) -> Self {
+        match value {
+            toml::Value::Array(list) => Self::List(list.into_iter().map(Self::of).collect()),
+            toml::Value::Boolean(value) => Self::Boolean(value),
+            toml::Value::Datetime(value) => Self::Text(value.to_string()),
+            // JSON has no word for what is no number.
+            toml::Value::Float(value) if !value.is_finite() => Self::Text(value.to_string()),
+            toml::Value::Float(value) => Self::Fraction(value),
+            toml::Value::Integer(value) => Self::Integer(value),
+            toml::Value::String(value) => Self::Text(value),
+            toml::Value::Table(table) => {
+                Self::Table(table.into_iter().map(|(k, v)| (k, Self::of(v))).collect())
+            }
+        }
+    }
+}
+
 pub(super) fn print(app: &App, rows: &[Explained]) {
-    #[derive(Serialize)]
-    struct Row<'a> {
-        key: &'a str,
-        value: serde_json::Value,
-        origin: String,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        inherited_from: Option<&'a str>,
-        #[serde(skip_serializing_if = "Vec::is_empty")]
-        overrode: Vec<Overrode<'a>>,
-    }
-    #[derive(Serialize)]
-    struct Overrode<'a> {
-        key: &'a str,
-        value: serde_json::Value,
-        origin: String,
-    }
     let width = rows
         .iter()
         .map(|row| row.key.len())
@@ -91,7 +155,7 @@ pub(super) fn print(app: &App, rows: &[Explained]) {
                 } else {
                     &old.key
                 },
-                value: json(&old.value),
+                value: Setting::read(&old.value),
                 origin: old.origin.to_string(),
             })
             .collect();
@@ -99,7 +163,7 @@ pub(super) fn print(app: &App, rows: &[Explained]) {
             &text,
             &Row {
                 key: &row.key,
-                value: json(&row.value),
+                value: Setting::read(&row.value),
                 origin: row.origin.to_string(),
                 inherited_from: row.inherited.as_deref(),
                 overrode,
@@ -107,16 +171,6 @@ pub(super) fn print(app: &App, rows: &[Explained]) {
         );
     }
     app.ui.end_items();
-}
-
-/// A value as TOML has it, as JSON has it. What is hidden in it is no TOML, and stays text.
-fn json(value: &str) -> serde_json::Value {
-    #[derive(serde::Deserialize)]
-    struct Document {
-        value: serde_json::Value,
-    }
-    toml::from_str(&format!("value = {value}"))
-        .map_or_else(|_| value.into(), |document: Document| document.value)
 }
 
 fn check(app: &App) -> Outcome {
@@ -141,21 +195,38 @@ fn check(app: &App) -> Outcome {
     Ok(Failure::CouldNotTell.exit_code())
 }
 
+/// A file that the configuration is looked for in.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct File<'a> {
+    /// Whose it is: `system`, `user`, `project`, `--config` or `policy`, the highest last.
+    layer: Layer,
+    /// The file.
+    path: String,
+    /// What became of it.
+    state: State,
+    /// Why it was ignored.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why: Option<&'a str>,
+}
+
+#[derive(Clone, Copy, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(inline))]
+enum State {
+    Ignored,
+    Missing,
+    Read,
+    Wrong,
+}
+
 fn path(app: &App) -> Outcome {
-    #[derive(Serialize)]
-    struct Row<'a> {
-        layer: &'static str,
-        path: &'a std::path::Path,
-        state: &'static str,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        why: Option<&'a str>,
-    }
     for file in app.config.paths() {
-        let (state, why) = match &file.state {
-            FileState::Read => ("read", None),
-            FileState::Missing => ("missing", None),
-            FileState::Wrong => ("wrong", None),
-            FileState::Ignored(why) => ("ignored", Some(why.as_str())),
+        let (state, word, why) = match &file.state {
+            FileState::Read => (State::Read, "read", None),
+            FileState::Missing => (State::Missing, "missing", None),
+            FileState::Wrong => (State::Wrong, "wrong", None),
+            FileState::Ignored(why) => (State::Ignored, "ignored", Some(why.as_str())),
         };
         let tail = why
             .map(|why| format!(": {}", clean(why)))
@@ -164,12 +235,12 @@ fn path(app: &App) -> Outcome {
             &format!(
                 "{:8} {:8} {}{tail}",
                 file.layer.as_str(),
-                state,
+                word,
                 clean(&file.path.display().to_string())
             ),
-            &Row {
-                layer: file.layer.as_str(),
-                path: &file.path,
+            &File {
+                layer: file.layer,
+                path: super::lossy(&file.path),
                 state,
                 why,
             },
@@ -179,16 +250,23 @@ fn path(app: &App) -> Outcome {
     Ok(0)
 }
 
+/// What became of a value that was set.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct Set<'a> {
+    /// Its dotted key.
+    key: &'a str,
+    /// Whether it was another one before.
+    changed: bool,
+    /// The user's file, in which it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<String>,
+}
+
 fn set(app: &App, key: &str, value: &str) -> Outcome {
     let mut edit = app.config.edit()?;
     edit.set(key, value, &|id| app.backends.named_manifest(id))?;
     let changed = edit.save()?;
-    #[derive(Serialize)]
-    struct Set<'a> {
-        key: &'a str,
-        changed: bool,
-        file: Option<&'a std::path::Path>,
-    }
     let file = app.config.user_file();
     let shown = file.map(|f| app.short(f)).unwrap_or_default();
     let text = if changed {
@@ -200,6 +278,7 @@ fn set(app: &App, key: &str, value: &str) -> Outcome {
             clean(&shown)
         )
     };
+    let file = file.map(super::lossy);
     app.ui.result(&text, &Set { key, changed, file });
     Ok(0)
 }

@@ -44,11 +44,11 @@ pub(super) fn run(app: &App, args: &History) -> Outcome {
             ControlFlow::Continue(())
         })
         .map_err(unreadable)?;
+    let head = ledger.head().map_err(unreadable)?;
     app.ui.end_items();
     if shown == 0 {
         app.ui.note("no entry is about that");
     }
-    let head = ledger.head().map_err(unreadable)?;
     app.ui
         .say(&format!("{shown} of {}, head {head}", entries(&head)));
     Ok(0)
@@ -68,18 +68,43 @@ impl Serialize for Row<'_> {
     }
 }
 
+/// An entry of the ledger, exactly as it was hashed, and after it its hash.
+#[cfg(test)]
+#[derive(schemars::JsonSchema)]
+#[expect(dead_code, reason = "what `Row` writes, told as a type")]
+pub(super) struct HashedEntry {
+    #[serde(flatten)]
+    entry: Entry,
+    /// The SHA-256 of the entry without this field, as it stands in the line.
+    hash: sigtool_sdk::types::Digest,
+}
+
 /// What proving the chain gave.
 #[derive(Serialize)]
-struct Report<'a> {
-    status: &'static str,
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct Report<'a> {
+    /// Whether nothing is wrong.
+    status: Status,
+    /// The chain's head.
     head: &'a Head,
+    /// What is wrong.
     findings: Vec<FindingRow<'a>>,
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(inline))]
+enum Status {
+    Broken,
+    Whole,
+}
+
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(inline))]
 struct FindingRow<'a> {
     #[serde(flatten)]
     finding: &'a Finding,
+    /// The same in words.
     message: String,
 }
 
@@ -95,9 +120,9 @@ fn prove(app: &App, anchor: Option<&Head>) -> Outcome {
     let findings = &proof.findings;
     let report = Report {
         status: if findings.is_empty() {
-            "whole"
+            Status::Whole
         } else {
-            "broken"
+            Status::Broken
         },
         head: &proof.head,
         findings: findings

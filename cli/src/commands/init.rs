@@ -17,12 +17,21 @@ const NAME: &str = "default";
 
 /// What was made, or was there already.
 #[derive(Serialize)]
-struct Made<'a> {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct Made<'a> {
+    /// The profile.
     profile: &'a str,
+    /// Whether it was made now.
     changed: bool,
+    /// The configuration file that it is in, or would be.
     config_file: PathBuf,
-    key: PathBuf,
-    public_key: PathBuf,
+    /// The private key, if it is in a file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<PathBuf>,
+    /// The public key that belongs to it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    public_key: Option<PathBuf>,
+    /// How a key that was made is kept: `encrypted`, `encrypted-with-empty-password`, or the backend's own word.
     #[serde(skip_serializing_if = "Option::is_none")]
     protection: Option<String>,
 }
@@ -84,11 +93,11 @@ pub(super) fn run(app: &App) -> Outcome {
         profile: NAME,
         changed: true,
         config_file,
-        key,
-        public_key,
+        key: Some(key.clone()),
+        public_key: Some(public_key.clone()),
         protection: protected,
     };
-    let key = app.short(&made.key);
+    let key = app.short(&key);
     let key = if kept {
         format!("found the key pair {key}, made before")
     } else {
@@ -108,7 +117,7 @@ pub(super) fn run(app: &App) -> Outcome {
     }
     app.ui.say(&format!(
         "      give {} to whoever is to verify",
-        app.short(&made.public_key)
+        app.short(&public_key)
     ));
     Ok(0)
 }
@@ -142,8 +151,8 @@ fn already(app: &App, profile: &str, config_file: PathBuf) -> Outcome {
         profile,
         changed: false,
         config_file,
-        key: key.clone().unwrap_or_default(),
-        public_key: key.map(|k| k.with_extension("pub")).unwrap_or_default(),
+        public_key: key.as_ref().map(|key| key.with_extension("pub")),
+        key,
         protection: None,
     };
     app.ui.result(

@@ -19,23 +19,31 @@ use std::path::{Path, PathBuf};
 /// Readable by everyone: a signature is there to be shown.
 const MODE: u32 = 0o644;
 
-/// The signatures of an image, for programs.
+/// The signatures of an image. Nothing of them is verified.
 #[derive(Serialize)]
-struct Report<'a> {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct Report<'a> {
+    /// The image as the command line names it.
     artifact: &'a str,
+    /// What it was found to be.
     resolved: &'a Artifact,
+    /// Its signatures, in the registry and in the local store.
     signatures: Vec<Row<'a>>,
     /// Why there may be more.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     failures: Vec<String>,
     /// The files that were written.
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    written: &'a [PathBuf],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    written: Vec<String>,
 }
 
+/// A signature of the image.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Signature"))]
 struct Row<'a> {
+    /// How it is written.
     format: SignatureFormat,
+    /// Where it lies.
     location: &'a str,
     #[serde(flatten)]
     content: Content<'a>,
@@ -43,8 +51,11 @@ struct Row<'a> {
 
 #[derive(Serialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 enum Content<'a> {
+    /// What it contains.
     Inspection(&'a Inspected),
+    /// Why it cannot be read.
     Malformed(String),
 }
 
@@ -66,10 +77,13 @@ pub(super) fn run(app: &App, args: &Inspect, image: &str) -> Outcome {
     let written = write_out(args, image, &found)?;
     report(app, shown, &found, &written);
     if found.signatures.is_empty() && !found.failures.is_empty() {
-        return Err(CommandError::could_not_tell(format!(
+        let error = CommandError::could_not_tell(format!(
             "could not tell which signatures `{}` has",
             clean(shown)
-        )));
+        ));
+        // Programs have the report, which says why.
+        app.ui.error(&error);
+        return Ok(error.failure.exit_code());
     }
     Ok(0)
 }
@@ -99,7 +113,7 @@ fn report(app: &App, shown: &str, found: &Found, written: &[PathBuf]) {
             })
             .collect(),
         failures: found.failures.iter().map(ToString::to_string).collect(),
-        written,
+        written: written.iter().map(|path| super::lossy(path)).collect(),
     };
     let mut lines = vec![format!(
         "{}{}: {}",

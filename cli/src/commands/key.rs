@@ -151,20 +151,34 @@ fn read_key(path: &Path) -> Result<Secret, CommandError> {
     Ok(Secret::new(bytes))
 }
 
-/// A key in a report.
+/// A key.
 #[derive(Serialize)]
-struct Row<'a> {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct Row<'a> {
+    /// The reference of the key: a path, or `SCHEME:REST`.
     key: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    algorithm: Option<KeyAlgorithm>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    key_hint: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    public_key: Option<String>,
+    /// Its algorithm.
+    algorithm: KeyAlgorithm,
+    /// How bundles name it: the Base64 of the SHA-256 of its public half.
+    key_hint: String,
+    /// Its public half, in PEM.
+    public_key: String,
+    /// How it is kept: `encrypted`, `encrypted-with-empty-password`, `plain`, or the backend's own word.
     #[serde(skip_serializing_if = "Option::is_none")]
     protection: Option<&'a str>,
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    files: &'a [PathBuf],
+    /// The files that were written.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    files: Vec<String>,
+}
+
+/// A key that a profile names, or that lies where `sigtool init` puts keys.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct Listed<'a> {
+    /// The reference of the key: a path, or `SCHEME:REST`.
+    key: &'a str,
+    /// The profiles that name it.
+    profiles: &'a [String],
 }
 
 impl<'a> Row<'a> {
@@ -172,15 +186,15 @@ impl<'a> Row<'a> {
         key: &'a str,
         public_key: &PublicKey,
         protection: Option<&'a str>,
-        files: &'a [PathBuf],
+        files: &[PathBuf],
     ) -> Self {
         Self {
             key,
-            algorithm: Some(public_key.algorithm),
-            key_hint: Some(key_hint(public_key)),
-            public_key: Some(to_pem(public_key)),
+            algorithm: public_key.algorithm,
+            key_hint: key_hint(public_key),
+            public_key: to_pem(public_key),
             protection,
-            files,
+            files: files.iter().map(|file| super::lossy(file)).collect(),
         }
     }
 }
@@ -247,11 +261,6 @@ pub(crate) fn known(app: &App, shown: &dyn Fn(&Path) -> String) -> BTreeMap<Stri
 
 fn list(app: &App) -> Outcome {
     let keys = known(app, &|path| app.short(path));
-    #[derive(Serialize)]
-    struct Listed<'a> {
-        key: &'a str,
-        profiles: &'a [String],
-    }
     for (key, profiles) in &keys {
         let used = if profiles.is_empty() {
             String::new()

@@ -10,6 +10,8 @@ mod inspect_image;
 mod key;
 mod overview;
 mod profile;
+#[cfg(test)]
+mod schema;
 mod sign;
 mod verify;
 
@@ -31,18 +33,35 @@ pub(crate) fn run(app: &App, command: &Command) -> u8 {
 
 /// Reports that a command failed, for people and in machine formats for programs. Gives the exit code.
 pub(crate) fn fail(ui: &Ui, error: &CommandError, in_array: bool) -> u8 {
-    #[derive(serde::Serialize)]
-    struct Failed<'a> {
-        status: &'static str,
-        error: ErrorRow<'a>,
-    }
-    let failed = Failed {
-        status: "failed",
-        error: ErrorRow::of(error),
-    };
     ui.error(error);
-    ui.failure(&failed, in_array);
+    ui.failure(&Failed::of(error), in_array);
     error.failure.exit_code()
+}
+
+/// A command that failed: in place of its result, or as the last of its results. Its exit code is the error's.
+#[derive(serde::Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Failed<'a> {
+    /// That this is no result.
+    status: FailedStatus,
+    /// What it failed with.
+    error: ErrorRow<'a>,
+}
+
+#[derive(serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(inline))]
+enum FailedStatus {
+    Failed,
+}
+
+impl<'a> Failed<'a> {
+    pub(crate) fn of(error: &'a CommandError) -> Self {
+        Self {
+            status: FailedStatus::Failed,
+            error: ErrorRow::of(error),
+        }
+    }
 }
 
 fn dispatch(app: &App, command: &Command) -> Outcome {
@@ -65,18 +84,25 @@ fn dispatch(app: &App, command: &Command) -> Outcome {
 
 /// An error in a report for machines.
 #[derive(serde::Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Error"))]
 struct ErrorRow<'a> {
-    kind: &'static str,
+    /// What sort of failure, and so which exit code.
+    kind: Failure,
+    /// What could not be done.
     message: &'a str,
+    /// Why, the nearest cause first.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     causes: &'a [String],
+    /// What to try.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     hints: &'a [String],
+    /// The code of the backend interface, where a backend failed.
     #[serde(skip_serializing_if = "Option::is_none")]
-    code: Option<&'static str>,
-    /// The file of the user's that is wrong, and the line, from 1.
+    code: Option<sigtool_sdk::ErrorCode>,
+    /// The file of the user's that is wrong.
     #[serde(skip_serializing_if = "Option::is_none")]
-    file: Option<&'a std::path::Path>,
+    file: Option<String>,
+    /// The line in it, from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     line: Option<usize>,
 }
@@ -84,15 +110,20 @@ struct ErrorRow<'a> {
 impl<'a> ErrorRow<'a> {
     fn of(error: &'a CommandError) -> Self {
         Self {
-            kind: error.failure.as_str(),
+            kind: error.failure,
             message: &error.message,
             causes: &error.causes,
             hints: &error.hints,
-            code: error.code.map(sigtool_sdk::ErrorCode::as_str),
-            file: error.snippet.as_ref().map(|place| place.path.as_path()),
+            code: error.code,
+            file: error.snippet.as_ref().map(|place| lossy(&place.path)),
             line: error.snippet.as_ref().map(|place| place.line()),
         }
     }
+}
+
+/// A path for programs. JSON has no other text than Unicode.
+fn lossy(path: &std::path::Path) -> String {
+    path.to_string_lossy().into_owned()
 }
 
 /// The annotations of the command line: each key once, or one of two values would be lost.

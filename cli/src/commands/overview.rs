@@ -121,9 +121,11 @@ fn is_digest(word: &str) -> bool {
 
 /// An artifact, and what is known of its signatures.
 #[derive(Serialize)]
-struct Group {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct Group {
     #[serde(flatten)]
     artifact: EventArtifact,
+    /// Those that the ledger knows, and that no later one has replaced.
     signatures: Vec<Signature>,
     /// Signatures beside it that the ledger does not know. Nobody has verified them here.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -133,35 +135,55 @@ struct Group {
     verified: Option<Verified>,
 }
 
+/// A signature that the ledger knows.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Signature {
+    /// Who signed.
     #[serde(skip_serializing_if = "Option::is_none")]
     signer: Option<EventSigner>,
+    /// When, as [RFC 3339](https://www.rfc-editor.org/rfc/rfc3339) in UTC.
     time: String,
+    /// The number of the entry.
     entry: u64,
+    /// How it is written.
     format: SignatureFormat,
+    /// What sort of place it lies in.
     place: Place,
+    /// Where: a path in full, a reference, or `the local store`.
     location: String,
+    /// The signature itself.
     signature: Bytes,
     /// Whether it still lies there; unknown where nobody looked.
     #[serde(skip_serializing_if = "Option::is_none")]
     present: Option<bool>,
 }
 
+/// A signature that the ledger does not know.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Foreign {
+    /// How it is written.
     format: SignatureFormat,
+    /// Where it lies.
     location: String,
+    /// The key that it names.
     #[serde(skip_serializing_if = "Option::is_none")]
     unverified_key_hint: Option<String>,
+    /// The signature itself, if it could be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     signature: Option<Bytes>,
 }
 
+/// A verification.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Verified {
+    /// The verdict.
     result: Attempt,
+    /// When, as [RFC 3339](https://www.rfc-editor.org/rfc/rfc3339) in UTC.
     time: String,
+    /// The number of the entry.
     entry: u64,
 }
 

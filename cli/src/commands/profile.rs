@@ -16,15 +16,30 @@ pub(super) fn run(app: &App, command: &Profile) -> Outcome {
     }
 }
 
+/// A profile.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct Row<'a> {
+    /// Its name.
+    name: &'a str,
+    /// Whether it is the one in use.
+    in_use: bool,
+    /// The profile that it inherits from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    inherits: Option<&'a str>,
+    /// Where it is defined.
+    origin: String,
+}
+
+/// The profile that is used from now on.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct Used<'a> {
+    /// Its name.
+    profile: &'a str,
+}
+
 fn list(app: &App) -> Outcome {
-    #[derive(Serialize)]
-    struct Row<'a> {
-        name: &'a str,
-        in_use: bool,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        inherits: Option<&'a str>,
-        origin: String,
-    }
     let chosen = app.config.profile_chosen(app.global.profile.as_deref());
     let profiles = app.config.profile_names();
     for profile in &profiles {
@@ -78,10 +93,6 @@ fn use_profile(app: &App, name: &str) -> Outcome {
     app.config
         .profile(Some(name), &|id| app.backends.named_manifest(id))?;
     app.config.use_profile(name)?;
-    #[derive(Serialize)]
-    struct Used<'a> {
-        profile: &'a str,
-    }
     app.ui.result(
         &format!("using the profile `{}` from now on", clean(name)),
         &Used { profile: name },

@@ -402,41 +402,69 @@ fn by_backend(
 
 /// A signed artifact in a report.
 #[derive(Serialize)]
-struct Row<'a> {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct Row<'a> {
+    /// The artifact as the command line names it.
     artifact: &'a str,
-    status: &'static str,
+    /// What became of it.
+    status: Status,
+    /// What it was found to be.
     #[serde(skip_serializing_if = "Option::is_none")]
     resolved: Option<&'a Artifact>,
+    /// Who signed it.
     #[serde(skip_serializing_if = "Option::is_none")]
     signer: Option<Signer<'a>>,
+    /// The signatures that were written.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     signatures: Vec<Signature<'a>>,
     /// The ledger's head with this signing in it.
     #[serde(skip_serializing_if = "Option::is_none")]
     head: Option<&'a Head>,
+    /// Remarks, which are no failures.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     notes: &'a [String],
+    /// Why it was not signed.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<super::ErrorRow<'a>>,
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(inline))]
+enum Status {
+    Failed,
+    Signed,
+}
+
+/// Who signed.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Signer<'a> {
+    /// The backend that holds the key.
     backend: &'a str,
+    /// The key's algorithm.
     algorithm: KeyAlgorithm,
+    /// How bundles name the key: the Base64 of the SHA-256 of its public half.
     key_hint: String,
+    /// The backend's own name for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     key_id: Option<&'a str>,
+    /// Its version, where the backend rotates keys under one name.
     #[serde(skip_serializing_if = "Option::is_none")]
     key_version: Option<&'a str>,
 }
 
+/// A signature that was written.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Signature<'a> {
-    format: &'static str,
+    /// How it is written.
+    format: Format,
+    /// What sort of place it lies in.
     place: Place,
-    /// Absolute if it is a path.
-    location: PathBuf,
+    /// Where: a path in full, a reference, or `the local store`.
+    location: String,
+    /// Whether it took the place of an earlier one.
     replaced: bool,
     /// The signature itself, in Base64.
     signature: &'a Bytes,
@@ -456,7 +484,7 @@ fn report(
             if app.ui.is_machine() {
                 let row = Row {
                     artifact: shown,
-                    status: "failed",
+                    status: Status::Failed,
                     resolved: None,
                     signer: None,
                     signatures: Vec::new(),
@@ -475,7 +503,7 @@ fn report(
     }
     let row = Row {
         artifact: shown,
-        status: "signed",
+        status: Status::Signed,
         resolved: Some(&signed.artifact),
         signer: signer.map(|signer| Signer {
             backend: &signer.backend,
@@ -488,9 +516,9 @@ fn report(
             .stored
             .iter()
             .map(|stored| Signature {
-                format: stored.format.as_str(),
+                format: stored.format,
                 place: stored.place,
-                location: location(&signed.artifact, stored),
+                location: super::lossy(&location(&signed.artifact, stored)),
                 replaced: stored.replaced,
                 signature: &stored.signature,
             })

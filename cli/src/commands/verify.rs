@@ -385,25 +385,43 @@ fn given(places: &Places<'_>, item: &Item) -> Result<Vec<GivenSignature>, Comman
 
 /// A verified artifact in a report.
 #[derive(Serialize)]
-struct Row<'a> {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct Row<'a> {
+    /// The artifact as the command line names it.
     artifact: &'a str,
-    status: &'static str,
+    /// The verdict, or that there is none.
+    status: Status,
+    /// What it was found to be.
     #[serde(skip_serializing_if = "Option::is_none")]
     resolved: Option<&'a Artifact>,
+    /// The verdict, and why.
     #[serde(skip_serializing_if = "Option::is_none")]
     verification: Option<&'a Verification>,
     /// Where the policy stands that decided, if it is the machine's.
     #[serde(skip_serializing_if = "Option::is_none")]
     demanded_by: Option<&'a str>,
+    /// Every signature that was looked at.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     checked: &'a [CheckedSignature],
     /// The ledger's head with this verification in it.
     #[serde(skip_serializing_if = "Option::is_none")]
     head: Option<&'a Head>,
+    /// Remarks, which decide nothing.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     notes: &'a [String],
+    /// Why it could not be verified at all.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<super::ErrorRow<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(inline))]
+enum Status {
+    Failed,
+    Inconclusive,
+    Refused,
+    Valid,
 }
 
 /// What else is to say. Beside a good signature, those of other signers are a line and no list: they are nobody's fault.
@@ -480,7 +498,7 @@ fn report(app: &App, shown: &str, result: Result<Judged, CommandError>) -> Optio
             if app.ui.is_machine() {
                 let row = Row {
                     artifact: shown,
-                    status: "failed",
+                    status: Status::Failed,
                     resolved: None,
                     verification: None,
                     demanded_by: None,
@@ -497,11 +515,15 @@ fn report(app: &App, shown: &str, result: Result<Judged, CommandError>) -> Optio
     let verified = &judged.verified;
     say_notes(app, &name, verified);
     let (status, failure, reasons) = match &verified.verification {
-        Verification::Valid { .. } => ("valid", None, &[][..]),
-        Verification::Refused { reasons } => ("refused", Some(Failure::Refused), &reasons[..]),
-        Verification::Inconclusive { reasons } => {
-            ("inconclusive", Some(Failure::CouldNotTell), &reasons[..])
+        Verification::Valid { .. } => (Status::Valid, None, &[][..]),
+        Verification::Refused { reasons } => {
+            (Status::Refused, Some(Failure::Refused), &reasons[..])
         }
+        Verification::Inconclusive { reasons } => (
+            Status::Inconclusive,
+            Some(Failure::CouldNotTell),
+            &reasons[..],
+        ),
     };
     let row = Row {
         artifact: shown,

@@ -15,7 +15,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// The layers that are files, lowest first. Between the project's and `--config` come the variables, above it the flags.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) enum Layer {
     /// `/etc/sigtool/config.toml`.
     System,
@@ -24,6 +26,7 @@ pub(crate) enum Layer {
     /// The nearest `.sigtool.toml`.
     Project,
     /// `--config FILE`.
+    #[serde(rename = "--config")]
     Override,
     /// `/etc/sigtool/policy.toml`, which is above all of them.
     Policy,

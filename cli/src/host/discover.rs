@@ -19,7 +19,9 @@ const MAX_BACKEND: u64 = 512 * 1024 * 1024;
 const PREFIX: &str = "libsigtool_backend_";
 
 /// Where a backend runs. A later one is stricter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) enum Isolation {
     /// In sigtool's own process.
     InProcess,

@@ -38,6 +38,7 @@ pub struct Bundle {
 /// The formats of bundles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum BundleFormat {
     /// cosign's own, before Sigstore bundles.
     Cosign,
@@ -123,6 +124,7 @@ impl Envelope {
 
 /// An entry of a transparency log, as a bundle carries it. Its proofs are not checked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct UnverifiedLogEntry {
     /// Its index in the log.
     pub index: u64,

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 
 /// What a bundle says. Nothing of it is verified.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct BundleFacts {
     /// Its format.
     pub format: BundleFormat,
@@ -41,6 +42,7 @@ pub struct BundleFacts {
 
 /// What an envelope says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct EnvelopeFacts {
     /// The media type of the payload.
     pub payload_type: String,
@@ -59,6 +61,7 @@ pub struct EnvelopeFacts {
 
 /// An artifact that a statement is about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SubjectFacts {
     /// Its name.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -18,6 +18,7 @@ const OIDC_ISSUER_BARE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1
 
 /// What a certificate says. Nothing of it is verified.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CertificateFacts {
     /// Its subject; empty with Fulcio, which names the identity in `names`.
     pub subject: String,

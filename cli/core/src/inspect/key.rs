@@ -18,6 +18,7 @@ use zeroize::Zeroizing;
 
 /// What a public key tells.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PublicKeyFacts {
     /// Its algorithm.
     pub algorithm: KeyAlgorithm,
@@ -31,6 +32,7 @@ pub struct PublicKeyFacts {
 
 /// What a private key that lies open tells.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PrivateKeyFacts {
     /// How it is written: the label of the PEM block, or `DER`.
     pub label: String,
@@ -41,6 +43,7 @@ pub struct PrivateKeyFacts {
 
 /// How a private key is locked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ContainerFacts {
     /// How it is written: the label of the PEM block, or `DER`.
     pub label: String,

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 
 /// What a payload with its signature says. Nothing of it is verified.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SignedPayloadFacts {
     /// The image's digest.
     #[serde(skip_serializing_if = "Option::is_none")]

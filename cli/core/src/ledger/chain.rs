@@ -37,6 +37,7 @@ impl Proof {
 /// Something that is wrong with the chain.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "code", rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum Finding {
     /// An entry is not what its hash says.
     Changed {

@@ -8,6 +8,7 @@ use sigtool_sdk::types::{
 
 /// An entry, as a line of JSON in this order of fields.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Entry {
     /// Its number, from 1.
     pub number: u64,
@@ -22,6 +23,7 @@ pub struct Entry {
 
 /// What happened to one artifact.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Event {
     /// What was done.
     pub action: Action,
@@ -85,6 +87,7 @@ impl Event {
 /// What is done to artifacts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum Action {
     /// A signature was pushed beside the image.
     Attach,
@@ -113,6 +116,7 @@ impl Action {
 /// What became of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum Attempt {
     /// It was done.
     Done,
@@ -146,6 +150,7 @@ impl Attempt {
 
 /// An artifact. What is not known of one that could not be read is left out.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct EventArtifact {
     /// A path in full, or an image's repository and digest.
     pub reference: String,
@@ -203,6 +208,7 @@ impl EventArtifact {
 
 /// Who signed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct EventSigner {
     /// How the user names the key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -224,6 +230,7 @@ pub struct EventSigner {
 
 /// A signature that was written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct EventSignature {
     /// How it is written.
     pub format: SignatureFormat,
@@ -254,6 +261,7 @@ impl EventSignature {
 
 /// Where it ran: in a CI system, or on somebody's machine. As the environment told it, which nobody has proven.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Execution {
     /// The CI system: `github-actions`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -46,6 +46,21 @@ impl serde::Serialize for Head {
     }
 }
 
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for Head {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Head".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "string",
+            "description": "The end of the ledger's chain: how many entries there are, and the hash of the last one.",
+            "pattern": "^(0|[1-9][0-9]*):sha256:[0-9a-f]{64}$",
+        })
+    }
+}
+
 /// A text is no head.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a head is a number and a hash, such as `12:sha256:…` with 64 hexadecimal digits")]

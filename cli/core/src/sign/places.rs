@@ -38,6 +38,7 @@ pub struct Stored {
 /// The sorts of places that signatures lie in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum Place {
     /// Beside the artifact, where its source keeps them.
     Beside,
