@@ -10,6 +10,7 @@ mod error;
 mod expand;
 mod external;
 mod host;
+mod interrupt;
 mod output;
 mod pasted;
 mod run;

@@ -11,6 +11,7 @@ mod init;
 mod inspect;
 mod install;
 mod interop;
+mod interrupt;
 mod keys;
 mod lending;
 mod offline;

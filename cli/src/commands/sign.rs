@@ -8,6 +8,7 @@ use crate::config::Profile;
 use crate::error::{CommandError, Failure, why};
 use crate::expand::expand;
 use crate::host;
+use crate::interrupt;
 use crate::output::{Ticker, clean};
 use crate::sources::{SourceInUse, SourceOf, Sources};
 use serde::Serialize;
@@ -22,6 +23,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 pub(super) fn run(app: &App, args: &Sign) -> Outcome {
+    interrupt::watch();
     let profile = app.profile()?;
     if let Some(table) = profile.unserved() {
         return Err(table.origin.error(
@@ -313,7 +315,9 @@ fn failed(
         SignError::Source { operation, error } => {
             let keeps_none = error.code == ErrorCode::Unsupported;
             let mut shown = by_backend(message, &source.backend, operation, *error);
-            shown.failure = Failure::CouldNotTell;
+            if shown.failure != Failure::Cancelled {
+                shown.failure = Failure::CouldNotTell;
+            }
             if keeps_none {
                 shown.hints.push(
                     "this source keeps no signatures: say where they go with `--bundle FILE` or `--signature FILE`"
