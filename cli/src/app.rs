@@ -8,7 +8,8 @@ use crate::error::CommandError;
 use crate::host::{
     Backends, Ceiling, Declared, Folders, HostSettings, Lent, Opening, SecretSource,
 };
-use crate::output::Ui;
+use crate::interrupt;
+use crate::output::{Ui, person};
 use clap::ValueEnum;
 use serde_json::{Value, json};
 use sigtool_core::OpenSigner;
@@ -405,17 +406,17 @@ impl App {
             .because(format!("{question}?"))
             .hint("to answer yes, add `--yes`"));
         }
-        let mut line = String::new();
-        self.ui
-            .alone(|terminal| {
-                let _ = write!(terminal, "{question}? [y/N] ");
-                let _ = terminal.flush();
-                std::io::stdin().read_line(&mut line)
-            })
-            .map_err(|e| {
-                CommandError::could_not_tell("cannot read from the terminal").because(e)
-            })?;
-        Ok(matches!(line.trim(), "y" | "Y" | "yes"))
+        let line = self.ui.alone(|terminal| {
+            let _ = write!(terminal, "{question}? [y/N] ");
+            let _ = terminal.flush();
+            person::line()
+        });
+        interrupt::check()?;
+        let line = line.map_err(|e| {
+            CommandError::could_not_tell("cannot read from the terminal").because(e)
+        })?;
+        let line = line.unwrap_or_default();
+        Ok(matches!(line.trim_ascii(), b"y" | b"Y" | b"yes"))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Many artifacts in one run: several at once, and what the run amounts to.
 
 use crate::error::{CommandError, Failure};
+use crate::interrupt;
 use crate::sources::SourceOf;
 use sigtool_sdk::types::Artifact;
 use std::collections::BTreeMap;
@@ -171,6 +172,8 @@ pub(crate) struct Tally {
     pub(crate) done: usize,
     pub(crate) failed: Vec<(String, Failure)>,
     pub(crate) not_tried: usize,
+    /// Ctrl-C has kept it from being done to the end.
+    pub(crate) interrupted: bool,
 }
 
 impl Tally {
@@ -184,7 +187,10 @@ impl Tally {
             Failure::Input,
         ]
         .into_iter()
-        .find(|kind| self.failed.iter().any(|(_, failure)| failure == kind))
+        .find(|kind| {
+            let is_cancelled = self.interrupted && *kind == Failure::Cancelled;
+            is_cancelled || self.failed.iter().any(|(_, failure)| failure == kind)
+        })
         .map_or(0, Failure::exit_code)
     }
 }
@@ -192,7 +198,7 @@ impl Tally {
 /// Works on all items, `jobs` at once, and reports each in the order in which they were named.
 ///
 /// `is_failure` tells a result that is no success. With `fail_fast` nothing is begun after the first failure; what had begun
-/// before is finished and reported.
+/// before is finished and reported. Ctrl-C does the same, and what had begun is cancelled.
 pub(crate) fn run<T: Send>(
     items: &[Result<Item, Missed>],
     jobs: usize,
@@ -212,7 +218,7 @@ pub(crate) fn run<T: Send>(
         for _ in 0..jobs.clamp(1, items.len().max(1)) {
             let (sender, next, stop, work, stops) = (sender.clone(), &next, &stop, &work, &stops);
             scope.spawn(move || {
-                while !stop.load(Ordering::Relaxed) {
+                while !stop.load(Ordering::Relaxed) && !interrupt::requested() {
                     let index = next.fetch_add(1, Ordering::Relaxed);
                     let Some(item) = items.get(index) else { return };
                     let result = match item {
@@ -248,6 +254,9 @@ pub(crate) fn run<T: Send>(
         }
     });
     tally.not_tried = items.len() - tally.done - tally.failed.len();
+    let cancelled = |(_, failure): &(String, Failure)| *failure == Failure::Cancelled;
+    tally.interrupted =
+        interrupt::requested() && (tally.not_tried > 0 || tally.failed.iter().any(cancelled));
     tally
 }
 

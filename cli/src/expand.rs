@@ -4,6 +4,7 @@ use crate::args::Artifacts;
 use crate::batch::{Expanded, Item};
 use crate::error::{CommandError, why};
 use crate::host::HostSettings;
+use crate::interrupt::{self, Patient};
 use crate::output::clean;
 use crate::sources::{SourceOf, Sources};
 use crate::words::{self, Meant, Unclear};
@@ -143,6 +144,7 @@ fn add(
     sources: &Sources<'_>,
     expanded: &mut Expanded,
 ) -> Result<(), CommandError> {
+    interrupt::check()?;
     if word == "-" {
         let (item, spool) = standard_input(sources)?;
         expanded.items.push(Ok(item));
@@ -273,6 +275,7 @@ fn add_glob(
     };
     let mut found = false;
     for path in paths {
+        interrupt::check()?;
         let path = path.map_err(|e| CommandError::could_not_tell(e.to_string()))?;
         // What `dist/*` is meant to match: the artifacts, not the signatures that lie beside them, nor the folders.
         if is_signature(&path) || (path.is_dir() && !asked.recursive) {
@@ -372,14 +375,16 @@ fn standard_input(sources: &Sources<'_>) -> Result<(Item, tempfile::NamedTempFil
         return Err(CommandError::input("standard input can be given only once"));
     }
     let failed = |e: std::io::Error| {
-        CommandError::could_not_tell("cannot keep standard input in a temporary file")
-            .because(why(&e))
+        interrupt::check().err().unwrap_or_else(|| {
+            CommandError::could_not_tell("cannot keep standard input in a temporary file")
+                .because(why(&e))
+        })
     };
     let mut spool = tempfile::Builder::new()
         .prefix("sigtool-stdin-")
         .tempfile()
         .map_err(failed)?;
-    std::io::copy(&mut std::io::stdin().lock(), spool.as_file_mut()).map_err(failed)?;
+    std::io::copy(&mut Patient(std::io::stdin()), spool.as_file_mut()).map_err(failed)?;
     let item = Item {
         shown: "-".to_owned(),
         reference: spool.path().display().to_string(),
@@ -391,13 +396,15 @@ fn standard_input(sources: &Sources<'_>) -> Result<(Item, tempfile::NamedTempFil
 
 fn read_list(list: &Path, settings: &HostSettings) -> Result<Vec<String>, CommandError> {
     let failed = |e: &dyn std::fmt::Display| {
-        CommandError::input(format!("cannot read the list `{}`", list.display())).because(e)
+        interrupt::check().err().unwrap_or_else(|| {
+            CommandError::input(format!("cannot read the list `{}`", list.display())).because(e)
+        })
     };
     let from: Box<dyn std::io::Read> = if list == Path::new("-") {
         if settings.stdin_taken.swap(true, Ordering::Relaxed) {
             return Err(CommandError::input("standard input can be given only once"));
         }
-        Box::new(std::io::stdin().lock())
+        Box::new(Patient(std::io::stdin()))
     } else {
         Box::new(std::fs::File::open(list).map_err(|e| failed(&why(&e)))?)
     };

@@ -15,6 +15,7 @@ mod external;
 #[cfg(test)]
 mod generated;
 mod host;
+mod interrupt;
 mod manual;
 mod output;
 mod pasted;

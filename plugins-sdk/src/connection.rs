@@ -65,9 +65,25 @@ pub fn call<O: Operation>(
                 pause.as_millis()
             ),
         );
-        std::thread::sleep(pause);
+        if !sleep(pause, &**services) {
+            return result;
+        }
         // A pause of nothing must not make an endless loop.
         left = left.saturating_sub(pause.max(Duration::from_millis(10)));
+    }
+}
+
+/// Sleeps this long, unless the host is about to end. Tells whether it has slept to the end.
+fn sleep(time: Duration, services: &dyn Services) -> bool {
+    // How often it is looked whether the host is about to end.
+    const SLICE: Duration = Duration::from_millis(50);
+    let end = Instant::now() + time;
+    loop {
+        let left = end.saturating_duration_since(Instant::now());
+        if services.is_ending() || left.is_zero() {
+            return left.is_zero();
+        }
+        std::thread::sleep(left.min(SLICE));
     }
 }
 

@@ -508,6 +508,11 @@ pub trait Services: Send + Sync {
     /// `access-denied` if the manifest does not declare the network.
     fn network(&self) -> Result<NetworkSettings>;
 
+    /// Whether the host is about to end, so that no call is tried again.
+    fn is_ending(&self) -> bool {
+        false
+    }
+
     /// Takes the secrets that were lent out of a text of the backend's, before anyone sees it.
     fn without_secrets(&self, text: &str) -> String {
         text.to_owned()

@@ -14,6 +14,7 @@ mod init;
 mod inspect;
 mod install;
 mod interop;
+mod interrupt;
 mod json;
 mod keys;
 mod lending;

@@ -22,13 +22,13 @@ const SOON: &[&str] = &["--timeout", "2s"];
 
 /// Where a backend runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
+pub(super) enum Place {
     InProcess,
     Isolated,
 }
 
 /// A sandbox with an artifact, and a profile that signs with this backend, recorded and all.
-fn prepare(rogue: Rogue, place: Place) -> Sandbox {
+pub(super) fn prepare(rogue: Rogue, place: Place) -> Sandbox {
     let sandbox = Sandbox::new(env!("CARGO_BIN_EXE_sigtool"));
     let backend = rogue.place(&sandbox);
     sandbox.pin(&backend);

@@ -41,6 +41,8 @@ def main():
             os.write(terminal, END_OF_INPUT if answer is None else answer.encode() + b"\n")
     _, status = os.waitpid(child, 0)
     sys.stdout.buffer.write(shown.replace(b"\r\n", b"\n"))
+    if not termios.tcgetattr(terminal)[3] & termios.ECHO:
+        print("the terminal shows nothing of what is typed", file=sys.stderr)
     sys.stdout.flush()
     unasked = [question for question, _, _ in answers]
     if unasked:

@@ -20,6 +20,7 @@ pub(crate) use key::known as known_keys;
 use crate::app::App;
 use crate::args::Command;
 use crate::error::{CommandError, Failure};
+use crate::interrupt::INTERRUPTED;
 use crate::output::{Ui, clean, plural};
 use std::collections::BTreeMap;
 
@@ -149,12 +150,21 @@ fn summary_text(
     tally: &crate::batch::Tally,
     how: impl Fn(Failure) -> Option<&'static str>,
 ) -> String {
-    let mut text = format!("{} {done}", plural(tally.done, "artifact"));
+    let before = if tally.interrupted {
+        "interrupted: "
+    } else {
+        ""
+    };
+    let mut text = format!("{before}{} {done}", plural(tally.done, "artifact"));
     if !tally.failed.is_empty() {
         text += &format!(", {} failed:", tally.failed.len());
         for (artifact, failure) in &tally.failed {
             text += &format!("\n  {}", clean(artifact));
-            if let Some(how) = how(*failure) {
+            let how = match failure {
+                Failure::Cancelled if tally.interrupted => Some(INTERRUPTED),
+                other => how(*other),
+            };
+            if let Some(how) = how {
                 text += &format!(" ({how})");
             }
         }

@@ -9,6 +9,7 @@ use crate::custody::{Custody, location};
 use crate::error::{CommandError, Failure, why};
 use crate::expand::expand;
 use crate::host;
+use crate::interrupt;
 use crate::output::{Ticker, clean};
 use crate::sources::{SourceInUse, SourceOf, Sources};
 use serde::Serialize;
@@ -24,6 +25,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 pub(super) fn run(app: &App, args: &Sign) -> Outcome {
+    interrupt::watch();
     let profile = app.profile()?;
     if let Some(table) = profile.unserved() {
         return Err(table.origin.error(
@@ -351,7 +353,9 @@ fn failed(
         SignError::Source { operation, error } => {
             let keeps_none = error.code == ErrorCode::Unsupported;
             let mut shown = by_backend(message, &source.backend, operation, *error);
-            shown.failure = Failure::CouldNotTell;
+            if shown.failure != Failure::Cancelled {
+                shown.failure = Failure::CouldNotTell;
+            }
             if keeps_none {
                 shown.hints.push(
                     "this source keeps no signatures: say where they go with `--bundle FILE` or `--signature FILE`"

@@ -10,6 +10,7 @@ use crate::config::{KeyText, Profile};
 use crate::custody::Custody;
 use crate::error::{CommandError, Failure, why};
 use crate::expand::expand;
+use crate::interrupt::{self, INTERRUPTED};
 use crate::output::{Ticker, clean, plural};
 use crate::sources::{SourceOf, Sources};
 use serde::Serialize;
@@ -29,6 +30,7 @@ use std::path::Path;
 const MAX_FILE: u64 = 16 * 1024 * 1024;
 
 pub(super) fn run(app: &App, args: &Verify) -> Outcome {
+    interrupt::watch();
     let profile = app.profile()?;
     let policies = policies(app, args, &profile)?;
     let sources = Sources::new(app, &profile);
@@ -324,6 +326,13 @@ impl Work<'_> {
             }
         }
         let mut judged = judged.ok_or_else(|| CommandError::bug("there was no policy"))?;
+        let could_tell = !matches!(
+            judged.verified.verification,
+            Verification::Inconclusive { .. }
+        );
+        if interrupt::requested() && !could_tell {
+            return Err(CommandError::new(Failure::Cancelled, cannot()).because(INTERRUPTED));
+        }
         let artifact = &mut judged.verified.artifact;
         item.name_in(artifact);
         if item.from_stdin {

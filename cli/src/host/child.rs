@@ -1,8 +1,9 @@
 //! A backend in a child process: a shared library under sigtool's own host, or an executable. Whatever it does, it is an error
 //! that names it, not a crash.
 
-use super::in_process::wait;
+use super::in_process::{interrupted, wait};
 use super::redact::Redactor;
+use crate::interrupt::{self, GLANCE};
 use rustix::io::FdFlags;
 use rustix::process::{
     Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid,
@@ -23,7 +24,7 @@ use std::process::{
     Child as Process, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio,
 };
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
@@ -126,11 +127,10 @@ impl Child {
             hello: hello.clone(),
         };
         let patience = patience.map_or(HELLO, |patience| patience.min(HELLO));
-        let line = first.recv_timeout(patience).map_err(|_| {
+        let line = first_line(&first, patience).map_err(|error| {
             child.shared.process().end();
-            let message = format!("the backend did not say hello within {patience:?}");
-            Error::new(ErrorCode::Timeout, message)
-        })??;
+            error
+        })?;
         child.hello = read_hello(&line)?;
         if child.hello.common_protocol(hello).is_none() {
             return Err(Error::new(
@@ -183,7 +183,7 @@ impl Connection for Child {
         self.shared.calls.end(id);
         self.shared.waiting().remove(&id);
         if let Err(error) = &end
-            && error.code == ErrorCode::Timeout
+            && matches!(error.code, ErrorCode::Cancelled | ErrorCode::Timeout)
         {
             *self.shared.broken() = Some(error.clone());
             self.shared.process().end();
@@ -485,6 +485,23 @@ struct RawReply<'a> {
     ok: Option<&'a RawValue>,
     #[serde(default)]
     err: Option<Error>,
+}
+
+/// Waits for the first line, as long as `patience` and nobody presses Ctrl-C.
+fn first_line(first: &Receiver<Answer>, patience: Duration) -> Answer {
+    let until = Instant::now() + patience;
+    loop {
+        let left = until.saturating_duration_since(Instant::now());
+        match first.recv_timeout(left.min(GLANCE)) {
+            Ok(line) => return line,
+            Err(_) if interrupt::requested() => return Err(interrupted()),
+            Err(RecvTimeoutError::Timeout) if !left.is_zero() => {}
+            Err(_) => {
+                let message = format!("the backend did not say hello within {patience:?}");
+                return Err(Error::new(ErrorCode::Timeout, message));
+            }
+        }
+    }
 }
 
 /// A first line: a hello, or the reason why there is none.

@@ -2,6 +2,7 @@
 
 use super::child::checked;
 use super::queue::Workers;
+use crate::interrupt::{self, GLANCE, INTERRUPTED};
 use serde::de::IgnoredAny;
 use sigtool_sdk::abi::{Plugin, Table};
 use sigtool_sdk::connection::{Calls, Connection};
@@ -69,7 +70,7 @@ impl Connection for InProcess {
     }
 }
 
-/// Waits for an answer as long as the backend gives signs of life, then cancels the call and leaves it.
+/// Waits for an answer as long as the backend gives signs of life and nobody presses Ctrl-C, then cancels the call and leaves it.
 pub(super) fn wait(
     calls: &Calls,
     answer: &Receiver<Result<Zeroizing<Vec<u8>>>>,
@@ -84,24 +85,30 @@ pub(super) fn wait(
             "the backend ended the call without an answer",
         )
     };
-    loop {
-        let left = calls.remaining(id, patience);
+    let cancelled = loop {
+        let left = calls.remaining(id, patience).min(GLANCE);
         match answer.recv_timeout(left) {
-            Ok(answer) => return Ok(Waited { answer, late: None }),
+            Ok(answer) => {
+                let cancelled = None;
+                return Ok(Waited { answer, cancelled });
+            }
             Err(RecvTimeoutError::Disconnected) => return Err(died()),
-            Err(RecvTimeoutError::Timeout) if calls.remaining(id, patience).is_zero() => break,
+            Err(RecvTimeoutError::Timeout) if interrupt::requested() => break interrupted(),
+            Err(RecvTimeoutError::Timeout) if calls.remaining(id, patience).is_zero() => {
+                break silent(patience);
+            }
             Err(RecvTimeoutError::Timeout) => {}
         }
-    }
+    };
     calls.cancel(id);
     cancel();
     match answer.recv_timeout(GRACE) {
         Ok(answer) => Ok(Waited {
             answer,
-            late: Some(patience),
+            cancelled: Some(cancelled),
         }),
         Err(RecvTimeoutError::Disconnected) => Err(died()),
-        Err(RecvTimeoutError::Timeout) => Err(silent(patience)),
+        Err(RecvTimeoutError::Timeout) => Err(cancelled),
     }
 }
 
@@ -113,22 +120,27 @@ fn silent(patience: Duration) -> Error {
     .hint("if it needs longer, say so with `--timeout 10m`")
 }
 
-/// An answer, and whether it came only after the call had been cancelled for its lateness.
+/// What a call ends with that Ctrl-C has cancelled.
+pub(super) fn interrupted() -> Error {
+    Error::new(ErrorCode::Cancelled, INTERRUPTED)
+}
+
+/// An answer, and why the call had been cancelled before, if it had.
 pub(super) struct Waited {
     answer: Result<Zeroizing<Vec<u8>>>,
-    late: Option<Duration>,
+    cancelled: Option<Error>,
 }
 
 impl Waited {
-    /// The reply. A backend that says "cancelled" was cancelled by its host: to the person that is a timeout.
+    /// The reply. A backend that says "cancelled" was cancelled by its host: the person is told why.
     pub(super) fn reply(self) -> Result<Zeroizing<Vec<u8>>> {
         let reply = self.answer?;
-        let Some(patience) = self.late else {
+        let Some(cancelled) = self.cancelled else {
             return Ok(reply);
         };
         let ended: Option<Reply<IgnoredAny>> = serde_json::from_slice(&reply).ok();
         match ended.and_then(|reply| reply.err) {
-            Some(error) if error.code == ErrorCode::Cancelled => Err(silent(patience)),
+            Some(error) if error.code == ErrorCode::Cancelled => Err(cancelled),
             _ => Ok(reply),
         }
     }

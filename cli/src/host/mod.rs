@@ -17,6 +17,7 @@ pub(crate) use services::{HostSettings, SecretSource};
 
 use crate::config::origin::Origin;
 use crate::error::{CommandError, Failure};
+use crate::interrupt;
 use crate::output::Ui;
 use broker::Broker;
 use discover::Body;
@@ -305,6 +306,8 @@ impl Backends {
         }
         let found = self.find(id)?;
         self.check_allowed(&found, found.isolation)?;
+        // From here on there are calls to cancel and children to end.
+        interrupt::watch();
         let running = Arc::new(self.start_instance(&found, found.isolation, None)?);
         all.insert(id.to_owned(), Arc::clone(&running));
         Ok(running)

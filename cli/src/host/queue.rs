@@ -1,5 +1,7 @@
 //! Threads that are used again, and a queue for backends that take few calls at once.
 
+use super::in_process::interrupted;
+use crate::interrupt;
 use sigtool_sdk::Result;
 use sigtool_sdk::connection::Connection;
 use sigtool_sdk::host::Services;
@@ -58,7 +60,7 @@ impl Workers {
     }
 }
 
-/// A connection that lets through as many calls at once as its backend takes.
+/// A connection that lets through as many calls at once as its backend takes, and none after Ctrl-C.
 pub(super) struct Queued {
     inner: Box<dyn Connection>,
     free: Mutex<u32>,
@@ -90,7 +92,11 @@ impl Connection for Queued {
             .unwrap_or_else(PoisonError::into_inner);
         *free -= 1;
         drop(free);
-        let answer = self.inner.carry(id, request, deadline, services);
+        let answer = if interrupt::requested() {
+            Err(interrupted())
+        } else {
+            self.inner.carry(id, request, deadline, services)
+        };
         *self.free.lock().unwrap_or_else(PoisonError::into_inner) += 1;
         self.freed.notify_one();
         answer

@@ -3,7 +3,8 @@
 use super::broker::Broker;
 use super::redact::Redactor;
 use crate::config::settings::Network;
-use crate::output::{Ui, clean};
+use crate::interrupt::{self, INTERRUPTED};
+use crate::output::{Ui, clean, person};
 use sigtool_sdk::host::{
     Answer, AskSecretArgs, AskedSecret, NetworkSettings, Progress, Prompt, PromptStyle, Services,
     TraceLevel,
@@ -11,7 +12,7 @@ use sigtool_sdk::host::{
 use sigtool_sdk::types::Secret;
 use sigtool_sdk::{Error, ErrorCode, Manifest, Result};
 use std::collections::BTreeMap;
-use std::io::{BufRead as _, IsTerminal as _, Read as _};
+use std::io::{IsTerminal as _, Read as _};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -213,6 +214,10 @@ enum Place {
 }
 
 impl Services for HandleServices {
+    fn is_ending(&self) -> bool {
+        interrupt::requested()
+    }
+
     fn trace(&self, level: TraceLevel, message: &str) {
         let id = &self.manifest.id;
         let is_warning = matches!(level, TraceLevel::Error | TraceLevel::Warn);
@@ -476,39 +481,29 @@ fn read_file(path: &std::path::Path) -> Result<Secret> {
 }
 
 fn typed(text: &str) -> Result<Secret> {
-    rpassword::prompt_password(format!("{text}: "))
-        .map(Secret::from)
-        .map_err(|e| match e.kind() {
-            std::io::ErrorKind::UnexpectedEof | std::io::ErrorKind::Interrupted => {
-                Error::new(ErrorCode::Declined, "no password was typed")
-            }
-            _ => Error::new(ErrorCode::Unavailable, "cannot read from the terminal").because(e),
-        })
+    match person::hidden_line(text).map_err(|e| unreadable("the terminal", &e))? {
+        Some(mut line) => Ok(Secret::new(std::mem::take(&mut *line))),
+        None => Err(Error::new(ErrorCode::Declined, "no password was typed")),
+    }
 }
 
 fn typed_line() -> Result<String> {
-    let mut line = String::new();
-    std::io::stdin().lock().read_line(&mut line).map_err(|e| {
-        Error::new(ErrorCode::Unavailable, "cannot read from the terminal").because(e)
-    })?;
-    Ok(line)
+    let line = person::line().map_err(|e| unreadable("the terminal", &e))?;
+    let line = line.unwrap_or_default();
+    Ok(String::from_utf8_lossy(&line).into_owned())
 }
 
-/// The next line of stdin; `None` at its end. Read byte by byte, so that nothing behind it is taken.
+/// The next line of stdin; `None` at its end.
 fn line_of_stdin() -> Result<Option<Secret>> {
     static TURN: Mutex<()> = Mutex::new(());
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut line = Zeroizing::new(Vec::new());
-    let read = std::io::stdin()
-        .lock()
-        .take(MAX_SECRET)
-        .read_until(b'\n', &mut line)
-        .map_err(|e| Error::new(ErrorCode::Unavailable, "cannot read standard input").because(e))?;
-    if read == 0 {
-        return Ok(None);
+    let line = person::line().map_err(|e| unreadable("standard input", &e))?;
+    Ok(line.map(|mut line| Secret::new(std::mem::take(&mut *line))))
+}
+
+fn unreadable(what: &str, error: &std::io::Error) -> Error {
+    if interrupt::requested() {
+        return Error::new(ErrorCode::Cancelled, INTERRUPTED);
     }
-    while matches!(line.last(), Some(b'\n' | b'\r')) {
-        line.pop();
-    }
-    Ok(Some(Secret::new(std::mem::take(&mut *line))))
+    Error::new(ErrorCode::Unavailable, format!("cannot read {what}")).because(error)
 }

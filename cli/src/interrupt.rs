@@ -1,0 +1,87 @@
+//! Ctrl-C, and the other signals that ask a program to end: the first one ends a run in good order, a second one at once.
+
+use crate::error::{CommandError, Failure};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::flag;
+use std::io;
+use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+/// How often what waits looks whether it should go on waiting.
+pub(crate) const GLANCE: Duration = Duration::from_millis(50);
+
+static REQUESTED: OnceLock<Arc<AtomicBool>> = OnceLock::new();
+
+/// From now on the first signal is noted, for [`requested`] to tell. Before, it ends the program, as it does by itself.
+pub(crate) fn watch() {
+    REQUESTED.get_or_init(|| {
+        let requested = Arc::new(AtomicBool::new(false));
+        let ignored = ignored();
+        for signal in [SIGHUP, SIGINT, SIGTERM] {
+            if ignored >> (signal - 1) & 1 == 1 {
+                continue;
+            }
+            // In this order: when the first signal comes, the flag that makes it the last is not set yet. A handler that cannot be
+            // set leaves the signal what it was.
+            let now = i32::from(Failure::Cancelled.exit_code());
+            let _ = flag::register_conditional_shutdown(signal, now, Arc::clone(&requested));
+            let _ = flag::register(signal, Arc::clone(&requested));
+        }
+        requested
+    });
+}
+
+/// Whether the run should end: nothing new is begun.
+pub(crate) fn requested() -> bool {
+    REQUESTED
+        .get()
+        .is_some_and(|requested| requested.load(Ordering::Relaxed))
+}
+
+/// An error if the run should end.
+pub(crate) fn check() -> Result<(), CommandError> {
+    if requested() { Err(error()) } else { Ok(()) }
+}
+
+/// What a run ends with that has nothing to report.
+pub(crate) fn error() -> CommandError {
+    CommandError::new(Failure::Cancelled, INTERRUPTED)
+}
+
+/// What happened, in a word.
+pub(crate) const INTERRUPTED: &str = "interrupted";
+
+/// The signals that whoever started us has switched off, as bits: `nohup`, and shells for what they run in the background.
+fn ignored() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let bits = status
+        .lines()
+        .find_map(|line| line.strip_prefix("SigIgn:"))
+        .and_then(|bits| u64::from_str_radix(bits.trim(), 16).ok());
+    bits.unwrap_or_default()
+}
+
+/// A stream that may be silent for long: reading it ends when the run should end.
+#[derive(Debug)]
+pub(crate) struct Patient<F>(pub(crate) F);
+
+impl<F: AsFd> io::Read for Patient<F> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let glance = Timespec::try_from(GLANCE).ok();
+        loop {
+            if requested() {
+                // Not of the kind `Interrupted`: that one is tried again.
+                return Err(io::Error::other(INTERRUPTED));
+            }
+            let mut waits = [PollFd::new(&self.0, PollFlags::IN)];
+            match poll(&mut waits, glance.as_ref()) {
+                Ok(0) | Err(rustix::io::Errno::INTR) => {}
+                // What cannot be waited for is read at once.
+                Ok(_) | Err(_) => return Ok(rustix::io::read(&self.0, &mut *buffer)?),
+            }
+        }
+    }
+}
