@@ -1,13 +1,16 @@
 //! Many artifacts in one run: several at once, and what the run amounts to.
 
 use crate::error::{CommandError, Failure};
+use crate::expand::Rest;
 use crate::interrupt;
 use crate::sources::SourceOf;
 use sigtool_sdk::types::Artifact;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
+use std::sync::{Condvar, Mutex, PoisonError};
 
 /// One artifact that was asked for.
 #[derive(Clone, Debug)]
@@ -41,26 +44,26 @@ pub(crate) struct Missed {
 }
 
 /// What was asked for, and what lives as long as the run.
-#[derive(Default)]
-pub(crate) struct Expanded {
+pub(crate) struct Expanded<'a> {
+    /// All, or the first of many.
     pub(crate) items: Vec<Result<Item, Missed>>,
     /// Remarks: what was named and is not worked on, what a folder held that was skipped.
     pub(crate) notes: Vec<String>,
     /// The bytes of standard input; removed when this is dropped.
-    pub(crate) spool: Option<tempfile::NamedTempFile>,
+    pub(crate) _spool: Option<tempfile::NamedTempFile>,
+    /// The others, if there are more.
+    pub(crate) rest: Option<Rest<'a>>,
 }
 
-impl Expanded {
+impl Expanded<'_> {
     /// Whether flags for one artifact make sense.
     pub(crate) fn is_single(&self) -> bool {
-        self.items.len() == 1
+        self.items.len() == 1 && self.rest.is_none()
     }
 
-    pub(crate) fn miss(&mut self, shown: &str, error: CommandError) {
-        self.items.push(Err(Missed {
-            shown: shown.to_owned(),
-            error,
-        }));
+    /// How many there are, if that is known.
+    pub(crate) fn count(&self) -> Option<usize> {
+        self.rest.is_none().then_some(self.items.len())
     }
 
     /// The artifacts that are there.
@@ -71,6 +74,11 @@ impl Expanded {
     /// Whether one of them comes from this source.
     pub(crate) fn has(&self, source: SourceOf) -> bool {
         self.found().any(|item| item.source == source)
+    }
+
+    /// Whether one of them may turn out to be an image.
+    pub(crate) fn may_have_images(&self) -> bool {
+        self.has(SourceOf::Images) || self.rest.as_ref().is_some_and(Rest::has_words)
     }
 }
 
@@ -89,7 +97,7 @@ impl<'a> Places<'a> {
     }
 
     /// Requires a place of its own for each artifact, in a folder that is there.
-    pub(crate) fn check(&self, expanded: &Expanded) -> Result<(), CommandError> {
+    pub(crate) fn check(&self, expanded: &Expanded<'_>) -> Result<(), CommandError> {
         for (flag, path, suffix) in self.given() {
             let shown = path.display();
             if !is_folder(path) && !expanded.is_single() {
@@ -172,11 +180,18 @@ pub(crate) struct Tally {
     pub(crate) done: usize,
     pub(crate) failed: Vec<(String, Failure)>,
     pub(crate) not_tried: usize,
+    /// There are others that were not even looked for.
+    pub(crate) more: bool,
     /// Ctrl-C has kept it from being done to the end.
     pub(crate) interrupted: bool,
 }
 
 impl Tally {
+    /// How many there were.
+    pub(crate) fn count(&self) -> usize {
+        self.done + self.failed.len() + self.not_tried
+    }
+
     /// The exit code, by the order 70, 1, 130, 3, 2: the gravest thing that can be said of any artifact.
     pub(crate) fn exit_code(&self) -> u8 {
         [
@@ -198,16 +213,18 @@ impl Tally {
 /// Works on all items, `jobs` at once, and reports each in the order in which they were named.
 ///
 /// `is_failure` tells a result that is no success. With `fail_fast` nothing is begun after the first failure; what had begun
-/// before is finished and reported. Ctrl-C does the same, and what had begun is cancelled.
-pub(crate) fn run<T: Send>(
-    items: &[Result<Item, Missed>],
+/// before is finished and reported. Ctrl-C does the same, and what had begun is cancelled. After `items` come those that `more` gives,
+/// one at a time. Nobody gets further ahead of the reports than [`AHEAD`], or results would pile up behind one that takes long.
+pub(crate) fn run<'a, T: Send>(
+    items: &'a [Result<Item, Missed>],
+    more: Option<&'a mut (dyn FnMut() -> Option<Result<Item, Missed>> + Send + 'a)>,
     jobs: usize,
     fail_fast: bool,
     work: impl Fn(&Item) -> Result<T, CommandError> + Sync,
     is_failure: impl Fn(&T) -> bool + Sync,
     mut report: impl FnMut(&str, Result<T, CommandError>) -> Option<Failure>,
 ) -> Tally {
-    let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let (supply, stop) = (Supply::new(items, more), AtomicBool::new(false));
     let stops = |result: &Result<T, CommandError>| match result {
         Ok(done) => fail_fast && is_failure(done),
         Err(error) => fail_fast || error.failure == Failure::Cancelled,
@@ -216,19 +233,21 @@ pub(crate) fn run<T: Send>(
     let (sender, results) = channel();
     std::thread::scope(|scope| {
         for _ in 0..jobs.clamp(1, items.len().max(1)) {
-            let (sender, next, stop, work, stops) = (sender.clone(), &next, &stop, &work, &stops);
+            let (sender, supply, stop) = (sender.clone(), &supply, &stop);
+            let (work, stops) = (&work, &stops);
             scope.spawn(move || {
                 while !stop.load(Ordering::Relaxed) && !interrupt::requested() {
-                    let index = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(item) = items.get(index) else { return };
-                    let result = match item {
-                        Ok(item) => work(item),
-                        Err(missed) => Err(missed.error.clone()),
+                    let Some((index, item)) = supply.next() else {
+                        return;
+                    };
+                    let (shown, result) = match item.as_ref() {
+                        Ok(item) => (item.shown.clone(), work(item)),
+                        Err(missed) => (missed.shown.clone(), Err(missed.error.clone())),
                     };
                     if stops(&result) {
                         stop.store(true, Ordering::Relaxed);
                     }
-                    if sender.send((index, result)).is_err() {
+                    if sender.send((index, shown, result)).is_err() {
                         return;
                     }
                 }
@@ -238,31 +257,106 @@ pub(crate) fn run<T: Send>(
         // What was begun is a beginning of the list without gaps, so that everything early gets its turn.
         let mut early = BTreeMap::new();
         let mut expected = 0;
-        for (index, result) in results {
-            early.insert(index, result);
-            while let Some(result) = early.remove(&expected) {
-                let shown = match &items[expected] {
-                    Ok(item) => &item.shown,
-                    Err(missed) => &missed.shown,
-                };
+        for (index, shown, result) in results {
+            early.insert(index, (shown, result));
+            while let Some((shown, result)) = early.remove(&expected) {
                 expected += 1;
-                match report(shown, result) {
+                match report(&shown, result) {
                     None => tally.done += 1,
-                    Some(failure) => tally.failed.push((shown.clone(), failure)),
+                    Some(failure) => tally.failed.push((shown, failure)),
                 }
             }
+            supply.reported(expected);
         }
     });
-    tally.not_tried = items.len() - tally.done - tally.failed.len();
+    let (count, is_all) = supply.count();
+    tally.not_tried = count - tally.done - tally.failed.len();
+    tally.more = !is_all;
     let cancelled = |(_, failure): &(String, Failure)| *failure == Failure::Cancelled;
-    tally.interrupted =
-        interrupt::requested() && (tally.not_tried > 0 || tally.failed.iter().any(cancelled));
+    tally.interrupted = interrupt::requested()
+        && (tally.not_tried > 0 || tally.more || tally.failed.iter().any(cancelled));
     tally
+}
+
+/// How far the work may be ahead of the reports.
+const AHEAD: usize = 1024;
+
+/// Gives each item to one thread.
+struct Supply<'a> {
+    items: &'a [Result<Item, Missed>],
+    state: Mutex<Supplied<'a>>,
+    /// Something was reported.
+    progress: Condvar,
+}
+
+struct Supplied<'a> {
+    /// None if there was never more.
+    more: Option<&'a mut (dyn FnMut() -> Option<Result<Item, Missed>> + Send + 'a)>,
+    next: usize,
+    reported: usize,
+}
+
+impl<'a> Supply<'a> {
+    fn new(
+        items: &'a [Result<Item, Missed>],
+        more: Option<&'a mut (dyn FnMut() -> Option<Result<Item, Missed>> + Send + 'a)>,
+    ) -> Self {
+        Self {
+            items,
+            state: Mutex::new(Supplied {
+                more,
+                next: 0,
+                reported: 0,
+            }),
+            progress: Condvar::new(),
+        }
+    }
+
+    fn next(&self) -> Option<(usize, Cow<'a, Result<Item, Missed>>)> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        while state.next >= state.reported + AHEAD {
+            let woken = self.progress.wait(state);
+            state = woken.unwrap_or_else(PoisonError::into_inner);
+        }
+        let item = match self.items.get(state.next) {
+            Some(item) => Cow::Borrowed(item),
+            None => Cow::Owned((state.more.as_mut()?)()?),
+        };
+        state.next += 1;
+        Some((state.next - 1, item))
+    }
+
+    fn reported(&self, count: usize) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.reported = count;
+        drop(state);
+        self.progress.notify_all();
+    }
+
+    /// How many there are; those that nobody has got are counted, unless nobody wants to wait for that.
+    fn count(self) -> (usize, bool) {
+        let mut state = self
+            .state
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner);
+        let mut count = state.next.max(self.items.len());
+        while let Some(more) = &mut state.more {
+            if interrupt::requested() {
+                return (count, false);
+            }
+            if more().is_none() {
+                break;
+            }
+            count += 1;
+        }
+        (count, true)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::atomic::AtomicUsize;
 
     fn items(count: usize) -> Vec<Result<Item, Missed>> {
         (0..count)
@@ -282,6 +376,7 @@ mod tests {
         let mut seen = Vec::new();
         let tally = run(
             &items(50),
+            None,
             8,
             false,
             |item| {
@@ -297,6 +392,47 @@ mod tests {
         );
         assert_eq!(seen, (0..50).collect::<Vec<_>>());
         assert_eq!((tally.done, tally.exit_code()), (50, 0));
+    }
+
+    #[test]
+    fn what_is_found_on_the_way_comes_after_the_first_and_never_far_ahead_of_the_reports() {
+        let mut found = (0..5 * AHEAD).map(|i| items(1).pop().map(|item| (i, item)));
+        let given = AtomicUsize::new(0);
+        let mut more = || {
+            given.fetch_add(1, Ordering::Relaxed);
+            let (i, item) = found.next()??;
+            item.ok().map(|item| {
+                Ok(Item {
+                    shown: (10 + i).to_string(),
+                    ..item
+                })
+            })
+        };
+        let mut expected = 0;
+        let tally = run(
+            &items(10),
+            Some(&mut more),
+            4,
+            false,
+            |item| {
+                if item.shown == "0" {
+                    // The others go as far as they may meanwhile.
+                    std::thread::sleep(std::time::Duration::from_millis(100));
+                    assert!(given.load(Ordering::Relaxed) <= AHEAD);
+                }
+                Ok(item.shown.clone())
+            },
+            |_| false,
+            |shown, result| {
+                assert_eq!(
+                    (shown, result.unwrap()),
+                    (&*expected.to_string(), expected.to_string())
+                );
+                expected += 1;
+                None
+            },
+        );
+        assert_eq!((tally.done, tally.not_tried), (10 + 5 * AHEAD, 0));
     }
 
     #[test]
@@ -320,6 +456,7 @@ mod tests {
     fn fail_fast_says_what_was_not_tried() {
         let tally = run(
             &items(10),
+            None,
             1,
             true,
             |item| {
@@ -340,6 +477,7 @@ mod tests {
     fn fail_fast_stops_after_a_refusal_too() {
         let tally = run(
             &items(10),
+            None,
             1,
             true,
             |item| Ok(item.shown != "3"),

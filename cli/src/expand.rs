@@ -1,7 +1,7 @@
 //! From the words of the command line to artifacts: globs, folders, lists, standard input, images and what is in them.
 
 use crate::args::Artifacts;
-use crate::batch::{Expanded, Item};
+use crate::batch::{Expanded, Item, Missed};
 use crate::error::{CommandError, why};
 use crate::host::HostSettings;
 use crate::interrupt::{self, Patient};
@@ -10,7 +10,8 @@ use crate::sources::{SourceOf, Sources};
 use crate::words::{self, Meant, Unclear};
 use sigtool_sdk::source::{Resolve, ResolveArgs};
 use sigtool_sdk::types::{Artifact, DigestAlgorithm};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
+use std::hash::{BuildHasher as _, RandomState};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
@@ -18,32 +19,216 @@ use std::sync::atomic::Ordering;
 /// The largest `--from-file` list: half a million long paths. A wrong file must not fill the memory.
 const MAX_LIST: u64 = 64 * 1024 * 1024;
 
-/// Finds out which artifacts are meant, in the order they were named. `verb` is what is done with them: `sign`.
-pub(crate) fn expand(
+/// How many artifacts are found before the first is worked on, so that what is wrong with a usual run is told at once. Those of a
+/// large run are found while others are worked on, or a list of all of them would fill the memory.
+const FIRST: usize = 1000;
+
+/// Finds out which artifacts are meant, in the order they were named. `verb` is what is done with them: `sign`. With `all` every one
+/// is found before this returns.
+pub(crate) fn expand<'a>(
     verb: &str,
-    asked: &Artifacts,
-    sources: &Sources<'_>,
-) -> Result<Expanded, CommandError> {
+    asked: &'a Artifacts,
+    sources: &'a Sources<'a>,
+    all: bool,
+) -> Result<Expanded<'a>, CommandError> {
     if asked.artifacts.is_empty() && asked.from_file.is_none() {
         return Err(CommandError::input("no artifact is given").hint(format!(
             "name files or images: sigtool {verb} app-1.2.0.tgz ghcr.io/acme/app:1.2"
         )));
     }
-    let mut expanded = Expanded::default();
-    for word in &asked.artifacts {
-        add(word, asked, sources, &mut expanded)?;
+    let mut rest = Rest {
+        asked,
+        sources,
+        word: 0,
+        list: None,
+        pending: Pending::default(),
+        seen: None,
+        dropped: (0, 0),
+    };
+    let mut is_more = true;
+    while is_more && (all || rest.pending.items.len() < FIRST) {
+        is_more = rest.step()?;
     }
-    if let Some(list) = &asked.from_file {
-        for word in read_list(list, sources.settings())? {
-            add(&word, asked, sources, &mut expanded)?;
-        }
-    }
+    let mut expanded = Expanded {
+        items: std::mem::take(&mut rest.pending.items),
+        notes: std::mem::take(&mut rest.pending.notes),
+        _spool: rest.pending.spool.take(),
+        rest: None,
+    };
     if expanded.items.is_empty() {
         return Err(nothing_in(verb, asked));
     }
     drop_repeated(&mut expanded);
     drop_signatures(&mut expanded);
+    if is_more {
+        rest.remember(&expanded);
+        expanded.rest = Some(rest);
+    }
     Ok(expanded)
+}
+
+/// What has been found, and what is to be looked into before the next word.
+#[derive(Default)]
+struct Pending {
+    items: Vec<Result<Item, Missed>>,
+    notes: Vec<String>,
+    spool: Option<tempfile::NamedTempFile>,
+    /// What a pattern matched.
+    paths: VecDeque<PathBuf>,
+    folder: Option<Folder>,
+}
+
+impl Pending {
+    fn miss(&mut self, shown: &str, error: CommandError) {
+        self.items.push(Err(Missed {
+            shown: shown.to_owned(),
+            error,
+        }));
+    }
+}
+
+/// A folder that is read page by page.
+struct Folder {
+    path: PathBuf,
+    reference: String,
+    page: Option<String>,
+}
+
+/// The lines of `--from-file`.
+struct List {
+    text: String,
+    /// Where the next line begins.
+    next: usize,
+}
+
+/// The artifacts that are still to be found.
+pub(crate) struct Rest<'a> {
+    asked: &'a Artifacts,
+    sources: &'a Sources<'a>,
+    /// The next word on the command line.
+    word: usize,
+    list: Option<List>,
+    pending: Pending,
+    /// What has been found, where one artifact can be found twice: digests of places, under a key that nobody knows.
+    seen: Option<(RandomState, BTreeSet<u64>)>,
+    /// How many artifacts were named again, and how many signatures were skipped.
+    dropped: (usize, usize),
+}
+
+impl Rest<'_> {
+    /// The next artifact. What fails is an artifact that was missed.
+    pub(crate) fn next(&mut self) -> Option<Result<Item, Missed>> {
+        loop {
+            if let Some(item) = self.pending.items.pop() {
+                match self.is_wanted(&item) {
+                    true => return Some(item),
+                    false => continue,
+                }
+            }
+            match self.step() {
+                Ok(true) => self.pending.items.reverse(),
+                Ok(false) => return None,
+                Err(error) => {
+                    self.word = usize::MAX;
+                    self.list = None;
+                    let shown = self.asked.artifacts.join(" ");
+                    return Some(Err(Missed { shown, error }));
+                }
+            }
+        }
+    }
+
+    /// Remarks on what was found by now.
+    pub(crate) fn notes(&self) -> Vec<String> {
+        let (repeated, signatures) = self.dropped;
+        let dropped = [repeated_note(repeated), signatures_note(signatures)];
+        let notes = self.pending.notes.iter().cloned();
+        notes.chain(dropped.into_iter().flatten()).collect()
+    }
+
+    /// Whether words or lines are left, which may name images.
+    pub(crate) fn has_words(&self) -> bool {
+        self.word < self.asked.artifacts.len() || self.asked.from_file.is_some()
+    }
+
+    /// Looks into the next thing. Tells whether there was one.
+    fn step(&mut self) -> Result<bool, CommandError> {
+        let (asked, sources) = (self.asked, self.sources);
+        let pending = &mut self.pending;
+        interrupt::check()?;
+        if let Some(folder) = pending.folder.take() {
+            add_page(folder, sources, pending)?;
+        } else if let Some(path) = pending.paths.pop_front() {
+            let shown = path.display().to_string();
+            add_path(&path, &shown, asked, sources, pending)?;
+        } else if let Some(word) = asked.artifacts.get(self.word) {
+            self.word += 1;
+            add(word, asked, sources, pending)?;
+        } else if let Some(word) = self.line()? {
+            add(&word, asked, sources, &mut self.pending)?;
+        } else {
+            return Ok(false);
+        }
+        Ok(true)
+    }
+
+    /// The next line of the list that names something.
+    fn line(&mut self) -> Result<Option<String>, CommandError> {
+        let Some(path) = self
+            .asked
+            .from_file
+            .as_ref()
+            .filter(|_| self.word != usize::MAX)
+        else {
+            return Ok(None);
+        };
+        let list = match &mut self.list {
+            Some(list) => list,
+            list => list.insert(List {
+                text: read_list(path, self.sources.settings())?,
+                next: 0,
+            }),
+        };
+        while let Some(line) = list.text[list.next..].split_inclusive('\n').next() {
+            list.next += line.len();
+            let line = line.trim_end_matches(['\n', '\r']);
+            if !line.trim().is_empty() {
+                return Ok(Some(line.to_owned()));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Remembers what was found, unless all comes from one folder, which names nothing twice.
+    fn remember(&mut self, expanded: &Expanded<'_>) {
+        if self.asked.artifacts.len() == 1 && self.asked.from_file.is_none() {
+            return;
+        }
+        let state = RandomState::new();
+        let seen = expanded.found().map(|item| state.hash_one(place(item)));
+        self.seen = Some((state.clone(), seen.collect()));
+    }
+
+    fn is_wanted(&mut self, item: &Result<Item, Missed>) -> bool {
+        let (Some((state, seen)), Ok(item)) = (&mut self.seen, item) else {
+            return true;
+        };
+        let is_file = item.source == SourceOf::Files;
+        let of_known = |artifact: &str| {
+            let artifact = Item {
+                reference: artifact.to_owned(),
+                ..item.clone()
+            };
+            seen.contains(&state.hash_one(place(&artifact)))
+        };
+        if is_file && artifacts_of(&item.reference).any(of_known) {
+            self.dropped.1 += 1;
+            return false;
+        }
+        let is_new = seen.insert(state.hash_one(place(item)));
+        self.dropped.0 += usize::from(!is_new);
+        is_new
+    }
 }
 
 fn nothing_in(verb: &str, asked: &Artifacts) -> CommandError {
@@ -60,29 +245,34 @@ fn nothing_in(verb: &str, asked: &Artifacts) -> CommandError {
 }
 
 /// Each artifact once: two threads that sign one file would each take the other for another signer.
-fn drop_repeated(expanded: &mut Expanded) {
+fn drop_repeated(expanded: &mut Expanded<'_>) {
     let before = expanded.items.len();
     let mut seen = BTreeSet::new();
     expanded.items.retain(|item| match item {
         Ok(item) if before > 1 => seen.insert(place(item)),
         _ => true,
     });
-    note_dropped(
-        expanded,
-        before,
-        "1 artifact is named more than once",
-        "artifacts are named more than once",
-    );
+    expanded
+        .notes
+        .extend(repeated_note(before - expanded.items.len()));
 }
 
-/// Says how many items have gone since there were `before`.
-fn note_dropped(expanded: &mut Expanded, before: usize, one: &str, many: &str) {
-    let note = match before - expanded.items.len() {
-        0 => return,
-        1 => one.to_owned(),
-        dropped => format!("{dropped} {many}"),
-    };
-    expanded.notes.push(note);
+fn repeated_note(count: usize) -> Option<String> {
+    match count {
+        0 => None,
+        1 => Some("1 artifact is named more than once".to_owned()),
+        count => Some(format!("{count} artifacts are named more than once")),
+    }
+}
+
+fn signatures_note(count: usize) -> Option<String> {
+    match count {
+        0 => None,
+        1 => Some("1 signature is skipped: its artifact is named too".to_owned()),
+        count => Some(format!(
+            "{count} signatures are skipped: their artifacts are named too"
+        )),
+    }
 }
 
 /// What an item names, however it is written. A path not through a link: its signatures lie beside the link.
@@ -104,7 +294,7 @@ fn place(item: &Item) -> PathBuf {
 }
 
 /// What `dist/*` of a shell names too: the signatures of an earlier run, beside their artifacts.
-fn drop_signatures(expanded: &mut Expanded) {
+fn drop_signatures(expanded: &mut Expanded<'_>) {
     let is_file = |item: &&Item| item.source == SourceOf::Files;
     let files = expanded.found().filter(is_file);
     let named: BTreeSet<String> = files.map(|item| item.reference.clone()).collect();
@@ -115,12 +305,9 @@ fn drop_signatures(expanded: &mut Expanded) {
         }
         _ => true,
     });
-    note_dropped(
-        expanded,
-        before,
-        "1 signature is skipped: its artifact is named too",
-        "signatures are skipped: their artifacts are named too",
-    );
+    expanded
+        .notes
+        .extend(signatures_note(before - expanded.items.len()));
 }
 
 /// The artifacts that a file of this name may be a signature of: `app.tgz` for `app.tgz.sig` and `app.tgz.0123abcd.sig`.
@@ -142,35 +329,35 @@ fn add(
     word: &str,
     asked: &Artifacts,
     sources: &Sources<'_>,
-    expanded: &mut Expanded,
+    pending: &mut Pending,
 ) -> Result<(), CommandError> {
     interrupt::check()?;
     if word == "-" {
         let (item, spool) = standard_input(sources)?;
-        expanded.items.push(Ok(item));
-        expanded.spool = Some(spool);
+        pending.items.push(Ok(item));
+        pending.spool = Some(spool);
         return Ok(());
     }
     if sources.are_for(word) {
-        return add_foreign(word, sources, expanded);
+        return add_foreign(word, sources, pending);
     }
     match words::meaning(word) {
-        Ok(Meant::File(path)) => add_path(Path::new(path), word, asked, sources, expanded),
-        Ok(Meant::Pattern(pattern)) => add_glob(pattern, asked, sources, expanded),
-        Ok(Meant::Image(image)) => add_image(image, word, asked, sources, expanded),
+        Ok(Meant::File(path)) => add_path(Path::new(path), word, asked, sources, pending),
+        Ok(Meant::Pattern(pattern)) => add_glob(pattern, asked, pending),
+        Ok(Meant::Image(image)) => add_image(image, word, asked, sources, pending),
         // Another's source may know better what there is.
         Ok(Meant::Missing(path)) | Err(Unclear::Missing(path, _))
             if !sources.files()?.serves_files() =>
         {
-            add_path(Path::new(path), word, asked, sources, expanded)
+            add_path(Path::new(path), word, asked, sources, pending)
         }
         // Told here, so that nobody types a password for nothing.
         Ok(Meant::Missing(path)) => {
-            expanded.miss(word, words::missing(path));
+            pending.miss(word, words::missing(path));
             Ok(())
         }
         Err(Unclear::Missing(_, error) | Unclear::Both(error)) => {
-            expanded.miss(word, error);
+            pending.miss(word, error);
             Ok(())
         }
     }
@@ -180,10 +367,10 @@ fn add(
 fn add_foreign(
     word: &str,
     sources: &Sources<'_>,
-    expanded: &mut Expanded,
+    pending: &mut Pending,
 ) -> Result<(), CommandError> {
     sources.files()?;
-    expanded.items.push(Ok(Item {
+    pending.items.push(Ok(Item {
         shown: word.to_owned(),
         reference: word.to_owned(),
         source: SourceOf::Files,
@@ -197,13 +384,13 @@ fn add_image(
     word: &str,
     asked: &Artifacts,
     sources: &Sources<'_>,
-    expanded: &mut Expanded,
+    pending: &mut Pending,
 ) -> Result<(), CommandError> {
     // A setting of images that is wrong does not lose the files beside them.
     let source = match sources.get(SourceOf::Images) {
         Ok(source) => source,
         Err(error) => {
-            expanded.miss(word, error);
+            pending.miss(word, error);
             return Ok(());
         }
     };
@@ -214,7 +401,7 @@ fn add_image(
         from_stdin: false,
     };
     if !asked.recursive {
-        expanded.items.push(Ok(item(word, image.to_owned())));
+        pending.items.push(Ok(item(word, image.to_owned())));
         return Ok(());
     }
     let args = ResolveArgs {
@@ -227,7 +414,7 @@ fn add_image(
         Ok(resolved) => resolved,
         Err(error) => {
             let message = format!("cannot list `{}`", clean(word));
-            expanded.miss(word, source.failed(message, error));
+            pending.miss(word, source.failed(message, error));
             return Ok(());
         }
     };
@@ -235,11 +422,11 @@ fn add_image(
     let whole = resolved
         .artifact
         .map(|artifact| item(word, pinned(artifact)));
-    expanded.items.extend(whole.map(Ok));
+    pending.items.extend(whole.map(Ok));
     for child in resolved.children {
-        expanded.items.push(Ok(item(&child.clone(), child)));
+        pending.items.push(Ok(item(&child.clone(), child)));
     }
-    expanded.notes.extend(resolved.notes);
+    pending.notes.extend(resolved.notes);
     Ok(())
 }
 
@@ -251,12 +438,7 @@ fn pinned(artifact: Artifact) -> String {
     }
 }
 
-fn add_glob(
-    pattern: &str,
-    asked: &Artifacts,
-    sources: &Sources<'_>,
-    expanded: &mut Expanded,
-) -> Result<(), CommandError> {
+fn add_glob(pattern: &str, asked: &Artifacts, pending: &mut Pending) -> Result<(), CommandError> {
     let options = glob::MatchOptions {
         case_sensitive: true,
         require_literal_separator: true,
@@ -269,7 +451,7 @@ fn add_glob(
                 "there is no file `{pattern}`, and it is no pattern: {}",
                 error.msg
             ));
-            expanded.miss(pattern, error);
+            pending.miss(pattern, error);
             return Ok(());
         }
     };
@@ -282,12 +464,11 @@ fn add_glob(
             continue;
         }
         found = true;
-        let shown = path.display().to_string();
-        add_path(&path, &shown, asked, sources, expanded)?;
+        pending.paths.push_back(path);
     }
     if !found {
         let error = CommandError::input(format!("no artifact matches `{pattern}`"));
-        expanded.miss(pattern, error);
+        pending.miss(pattern, error);
     }
     Ok(())
 }
@@ -304,21 +485,26 @@ fn add_path(
     shown: &str,
     asked: &Artifacts,
     sources: &Sources<'_>,
-    expanded: &mut Expanded,
+    pending: &mut Pending,
 ) -> Result<(), CommandError> {
     let reference = std::path::absolute(path)
         .map_err(|e| CommandError::input(format!("`{shown}` is no path")).because(e))?;
     let Some(reference) = reference.to_str() else {
         let error = CommandError::input(format!("`{}` is not UTF-8", path.display()))
             .hint("rename the file");
-        expanded.miss(shown, error);
+        pending.miss(shown, error);
         return Ok(());
     };
     if asked.recursive && path.is_dir() {
-        return add_folder(path, reference, sources, expanded);
+        pending.folder = Some(Folder {
+            path: path.to_owned(),
+            reference: reference.to_owned(),
+            page: None,
+        });
+        return Ok(());
     }
     sources.files()?;
-    expanded.items.push(Ok(Item {
+    pending.items.push(Ok(Item {
         shown: shown.to_owned(),
         reference: reference.to_owned(),
         source: SourceOf::Files,
@@ -327,45 +513,46 @@ fn add_path(
     Ok(())
 }
 
-fn add_folder(
-    path: &Path,
-    reference: &str,
+/// The next page of a folder; what follows it stays pending.
+fn add_page(
+    folder: Folder,
     sources: &Sources<'_>,
-    expanded: &mut Expanded,
+    pending: &mut Pending,
 ) -> Result<(), CommandError> {
-    let mut page = None;
-    loop {
-        let args = ResolveArgs {
-            reference: reference.to_owned(),
-            digests: Vec::new(),
-            recursive: true,
-            page,
-        };
-        let listed = sources
-            .files()?
-            .handle
-            .call::<Resolve>(&args)
-            .map_err(|error| {
-                CommandError::from_backend(format!("cannot list `{}`", path.display()), error)
-            })?;
-        for child in listed.children {
-            let shown = Path::new(&child).strip_prefix(reference).map_or_else(
-                |_| child.clone(),
-                |rest| path.join(rest).display().to_string(),
-            );
-            expanded.items.push(Ok(Item {
-                shown,
-                reference: child,
-                source: SourceOf::Files,
-                from_stdin: false,
-            }));
-        }
-        expanded.notes.extend(listed.notes);
-        page = listed.next_page;
-        if page.is_none() {
-            return Ok(());
-        }
+    let Folder {
+        path,
+        reference,
+        page,
+    } = folder;
+    let args = ResolveArgs {
+        reference: reference.clone(),
+        digests: Vec::new(),
+        recursive: true,
+        page,
+    };
+    let listed = sources.files()?.handle.call::<Resolve>(&args);
+    let listed = listed.map_err(|error| {
+        CommandError::from_backend(format!("cannot list `{}`", path.display()), error)
+    })?;
+    for child in listed.children {
+        let shown = Path::new(&child).strip_prefix(&reference).map_or_else(
+            |_| child.clone(),
+            |rest| path.join(rest).display().to_string(),
+        );
+        pending.items.push(Ok(Item {
+            shown,
+            reference: child,
+            source: SourceOf::Files,
+            from_stdin: false,
+        }));
     }
+    pending.notes.extend(listed.notes);
+    pending.folder = listed.next_page.map(|page| Folder {
+        path,
+        reference,
+        page: Some(page),
+    });
+    Ok(())
 }
 
 /// Copies standard input to a file that only this user can read, so that it is hashed and signed as any other.
@@ -394,7 +581,7 @@ fn standard_input(sources: &Sources<'_>) -> Result<(Item, tempfile::NamedTempFil
     Ok((item, spool))
 }
 
-fn read_list(list: &Path, settings: &HostSettings) -> Result<Vec<String>, CommandError> {
+fn read_list(list: &Path, settings: &HostSettings) -> Result<String, CommandError> {
     let failed = |e: &dyn std::fmt::Display| {
         interrupt::check().err().unwrap_or_else(|| {
             CommandError::input(format!("cannot read the list `{}`", list.display())).because(e)
@@ -415,16 +602,11 @@ fn read_list(list: &Path, settings: &HostSettings) -> Result<Vec<String>, Comman
     if bytes.len() as u64 > MAX_LIST {
         return Err(failed(&"it is larger than 64 MiB, which no list is"));
     }
-    let mut words = Vec::new();
-    for (index, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
-        let line = std::str::from_utf8(line)
-            .map_err(|_| failed(&format!("line {} is not UTF-8", index + 1)))?;
-        let line = line.trim_end_matches('\r');
-        if !line.trim().is_empty() {
-            words.push(line.to_owned());
-        }
-    }
-    Ok(words)
+    String::from_utf8(bytes).map_err(|error| {
+        let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = 1 + good.iter().filter(|byte| **byte == b'\n').count();
+        failed(&format!("line {line} is not UTF-8"))
+    })
 }
 
 #[cfg(test)]

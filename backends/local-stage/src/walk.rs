@@ -91,13 +91,70 @@ struct Walk {
 #[derive(Debug)]
 struct Folder {
     path: String,
+    names: Names,
+}
+
+/// The names in a folder, in one piece: many times smaller than each by itself.
+#[derive(Debug, Default)]
+struct Names {
+    text: String,
     entries: Vec<Entry>,
 }
 
-#[derive(Debug, PartialEq, Eq)]
+/// A name, by where it stands. No file system has longer ones than this can say.
+#[derive(Clone, Copy, Debug)]
 struct Entry {
-    name: String,
+    start: u32,
+    length: u16,
     is_folder: bool,
+}
+
+impl Names {
+    fn push(&mut self, name: &str, is_folder: bool) -> io::Result<()> {
+        let too_many = |_| io::Error::other("it holds more names than can be sorted");
+        let entry = Entry {
+            start: self.text.len().try_into().map_err(too_many)?,
+            length: name.len().try_into().map_err(too_many)?,
+            is_folder,
+        };
+        self.text.push_str(name);
+        self.entries.push(entry);
+        Ok(())
+    }
+
+    fn name(&self, entry: Entry) -> &str {
+        let start = entry.start as usize;
+        &self.text[start..start + usize::from(entry.length)]
+    }
+
+    /// Last first, as [`pop`](Self::pop) wants them.
+    fn sort(&mut self) {
+        let mut entries = std::mem::take(&mut self.entries);
+        entries.sort_unstable_by(|a, b| self.cmp_in_path(*b, *a));
+        entries.shrink_to_fit();
+        self.text.shrink_to_fit();
+        self.entries = entries;
+    }
+
+    fn pop(&mut self) -> Option<(&str, bool)> {
+        let entry = self.entries.pop()?;
+        Some((self.name(entry), entry.is_folder))
+    }
+
+    /// The order of whole paths: a folder's name counts with the `/` behind it, so `a-b` comes before `a/c`.
+    fn cmp_in_path(&self, a: Entry, b: Entry) -> Ordering {
+        let bytes = |entry: Entry| {
+            let end = entry.is_folder.then_some(b'/');
+            self.name(entry).bytes().chain(end)
+        };
+        let shared = usize::from(a.length.min(b.length));
+        // Nearly always the names differ before either ends.
+        let [first, second] = [a, b].map(|entry| &self.name(entry).as_bytes()[..shared]);
+        match first.cmp(second) {
+            Ordering::Equal => bytes(a).cmp(bytes(b)),
+            differ => differ,
+        }
+    }
 }
 
 impl Walk {
@@ -166,9 +223,8 @@ impl Walk {
     fn step(&mut self, call: &Call) -> Result<Option<(String, bool)>> {
         call.check()?;
         while let Some(folder) = self.folders.last_mut() {
-            if let Some(entry) = folder.entries.pop() {
-                let path = format!("{}/{}", folder.path, entry.name);
-                return Ok(Some((path, entry.is_folder)));
+            if let Some((name, is_folder)) = folder.names.pop() {
+                return Ok(Some((format!("{}/{name}", folder.path), is_folder)));
             }
             self.folders.pop();
         }
@@ -177,21 +233,21 @@ impl Walk {
 
     fn enter(&mut self, path: String) -> Result<()> {
         let readable = if path.is_empty() { "/" } else { &path };
-        let entries = match self.entries(Path::new(readable)) {
-            Ok(entries) => entries,
+        let names = match self.names(Path::new(readable)) {
+            Ok(names) => names,
             // A folder that vanished holds nothing to sign; the top was there a moment ago, and is missed.
             Err(e) if e.kind() == io::ErrorKind::NotFound && !self.folders.is_empty() => {
                 return Ok(());
             }
             Err(e) => return Err(reading(Path::new(readable), &e)),
         };
-        self.folders.push(Folder { path, entries });
+        self.folders.push(Folder { path, names });
         Ok(())
     }
 
     /// What is to be looked at in a folder, last first.
-    fn entries(&mut self, folder: &Path) -> io::Result<Vec<Entry>> {
-        let mut entries = Vec::new();
+    fn names(&mut self, folder: &Path) -> io::Result<Names> {
+        let mut names = Names::default();
         for entry in std::fs::read_dir(folder)? {
             let entry = entry?;
             let kind = match entry.file_type() {
@@ -210,28 +266,11 @@ impl Walk {
             } else if !kind.is_dir() && !kind.is_file() {
                 self.skipped.special += 1;
             } else if kind.is_dir() || !is_signature(&name) {
-                let is_folder = kind.is_dir();
-                entries.push(Entry { name, is_folder });
+                names.push(&name, kind.is_dir())?;
             }
         }
-        entries.sort_unstable_by(|a, b| b.cmp_in_path(a));
-        Ok(entries)
-    }
-}
-
-impl Entry {
-    /// The order of whole paths: a folder's name counts with the `/` behind it, so `a-b` comes before `a/c`.
-    fn cmp_in_path(&self, other: &Self) -> Ordering {
-        let bytes = |entry: &'_ Self| {
-            let end = entry.is_folder.then_some(b'/');
-            entry.name.clone().into_bytes().into_iter().chain(end)
-        };
-        let shared = self.name.len().min(other.name.len());
-        // Nearly always the names differ before either ends.
-        match self.name.as_bytes()[..shared].cmp(&other.name.as_bytes()[..shared]) {
-            Ordering::Equal => bytes(self).cmp(bytes(other)),
-            differ => differ,
-        }
+        names.sort();
+        Ok(names)
     }
 }
 

@@ -169,8 +169,10 @@ fn summary_text(
             }
         }
     }
-    if tally.not_tried > 0 {
-        text += &format!("\n{} not tried", plural(tally.not_tried, "artifact"));
+    let at_least = if tally.more { "at least " } else { "" };
+    if tally.not_tried > 0 || tally.more {
+        let not_tried = plural(tally.not_tried, "artifact");
+        text += &format!("\n{at_least}{not_tried} not tried");
     }
     text
 }

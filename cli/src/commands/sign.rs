@@ -37,15 +37,13 @@ pub(super) fn run(app: &App, args: &Sign) -> Outcome {
         ));
     }
     let sources = Sources::new(app, &profile);
-    let expanded = expand("sign", &args.artifacts, &sources)?;
+    let mut expanded = expand("sign", &args.artifacts, &sources, needs_all(args))?;
     let wanted = Wanted::new(args, &profile)?;
     check_single(args, &expanded)?;
     check_files(app, args, &profile, &expanded)?;
-    for note in &expanded.notes {
-        app.ui.note(&clean(&app.relative(note)));
-    }
+    say_notes(app, &expanded.notes);
     let opening = app.opening(args.key.as_deref(), &profile)?;
-    let images = expanded.has(SourceOf::Images);
+    let images = expanded.may_have_images();
     let store = if images { store(app, &wanted)? } else { None };
     let custody = Custody::required(app, &profile, !args.no_history)?;
     // If there is nothing to sign, nobody is asked for a password.
@@ -63,10 +61,15 @@ pub(super) fn run(app: &App, args: &Sign) -> Outcome {
         warn_of_project(app, &wanted, &profile);
     }
     let mut kept_here = 0;
-    let ticker = Ticker::new(&app.ui, "signing", expanded.items.len());
+    let ticker = Ticker::new(&app.ui, "signing", expanded.count());
+    let jobs = app.jobs(expanded.has(SourceOf::Images));
+    let mut rest = expanded.rest.take();
+    let is_more = rest.is_some();
+    let mut more = || rest.as_mut()?.next();
     let tally = batch::run(
         &expanded.items,
-        app.jobs(images),
+        is_more.then_some(&mut more),
+        jobs,
         args.artifacts.fail_fast,
         |item| match &signer {
             Some(signer) => work.sign(signer, item),
@@ -85,8 +88,28 @@ pub(super) fn run(app: &App, args: &Sign) -> Outcome {
     drop(ticker);
     app.ui.end_items();
     say_where(app, kept_here);
-    summary(app, &tally, expanded.items.len());
+    if let Some(rest) = &rest {
+        say_notes(app, &rest.notes());
+    }
+    summary(app, &tally);
     Ok(tally.exit_code())
+}
+
+/// Whether a flag is for one artifact, or one kind of them, so that all must be known first.
+fn needs_all(args: &Sign) -> bool {
+    let of_one = [&args.name, &args.artifact_version];
+    let places = [&args.bundle, &args.signature];
+    of_one.iter().any(|flag| flag.is_some())
+        || places.iter().any(|place| place.is_some())
+        || args.attach
+        || args.append
+        || !args.annotations.is_empty()
+}
+
+fn say_notes(app: &App, notes: &[String]) {
+    for note in notes {
+        app.ui.note(&clean(&app.relative(note)));
+    }
 }
 
 /// What the flags and the profile ask for, the same for every artifact.
@@ -140,7 +163,7 @@ fn check_files(
     app: &App,
     args: &Sign,
     profile: &Profile,
-    expanded: &Expanded,
+    expanded: &Expanded<'_>,
 ) -> Result<(), CommandError> {
     let Some(file) = expanded.found().find(|i| i.source == SourceOf::Files) else {
         return Ok(());
@@ -228,7 +251,7 @@ fn say_where(app: &App, images: usize) {
 }
 
 /// Flags that name one thing cannot serve several artifacts.
-fn check_single(args: &Sign, expanded: &Expanded) -> Result<(), CommandError> {
+fn check_single(args: &Sign, expanded: &Expanded<'_>) -> Result<(), CommandError> {
     let places = Places {
         bundle: args.bundle.as_deref(),
         signature: args.signature.as_deref(),
@@ -594,8 +617,8 @@ pub(super) fn describe(shown: &str, artifact: &Artifact) -> String {
 }
 
 /// For several artifacts: how many, and the name of each that failed.
-fn summary(app: &App, tally: &Tally, all: usize) {
-    if all == 1 {
+fn summary(app: &App, tally: &Tally) {
+    if tally.count() == 1 {
         return;
     }
     app.ui.say(&super::summary_text("signed", tally, |_| None));

@@ -9,7 +9,7 @@ use crate::config::settings::Require as Wanted;
 use crate::config::{KeyText, Profile};
 use crate::custody::Custody;
 use crate::error::{CommandError, Failure, why};
-use crate::expand::expand;
+use crate::expand::{Rest, expand};
 use crate::interrupt::{self, INTERRUPTED};
 use crate::output::{Ticker, clean, plural};
 use crate::sources::{SourceOf, Sources};
@@ -34,7 +34,9 @@ pub(super) fn run(app: &App, args: &Verify) -> Outcome {
     let profile = app.profile()?;
     let policies = policies(app, args, &profile)?;
     let sources = Sources::new(app, &profile);
-    let expanded = expand("verify", &args.artifacts, &sources)?;
+    let needs_all =
+        args.bundle.is_some() || args.signature.is_some() || !args.annotations.is_empty();
+    let mut expanded = expand("verify", &args.artifacts, &sources, needs_all)?;
     let places = Places {
         bundle: args.bundle.as_deref(),
         signature: args.signature.as_deref(),
@@ -55,7 +57,7 @@ pub(super) fn run(app: &App, args: &Verify) -> Outcome {
     for note in &expanded.notes {
         app.ui.note(&clean(&app.relative(note)));
     }
-    let images = expanded.has(SourceOf::Images);
+    let images = expanded.may_have_images();
     let work = Work {
         places: &places,
         demands: &policies,
@@ -63,10 +65,15 @@ pub(super) fn run(app: &App, args: &Verify) -> Outcome {
         store: if images { store(app) } else { Ok(None) },
         custody: Custody::as_it_can(app, &profile, !args.no_history),
     };
-    let ticker = Ticker::new(&app.ui, "verifying", expanded.items.len());
+    let ticker = Ticker::new(&app.ui, "verifying", expanded.count());
+    let jobs = app.jobs(expanded.has(SourceOf::Images));
+    let mut rest = expanded.rest.take();
+    let is_more = rest.is_some();
+    let mut more = || rest.as_mut()?.next();
     let tally = batch::run(
         &expanded.items,
-        app.jobs(images),
+        is_more.then_some(&mut more),
+        jobs,
         args.artifacts.fail_fast,
         |item| work.verify_and_enter(item),
         |judged| !judged.is_valid(),
@@ -77,7 +84,10 @@ pub(super) fn run(app: &App, args: &Verify) -> Outcome {
     );
     drop(ticker);
     app.ui.end_items();
-    if expanded.items.len() > 1 {
+    for note in rest.iter().flat_map(Rest::notes) {
+        app.ui.note(&clean(&app.relative(&note)));
+    }
+    if tally.count() > 1 {
         app.ui.say(&super::summary_text("valid", &tally, |failure| {
             Some(match failure {
                 Failure::Refused => "refused",

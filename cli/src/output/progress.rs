@@ -14,12 +14,12 @@ pub(crate) struct Ticker<'a> {
 }
 
 impl<'a> Ticker<'a> {
-    /// Begins to show. `verb` is what is being done: `signing`.
-    pub(crate) fn new(ui: &'a Ui, verb: &'static str, total: usize) -> Self {
+    /// Begins to show. `verb` is what is being done: `signing`. How many there are may not be known yet.
+    pub(crate) fn new(ui: &'a Ui, verb: &'static str, total: Option<usize>) -> Self {
         let shown = std::io::stderr().is_terminal() && !ui.quiet && ui.format == Format::Text;
         if shown {
             let target = ProgressDrawTarget::stderr_with_hz(10);
-            let bar = ProgressBar::with_draw_target(Some(total as u64), target);
+            let bar = ProgressBar::with_draw_target(total.map(|total| total as u64), target);
             bar.set_style(style(total));
             bar.set_message(verb);
             bar.enable_steady_tick(FIRST_SHOWN);
@@ -44,11 +44,11 @@ impl Drop for Ticker<'_> {
     }
 }
 
-fn style(total: usize) -> ProgressStyle {
-    let template = if total == 1 {
-        "{spinner} {msg} {elapsed}"
-    } else {
-        "{spinner} {msg} [{bar:30}] {pos} of {len}, {elapsed}"
+fn style(total: Option<usize>) -> ProgressStyle {
+    let template = match total {
+        Some(1) => "{spinner} {msg} {elapsed}",
+        Some(_) => "{spinner} {msg} [{bar:30}] {pos} of {len}, {elapsed}",
+        None => "{spinner} {msg}: {pos}, {elapsed}",
     };
     ProgressStyle::with_template(template)
         .unwrap_or_else(|_| ProgressStyle::default_bar())
