@@ -61,6 +61,8 @@ impl Serialize for Row<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Recorded { body, head, .. } = self.0;
         let fields = body.trim_end().strip_suffix('}').unwrap_or(body);
+        // A line stays a line, whoever has written into the ledger: in JSON a line break is never part of a text.
+        let fields = fields.replace(['\n', '\r'], " ");
         let text = format!("{fields},\"hash\":\"{}\"}}", head.hash);
         RawValue::from_string(text)
             .map_err(S::Error::custom)?
