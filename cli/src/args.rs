@@ -1,7 +1,6 @@
 //! What can be typed: the commands and their flags. Nothing here has effects.
 
-use crate::host::Isolation;
-use crate::output::{Color, Format};
+use crate::config::{Color, Format, Isolation, SignatureFormat};
 use clap::{Args, Parser, Subcommand, ValueHint};
 use sigtool_sdk::types::KeyAlgorithm;
 use std::ffi::OsString;
@@ -219,17 +218,6 @@ pub(crate) struct Sign {
     /// The artifact's version, in place of the detected one
     #[arg(long, value_name = "VERSION")]
     pub(crate) artifact_version: Option<String>,
-}
-
-/// Which signatures to write.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum SignatureFormat {
-    /// A Sigstore bundle, `<file>.sigstore.json`
-    Bundle,
-    /// cosign's detached signature, `<file>.sig`
-    Cosign,
-    /// Both
-    Both,
 }
 
 /// The arguments of `verify`.
