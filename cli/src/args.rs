@@ -1,8 +1,7 @@
 //! What can be typed: the commands and their flags. Nothing here has effects.
 
 use crate::completion;
-use crate::host::Isolation;
-use crate::output::{Color, Format};
+use crate::config::{Color, Format, Isolation, SignatureFormat};
 use clap::{Args, Parser, Subcommand, ValueHint};
 use clap_complete::engine::{ArgValueCandidates, ArgValueCompleter};
 use sigtool_core::ledger::{Head, ParseHeadError, Since};
@@ -244,17 +243,6 @@ pub(crate) struct Sign {
     /// The artifact's version, in place of the detected one
     #[arg(long, value_name = "VERSION")]
     pub(crate) artifact_version: Option<String>,
-}
-
-/// Which signatures to write.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum SignatureFormat {
-    /// A Sigstore bundle, `<file>.sigstore.json`
-    Bundle,
-    /// cosign's detached signature, `<file>.sig`
-    Cosign,
-    /// Both
-    Both,
 }
 
 /// The arguments of `verify`.

@@ -4,8 +4,8 @@
 //!
 //! [go-securesystemslib]: https://github.com/secure-systems-lab/go-securesystemslib/blob/main/encrypted/encrypted.go
 
-use crate::error::{KeyError, shown};
-use crate::pem;
+use super::error::{KeyError, shown};
+use super::pem;
 use crypto_secretbox::aead::AeadInPlace as _;
 use crypto_secretbox::{KeyInit as _, Nonce, Tag, XSalsa20Poly1305};
 use serde::{Deserialize, Serialize};

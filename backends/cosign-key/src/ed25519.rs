@@ -7,7 +7,7 @@
 //!
 //! [RFC 8032]: https://www.rfc-editor.org/rfc/rfc8032#section-5.1.6
 
-use crate::files::open_regular;
+use super::files::open_regular;
 use aws_lc_rs::digest::{Context, SHA256, SHA384, SHA512};
 use ed25519_dalek::hazmat::{ExpandedSecretKey, raw_sign_byupdate};
 use ed25519_dalek::{Signature, SignatureError, SigningKey, Verifier as _};

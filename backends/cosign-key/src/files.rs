@@ -1,6 +1,6 @@
 //! Key files: read only if they are what they should be, written all or not at all.
 
-use crate::error::typed;
+use super::error::typed;
 use rustix::fs::OFlags;
 use sigtool_sdk::{Error, ErrorCode, NewFile, Result};
 use std::ffi::OsString;

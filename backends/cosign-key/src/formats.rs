@@ -1,11 +1,11 @@
 //! From the text of a key to what is stored in it: the PEM labels, and what each one means.
 
-use crate::container::{self, Container};
-use crate::error::KeyError;
-use crate::files::MAX_KEY_FILE;
-use crate::pbes2::EncryptedPkcs8;
-use crate::pem::{self, Block, shown_label};
-use crate::private_key::PrivateKey;
+use super::container::{self, Container};
+use super::error::KeyError;
+use super::files::MAX_KEY_FILE;
+use super::pbes2::EncryptedPkcs8;
+use super::pem::{self, Block, shown_label};
+use super::private_key::PrivateKey;
 
 /// A private key as it is stored.
 #[derive(Debug)]

@@ -5,7 +5,7 @@
 //!
 //! [RFC 7468]: https://www.rfc-editor.org/rfc/rfc7468
 
-use crate::error::{KeyError, shown};
+use super::error::{KeyError, shown};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;

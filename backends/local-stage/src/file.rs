@@ -1,6 +1,6 @@
 //! Opening an artifact, and the proof that it stayed the same while it was read.
 
-use crate::failure::{invalid, kind_of, reading};
+use super::failure::{invalid, kind_of, reading};
 use rustix::fs::OFlags;
 use sigtool_sdk::text::quoted_path;
 use sigtool_sdk::{Error, ErrorCode, Result};

@@ -4,7 +4,7 @@
 //! [token authentication of distribution]: https://distribution.github.io/distribution/spec/auth/token/
 
 use crate::credentials::{Credential, Login};
-use crate::failure::refused;
+use crate::refusal::refused;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;

@@ -3,9 +3,10 @@
 use crate::auth::{Access, Challenge, TokenServer, Tokens, basic};
 use crate::config::Config;
 use crate::credentials::Credentials;
-use crate::failure::{refused, under};
+use crate::failure::under;
 use crate::manifest::MAX_MANIFEST;
 use crate::reference::{DOCKER_HUB, Repository, is_loopback, split_port};
+use crate::refusal::refused;
 use sigtool_sdk::types::Digest;
 use sigtool_sdk::{Call, Error, ErrorCode, Result};
 use sigtool_sdk_http::header::{

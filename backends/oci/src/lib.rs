@@ -14,7 +14,7 @@
 //! | `sig_tag` | cosign's `.sig` tag |
 //! | `id` | the names of signatures |
 //! | `tagged`, `lock` | changing what a tag names so that nobody's entry is lost |
-//! | `failure` | what users read |
+//! | `failure`, `refusal` | what users read; what a registry says |
 
 mod auth;
 mod auth_files;
@@ -30,6 +30,7 @@ mod lock;
 mod manifest;
 mod reference;
 mod referrers;
+mod refusal;
 mod registry;
 mod sig_tag;
 mod source;

@@ -2,8 +2,8 @@
 //!
 //! [OCI image specification]: https://github.com/opencontainers/image-spec
 
-use crate::failure::{integrity, invalid};
-use crate::reference::digest_of;
+use super::failure::{integrity, invalid};
+use super::reference::digest_of;
 use aws_lc_rs::digest::{self, SHA256, SHA384, SHA512};
 use serde::Serialize;
 use serde_json::{Map, Value};

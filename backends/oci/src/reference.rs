@@ -5,7 +5,7 @@
 //!
 //! [distribution]: https://github.com/distribution/reference/blob/main/reference.go
 
-use crate::failure::invalid;
+use super::failure::invalid;
 use sigtool_sdk::text::quoted;
 use sigtool_sdk::types::{Digest, DigestAlgorithm};
 use sigtool_sdk::{Error, Result};

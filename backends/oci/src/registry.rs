@@ -3,8 +3,9 @@
 //! [distribution specification]: https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md
 
 use crate::conversation::{Ask, Conversation, Target, same_place};
-use crate::failure::{has_code, integrity, refused, under};
+use crate::failure::{integrity, under};
 use crate::manifest::{ACCEPT, Descriptor, Manifest, media, sha256};
+use crate::refusal::{has_code, refused};
 use serde_json::Value;
 use sigtool_sdk::text::quoted;
 use sigtool_sdk::types::Digest;

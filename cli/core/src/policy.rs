@@ -189,6 +189,20 @@ mod tests {
     }
 
     #[test]
+    fn a_policy_says_what_was_demanded_and_how_many_signers_that_makes() {
+        for (require, signers) in [
+            (Require::Any, 1),
+            (Require::All, 3),
+            (Require::Count(2), 2),
+            (Require::Count(3), 3),
+        ] {
+            let keys = vec![trusted("a"), trusted("b"), trusted("c")];
+            let policy = Policy::new(keys, require).unwrap();
+            assert_eq!((policy.require(), policy.required()), (require, signers));
+        }
+    }
+
+    #[test]
     fn one_key_under_two_names_is_one_signer() {
         let a = trusted("a");
         let again = TrustedKey {

@@ -179,11 +179,35 @@ mod tests {
     }
 
     #[test]
+    fn the_longest_signature_is_read() {
+        let longest = [b'A'; MAX_DETACHED];
+        assert!(SignatureFile::decode(&longest).is_ok());
+        let mut signed = br#"{"Base64Signature":"AQID","Payload":"e30="}"#.to_vec();
+        signed.resize(MAX_BUNDLE, b' ');
+        assert!(matches!(
+            SignatureFile::decode(&signed),
+            Ok(SignatureFile::SignedPayload(_))
+        ));
+        signed.push(b' ');
+        let error = SignatureFile::decode(&signed).unwrap_err();
+        assert!(error.what.contains("at most"), "{error}");
+    }
+
+    #[test]
+    fn an_object_without_the_key_of_a_signed_payload_is_read_as_a_bundle() {
+        let error = SignatureFile::decode(br#"{"mediaType":1,"#).unwrap_err();
+        assert_eq!(error.at, "the JSON");
+    }
+
+    #[test]
     fn what_is_no_signature_is_said() {
         for (content, what) in [
             (b"".as_slice(), "empty"),
             (b"\n", "empty"),
             (b"not base64!", "neither"),
+            // DER, but no sequence.
+            (b"\x04\x01\xff", "neither"),
+            (b"\x30\x02\xff", "neither"),
             (b"-----BEGIN PUBLIC KEY-----\n", "PEM"),
             (b"eyJwYXlsb2FkVHlwZSI6IngifQ==", "attestation"),
             (&[b'A'; MAX_DETACHED + 4], "at most"),

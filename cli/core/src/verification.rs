@@ -373,6 +373,30 @@ mod tests {
     use super::*;
 
     #[test]
+    fn who_has_signed_and_who_has_not_is_listed_by_name_and_hint() {
+        let named = |name: &&str| NamedKey {
+            name: (*name).to_owned(),
+            key_hint: "h".to_owned(),
+        };
+        let told = |signed: &[&str], missing: &[&str]| {
+            let reason = Reason::NotEnoughSigners {
+                required: 3,
+                signed: signed.iter().map(named).collect(),
+                missing: missing.iter().map(named).collect(),
+            };
+            reason.to_string()
+        };
+        assert_eq!(
+            told(&["a", "b"], &["c"]),
+            "3 distinct signers are required, 2 found: `a` (key hint h), `b` (key hint h); no signature by `c` (key hint h)"
+        );
+        assert_eq!(
+            told(&[], &["a"]),
+            "3 distinct signers are required, 0 found; no signature by `a` (key hint h)"
+        );
+    }
+
+    #[test]
     fn the_code_in_json_is_the_code_in_rust() {
         let key = NamedKey {
             name: "k".to_owned(),

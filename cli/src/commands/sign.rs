@@ -2,9 +2,9 @@
 
 use super::Outcome;
 use crate::app::{App, SignerInUse};
-use crate::args::{Sign, SignatureFormat};
+use crate::args::Sign;
 use crate::batch::{self, Expanded, Item, Places, STDIN, Tally};
-use crate::config::Profile;
+use crate::config::{Profile, SignatureFormat};
 use crate::custody::{Custody, location};
 use crate::error::{CommandError, Failure, why};
 use crate::expand::expand;

@@ -23,8 +23,6 @@ pub(crate) mod value;
 mod tests;
 
 use crate::error::CommandError;
-use crate::host::Isolation;
-use crate::output::{Color, Format};
 use edit::Edit;
 use explain::Explained;
 use layer::{FileState, Layer};
@@ -33,8 +31,8 @@ use policy::Ceiling;
 use profile::Reading;
 pub(crate) use profile::{BackendTable, Profile, SettingValue};
 pub(crate) use secret::SecretReference;
-pub(crate) use settings::KeyText;
 use settings::{Choice, Grant, Network};
+pub(crate) use settings::{Color, Format, Isolation, KeyText, SignatureFormat};
 use sigtool_sdk::manifest::Manifest;
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;

@@ -15,9 +15,8 @@ use super::profile::VerifySettings;
 use super::schema::{Known, check_keys, check_verify};
 use super::settings::{Choice, Require};
 use super::value::{Located, Node, parse_file};
-use super::{LookedAt, Sources};
+use super::{Isolation, LookedAt, Sources};
 use crate::error::CommandError;
-use crate::host::Isolation;
 use std::path::Path;
 use std::sync::Arc;
 

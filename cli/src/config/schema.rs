@@ -2,12 +2,12 @@
 //!
 //! The settings of a backend's own table stand in the backend's manifest; [`profile`](super::profile) checks them.
 
-use super::settings::{Choice, Grant, KeyText, Network, Require, duration, jobs};
+use super::settings::{
+    Choice, Color, Format, Grant, Isolation, KeyText, Network, Require, SignatureFormat, duration,
+    jobs,
+};
 use super::value::{Data, Node, below};
-use crate::args::SignatureFormat;
 use crate::error::CommandError;
-use crate::host::Isolation;
-use crate::output::{Color, Format};
 use crate::suggest::closest;
 use sigtool_sdk::manifest::{Kind, is_id};
 

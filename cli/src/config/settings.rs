@@ -1,11 +1,9 @@
 //! The types of settings: what a text in the configuration means once it is read.
 
 use super::value::{Node, absolute};
-use crate::args::SignatureFormat;
 use crate::error::CommandError;
-use crate::host::Isolation;
-use crate::output::{Color, Format};
 use crate::pasted::is_private_key;
+use std::fmt;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -41,12 +39,36 @@ fn either(words: &[&str]) -> String {
     }
 }
 
+/// When to colour.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Color {
+    /// On a terminal, unless `NO_COLOR` is set.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
 impl Choice for Color {
     const WORDS: &'static [(&'static str, Self)] = &[
         ("auto", Self::Auto),
         ("always", Self::Always),
         ("never", Self::Never),
     ];
+}
+
+/// How results are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON document.
+    Json,
+    /// One JSON object a line.
+    Jsonl,
 }
 
 impl Choice for Format {
@@ -57,9 +79,40 @@ impl Choice for Format {
     ];
 }
 
+/// Where a backend runs. A later one is stricter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) enum Isolation {
+    /// In sigtool's own process.
+    InProcess,
+    /// In a child process.
+    Process,
+}
+
+impl fmt::Display for Isolation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::InProcess => "in-process",
+            Self::Process => "process",
+        })
+    }
+}
+
 impl Choice for Isolation {
     const WORDS: &'static [(&'static str, Self)] =
         &[("process", Self::Process), ("in-process", Self::InProcess)];
+}
+
+/// Which signatures to write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum SignatureFormat {
+    /// A Sigstore bundle, `<file>.sigstore.json`
+    Bundle,
+    /// cosign's detached signature, `<file>.sig`
+    Cosign,
+    /// Both
+    Both,
 }
 
 impl Choice for SignatureFormat {

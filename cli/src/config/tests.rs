@@ -4,7 +4,6 @@ use super::policy::Ceiling;
 use super::profile::Log;
 use super::settings::Require;
 use super::*;
-use crate::args::SignatureFormat;
 use crate::error::Failure;
 use std::fs;
 

@@ -2,6 +2,7 @@
 
 use super::object_file::{self, ObjectError};
 use super::place::{self, PlaceError};
+use crate::config::Isolation;
 use crate::error::CommandError;
 use rustix::fs::{MemfdFlags, SealFlags};
 use sigtool_sdk::Manifest;
@@ -17,26 +18,6 @@ use std::path::{Path, PathBuf};
 const MAX_BACKEND: u64 = 512 * 1024 * 1024;
 
 const PREFIX: &str = "libsigtool_backend_";
-
-/// Where a backend runs. A later one is stricter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum, serde::Serialize)]
-#[serde(rename_all = "kebab-case")]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub(crate) enum Isolation {
-    /// In sigtool's own process.
-    InProcess,
-    /// In a child process.
-    Process,
-}
-
-impl fmt::Display for Isolation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::InProcess => "in-process",
-            Self::Process => "process",
-        })
-    }
-}
 
 /// Whose a backend is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

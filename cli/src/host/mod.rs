@@ -12,7 +12,8 @@ mod queue;
 mod redact;
 mod services;
 
-pub(crate) use discover::{Declared, Folders, Found, Isolation, Owner, read_backend};
+pub(crate) use crate::config::Isolation;
+pub(crate) use discover::{Declared, Folders, Found, Owner, read_backend};
 pub(crate) use services::{HostSettings, SecretSource};
 
 use crate::config::origin::Origin;

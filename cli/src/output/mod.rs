@@ -10,32 +10,9 @@ use serde::Serialize;
 use std::io::{IsTerminal as _, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+pub(crate) use crate::config::{Color, Format};
 pub(crate) use progress::Ticker;
 pub(crate) use text::{clean, plural};
-
-/// How results are written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Format {
-    /// For people.
-    #[default]
-    Text,
-    /// One JSON document.
-    Json,
-    /// One JSON object a line.
-    Jsonl,
-}
-
-/// When to colour.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Color {
-    /// On a terminal, unless `NO_COLOR` is set.
-    #[default]
-    Auto,
-    /// Always.
-    Always,
-    /// Never.
-    Never,
-}
 
 /// The user's terminal, or the pipes in its place.
 pub(crate) struct Ui {

@@ -17,8 +17,8 @@ mod path;
 mod window;
 mod yaml;
 
-use crate::file::OpenFile;
-use crate::text::clean;
+use super::file::OpenFile;
+use super::text::clean;
 use sigtool_sdk::text::quoted_path;
 use sigtool_sdk::types::ArtifactKind;
 use std::fmt;

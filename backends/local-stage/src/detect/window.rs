@@ -1,6 +1,6 @@
 //! A file as it was when it was opened, read by position: several readers do not disturb each other.
 
-use crate::file::OpenFile;
+use super::OpenFile;
 use std::io::{self, Read};
 
 /// A reader over an open file, up to the end that it had when it was opened.

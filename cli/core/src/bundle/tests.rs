@@ -2,8 +2,10 @@
 
 use super::*;
 use crate::fake::TestKey;
+use crate::limits::MAX_SUBJECTS;
 use serde_json::{Value, json};
 use sigtool_sdk::types::KeyAlgorithm;
+use std::collections::BTreeMap;
 
 fn bundle() -> Value {
     let key = TestKey::generate(KeyAlgorithm::EcdsaP256);
@@ -171,6 +173,26 @@ fn the_empty_digest_of_cosign_is_none() {
             ..
         }
     ));
+}
+
+#[test]
+fn a_statement_is_about_one_artifact_at_least_and_a_bounded_number_at_most() {
+    let about = |count: usize| {
+        let subject = json!({"digest": {"sha256": "0a".repeat(32)}});
+        let digest = format!("sha256:{}", "0a".repeat(32)).parse().unwrap();
+        let mut envelope = signing_statement("app", &digest, &BTreeMap::new());
+        let mut statement: Value = serde_json::from_slice(&envelope.payload).unwrap();
+        statement["subject"] = vec![subject; count].into();
+        envelope.payload = statement.to_string().into_bytes();
+        Statement::decode(&envelope).map(|s| s.unwrap().subjects.len())
+    };
+    for count in [1, MAX_SUBJECTS] {
+        assert_eq!(about(count), Ok(count));
+    }
+    for count in [0, MAX_SUBJECTS + 1] {
+        let error = about(count).unwrap_err();
+        assert!(error.what.contains("were expected"), "{error}");
+    }
 }
 
 #[test]

@@ -288,6 +288,7 @@ mod tests {
         .unwrap();
         let digest = digest_of(DigestAlgorithm::Sha512, b"abc");
         assert_eq!(verify_digest(&key, &digest, &signature), Ok(()));
+        assert_eq!(verify_payload(&key, b"abc", &signature), Ok(()));
         assert!(
             verify_digest(
                 &key,

@@ -3,6 +3,7 @@
 use super::*;
 use crate::fake::{TestKey, World};
 use crate::policy::{Policy, Require};
+use crate::simple_signing::SimpleSigning;
 use crate::verification::{Reason, Verification};
 use crate::verify::GivenSignature;
 use sigtool_sdk::types::KeyAlgorithm;
@@ -110,6 +111,34 @@ fn a_good_signature_ends_the_search() {
 }
 
 #[test]
+fn what_is_attached_and_kept_in_the_store_is_looked_at_once() {
+    let world = world(KeyAlgorithm::EcdsaP256);
+    let elsewhere = tempfile::tempdir().unwrap();
+    let store = Store::open(&elsewhere.path().join("signatures.db")).unwrap();
+    sign(&world, Some(&store), request(&world, true));
+    // With a second key that has not signed every place is asked.
+    let keys = [
+        world.key().public_key(),
+        TestKey::generate(KeyAlgorithm::Ed25519).public_key(),
+    ];
+    let keys = keys.map(|key| TrustedKey {
+        key,
+        name: "k.pub".to_owned(),
+    });
+    let both = Policy::new(keys.to_vec(), Require::All).unwrap();
+    let verified = world.verify_image(&[], Some(&store), &both);
+    let looked_at: Vec<&String> = verified.checked.iter().map(|c| &c.location).collect();
+    assert_eq!(looked_at.len(), 2, "{looked_at:?}");
+    let algorithms: Vec<_> = verified
+        .artifact
+        .digests
+        .iter()
+        .map(Digest::algorithm)
+        .collect();
+    assert_eq!(algorithms, [DigestAlgorithm::Sha256], "what it is known by");
+}
+
+#[test]
 fn signing_again_replaces_ones_own_and_keeps_those_of_others() {
     let world = world(KeyAlgorithm::EcdsaP256);
     sign(&world, None, request(&world, true));
@@ -203,6 +232,8 @@ fn a_bare_signature_is_taken_with_the_payload_that_cosign_makes() {
     sign(&world, None, request(&world, true));
     let file = std::fs::read(world.beside(".sig")).unwrap();
     let signed: sigtool_sdk::types::SignedPayload = serde_json::from_slice(&file).unwrap();
+    let payload = SimpleSigning::decode(&signed.payload).unwrap();
+    assert_eq!(payload.docker_reference, world.image());
     let given = [GivenSignature {
         label: "s.sig".to_owned(),
         content: signed.base64_signature.to_base64().into_bytes(),

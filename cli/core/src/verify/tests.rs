@@ -4,8 +4,10 @@ use super::*;
 use crate::bundle::encode_message_signature;
 use crate::fake::{TestKey, World};
 use crate::key::digest_of;
+use crate::limits::{MAX_IN_STORE, MAX_PAGES, MAX_SIGNATURES};
 use crate::policy::{Require, TrustedKey};
 use crate::signature::encode_detached;
+use crate::store::Entry;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
@@ -148,6 +150,17 @@ fn a_changed_artifact_is_proven_by_the_bundle() {
     };
     assert_eq!((signed, found), (&sha256(b"before"), &sha256(HELLO)));
     assert!(reason.to_string().contains("the artifact has changed"));
+}
+
+#[test]
+fn nothing_is_proven_by_a_signature_that_only_names_a_trusted_key() {
+    let world = world(KeyAlgorithm::EcdsaP256);
+    let stranger = TestKey::generate(KeyAlgorithm::EcdsaP256);
+    let ours = crate::key::key_hint(&world.key().public_key());
+    let forged = edited(&bundle(&stranger, b"before", &sha256(b"before")), |b| {
+        b["verificationMaterial"]["publicKey"]["hint"] = ours.clone().into();
+    });
+    assert_eq!(refusal(&world, forged).code(), "bad-signature");
 }
 
 #[test]
@@ -301,6 +314,26 @@ fn one_pass_serves_the_digests_of_all_signatures() {
 }
 
 #[test]
+fn a_signature_is_asked_for_the_digest_that_it_is_over() {
+    let world = world(KeyAlgorithm::EcdsaP384);
+    let key = world.key();
+    let sha384 = digest_of(DigestAlgorithm::Sha384, HELLO);
+    let signature = key.sign_digest(&sha384).unwrap();
+    assert!(is_valid(&world, encode_detached(&signature)));
+    let without_digest = edited(
+        &encode_message_signature(&key.public_key(), &sha384, &signature.into()),
+        |b| b["messageSignature"]["messageDigest"] = json!({}),
+    );
+    assert!(is_valid(&world, without_digest));
+    let sha512 = digest_of(DigestAlgorithm::Sha512, HELLO).to_hex();
+    let by_sha512 = statement(
+        crate::bundle::SIGNATURE_PREDICATE,
+        json!({"sha512": sha512}),
+    );
+    assert!(is_valid(&world, envelope(&key, &by_sha512)));
+}
+
+#[test]
 fn distinct_signers_are_counted_not_signatures() {
     let world = world(KeyAlgorithm::EcdsaP256);
     let (a, b) = (world.key(), TestKey::generate(KeyAlgorithm::Ed25519));
@@ -396,6 +429,29 @@ fn unreadable_bytes_leave_the_question_open_for_ed25519() {
 }
 
 #[test]
+fn a_file_that_fails_between_the_passes_leaves_the_question_open() {
+    let world = world(KeyAlgorithm::Ed25519);
+    let keys = policy(&[&world.key()], Require::Any);
+    let (mut artifact, _) = resolve(
+        &world.source(),
+        &world.reference(),
+        &[DigestAlgorithm::Sha256],
+    )
+    .unwrap();
+    let candidates = [Candidate::read(
+        "s",
+        &bundle(&world.key(), HELLO, &sha256(HELLO)),
+    )];
+    // A folder can be opened, and not be read.
+    for path in [world.folder.path().to_owned(), world.beside(".missing")] {
+        artifact.path = Some(path);
+        let outcomes =
+            check::check(keys.keys(), keys.annotations(), &artifact, &candidates).unwrap();
+        assert_eq!(outcomes[0].reason().unwrap().code(), "payload-unreadable");
+    }
+}
+
+#[test]
 fn a_file_that_changes_between_the_passes_is_an_error() {
     let world = world(KeyAlgorithm::Ed25519);
     let (mut artifact, _) = resolve(
@@ -415,6 +471,12 @@ fn a_file_that_changes_between_the_passes_is_an_error() {
     artifact.size = 3;
     let error = check::check(keys.keys(), keys.annotations(), &artifact, &candidates).unwrap_err();
     assert_eq!(error.code, ErrorCode::Integrity, "it grew");
+    // What a certificate signed is not checked, so that no bytes are read for it.
+    let keyless = edited(&bundle(&world.key(), HELLO, &sha256(HELLO)), |b| {
+        b["verificationMaterial"] = json!({"certificate": {"rawBytes": "AQID"}});
+    });
+    let candidates = [Candidate::read("s", &keyless)];
+    assert!(check::check(keys.keys(), keys.annotations(), &artifact, &candidates).is_ok());
 }
 
 #[test]
@@ -430,12 +492,54 @@ fn a_missing_artifact_is_an_error_not_a_verdict() {
 fn more_signatures_than_are_looked_at_leave_the_question_open() {
     let world = world(KeyAlgorithm::EcdsaP256);
     let stranger = TestKey::generate(KeyAlgorithm::EcdsaP256);
-    let given = vec![bundle(&stranger, HELLO, &sha256(HELLO)); crate::limits::MAX_SIGNATURES + 1];
+    let given = vec![bundle(&stranger, HELLO, &sha256(HELLO)); MAX_SIGNATURES + 1];
     let verified = verify(&world, &given, &policy(&[&world.key()], Require::Any));
     let Verification::Inconclusive { reasons } = verified.verification else {
         panic!("{verified:?}");
     };
     assert_eq!(reasons[0].code(), "too-many-signatures");
+}
+
+#[test]
+fn a_list_that_is_too_long_is_cut_and_said_to_be() {
+    // One signature a page, asked for by somebody who wants bundles only.
+    let found = |ending: &str, count: usize| {
+        let world = world(KeyAlgorithm::EcdsaP256);
+        for i in 0..count {
+            std::fs::write(world.beside(&format!(".{i}.{ending}")), "{}").unwrap();
+        }
+        let wanted = [SignatureFormat::Bundle];
+        let listed = Pages::new(&world.source(), &world.reference(), None, &wanted).all();
+        (listed.found.len(), listed.failures.len())
+    };
+    assert_eq!(found("json", MAX_SIGNATURES), (MAX_SIGNATURES, 0));
+    assert_eq!(found("json", MAX_SIGNATURES + 1), (MAX_SIGNATURES, 1));
+    assert_eq!(found("sig", MAX_PAGES), (0, 0));
+    assert_eq!(found("sig", MAX_PAGES + 1), (0, 1));
+}
+
+#[test]
+fn a_store_with_too_many_signatures_of_an_image_is_read_as_far_as_that() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&folder.path().join("signatures.db")).unwrap();
+    let digest = sha256(HELLO);
+    let entry = Entry {
+        digest: &digest,
+        repository: "ghcr.io/acme/app",
+        format: SignatureFormat::Bundle,
+        signer: "h",
+        content: b"{}",
+    };
+    let found = || {
+        let listed = gather::list_in_store(&Ok(Some(&store)), &digest);
+        (listed.found.len(), listed.failures.len())
+    };
+    for _ in 0..MAX_IN_STORE {
+        store.put(&entry, true).unwrap();
+    }
+    assert_eq!(found(), (MAX_IN_STORE, 0));
+    store.put(&entry, true).unwrap();
+    assert_eq!(found(), (MAX_IN_STORE, 1));
 }
 
 #[test]

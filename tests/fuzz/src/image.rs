@@ -1,0 +1,55 @@
+//! What names images, and what registries say of them.
+
+#[allow(dead_code)]
+#[path = "../../../backends/oci/src/failure.rs"]
+mod failure;
+#[allow(dead_code)]
+#[path = "../../../backends/oci/src/manifest.rs"]
+mod manifest;
+#[allow(dead_code)]
+#[path = "../../../backends/oci/src/reference.rs"]
+mod reference;
+
+use manifest::{Descriptor, Manifest};
+use reference::Reference;
+
+/// A reference: what is pinned is read as the same again.
+pub(crate) fn reference(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    let Ok(reference) = Reference::parse(text) else {
+        return;
+    };
+    let repository = &reference.repository;
+    let digest = manifest::sha256(bytes);
+    let pinned = repository.pinned(&digest);
+    let (again, same) = Reference::pinned(&pinned).expect("what is pinned is a reference");
+    assert_eq!((again.pinned(&same), same), (pinned, digest));
+    // Nothing that changes the address of a request gets into it.
+    for part in [repository.host(), repository.address(), repository.path()] {
+        assert!(
+            !part.contains(|c: char| c.is_whitespace() || c.is_control() || "?#@%\\".contains(c)),
+            "{part:?}"
+        );
+    }
+    assert!(!repository.path().contains(".."), "{text:?}");
+}
+
+/// A manifest or an index, and the descriptors in it: what is written again is read as the same.
+pub(crate) fn manifest(bytes: &[u8]) {
+    let Ok(manifest) = Manifest::parse(bytes.to_vec(), None) else {
+        return;
+    };
+    for list in ["manifests", "layers"] {
+        for entry in manifest.list(list) {
+            if let Ok(descriptor) = Descriptor::parse(entry) {
+                let written = manifest::encode(entry).expect("what was read can be written");
+                let value = serde_json::from_slice(&written).expect("JSON");
+                let again = Descriptor::parse(&value).expect("a descriptor");
+                assert_eq!(again.digest, descriptor.digest);
+            }
+        }
+    }
+    let _ = manifest.descriptor();
+}
