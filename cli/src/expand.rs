@@ -12,7 +12,7 @@ use sigtool_sdk::source::{Resolve, ResolveArgs};
 use sigtool_sdk::types::{Artifact, DigestAlgorithm};
 use std::collections::{BTreeSet, VecDeque};
 use std::hash::{BuildHasher as _, RandomState};
-use std::io::Read as _;
+use std::io::{BufRead, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
@@ -94,11 +94,12 @@ struct Folder {
     page: Option<String>,
 }
 
-/// The lines of `--from-file`.
+/// The lines of `--from-file`, read as they are needed.
 struct List {
-    text: String,
-    /// Where the next line begins.
-    next: usize,
+    lines: Box<dyn BufRead + Send>,
+    /// How many have been read.
+    count: usize,
+    bytes: u64,
 }
 
 /// The artifacts that are still to be found.
@@ -184,19 +185,14 @@ impl Rest<'_> {
         };
         let list = match &mut self.list {
             Some(list) => list,
-            list => list.insert(List {
-                text: read_list(path, self.sources.settings())?,
-                next: 0,
-            }),
+            list => list.insert(open_list(path, self.sources.settings())?),
         };
-        while let Some(line) = list.text[list.next..].split_inclusive('\n').next() {
-            list.next += line.len();
-            let line = line.trim_end_matches(['\n', '\r']);
-            if !line.trim().is_empty() {
-                return Ok(Some(line.to_owned()));
+        loop {
+            match list.line(path)? {
+                Some(line) if line.trim().is_empty() => {}
+                line => return Ok(line),
             }
         }
-        Ok(None)
     }
 
     /// Remembers what was found, unless all comes from one folder, which names nothing twice.
@@ -581,31 +577,49 @@ fn standard_input(sources: &Sources<'_>) -> Result<(Item, tempfile::NamedTempFil
     Ok((item, spool))
 }
 
-fn read_list(list: &Path, settings: &HostSettings) -> Result<String, CommandError> {
-    let failed = |e: &dyn std::fmt::Display| {
-        interrupt::check().err().unwrap_or_else(|| {
-            CommandError::input(format!("cannot read the list `{}`", list.display())).because(e)
-        })
-    };
-    let from: Box<dyn std::io::Read> = if list == Path::new("-") {
+fn open_list(list: &Path, settings: &HostSettings) -> Result<List, CommandError> {
+    let lines: Box<dyn BufRead + Send> = if list == Path::new("-") {
         if settings.stdin_taken.swap(true, Ordering::Relaxed) {
             return Err(CommandError::input("standard input can be given only once"));
         }
-        Box::new(Patient(std::io::stdin()))
+        Box::new(BufReader::new(Patient(std::io::stdin())))
     } else {
-        Box::new(std::fs::File::open(list).map_err(|e| failed(&why(&e)))?)
+        let file = std::fs::File::open(list).map_err(|e| bad_list(list, &why(&e)))?;
+        Box::new(BufReader::new(file))
     };
-    let mut bytes = Vec::new();
-    from.take(MAX_LIST + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|e| failed(&why(&e)))?;
-    if bytes.len() as u64 > MAX_LIST {
-        return Err(failed(&"it is larger than 64 MiB, which no list is"));
+    Ok(List {
+        lines,
+        count: 0,
+        bytes: 0,
+    })
+}
+
+impl List {
+    /// The next line, without its end.
+    fn line(&mut self, list: &Path) -> Result<Option<String>, CommandError> {
+        let mut line = Vec::new();
+        let left = MAX_LIST + 1 - self.bytes;
+        let read = (&mut self.lines).take(left).read_until(b'\n', &mut line);
+        self.bytes += read.map_err(|e| bad_list(list, &why(&e)))? as u64;
+        if self.bytes > MAX_LIST {
+            return Err(bad_list(
+                list,
+                &"it is larger than 64 MiB, which no list is",
+            ));
+        }
+        if line.is_empty() {
+            return Ok(None);
+        }
+        self.count += 1;
+        let line = String::from_utf8(line)
+            .map_err(|_| bad_list(list, &format!("line {} is not UTF-8", self.count)))?;
+        Ok(Some(line.trim_end_matches(['\n', '\r']).to_owned()))
     }
-    String::from_utf8(bytes).map_err(|error| {
-        let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-        let line = 1 + good.iter().filter(|byte| **byte == b'\n').count();
-        failed(&format!("line {line} is not UTF-8"))
+}
+
+fn bad_list(list: &Path, why: &dyn std::fmt::Display) -> CommandError {
+    interrupt::check().err().unwrap_or_else(|| {
+        CommandError::input(format!("cannot read the list `{}`", list.display())).because(why)
     })
 }
 

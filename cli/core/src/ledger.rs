@@ -65,7 +65,9 @@ pub enum LedgerError {
     #[error(transparent)]
     State(#[from] StateError),
     /// An entry cannot be read: it is not what was entered.
-    #[error("entry {number} of the ledger is no entry")]
+    #[error(
+        "entry {number} of the ledger cannot be read: somebody changed it, or a later version of sigtool made it"
+    )]
     Entry {
         /// Its number.
         number: u64,

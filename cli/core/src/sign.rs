@@ -75,6 +75,15 @@ impl Turns {
         let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(turns.entry(reference.to_owned()).or_default())
     }
+
+    /// Forgets a turn that nobody else waits for.
+    fn end(&self, reference: &str, turn: &Arc<Mutex<()>>) {
+        let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // Ours, and the one in the table.
+        if Arc::strong_count(turn) <= 2 {
+            turns.remove(reference);
+        }
+    }
 }
 
 /// What signing an artifact gave.
@@ -309,11 +318,28 @@ pub fn sign_artifact(
     store: Option<&Store>,
     request: SigningRequest,
 ) -> Result<SignedArtifact, SignError> {
-    let (mut artifact, mut notes) = resolve(source, &request.reference, &digests(signer))
+    let (artifact, notes) = resolve(source, &request.reference, &digests(signer))
         .map_err(|e| SignError::Artifact(e.into()))?;
-    let plan = places::Plan::new(&request, &artifact)?;
-    let turn = signer.turns.of(&artifact.reference);
-    let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
+    let reference = artifact.reference.clone();
+    let turn = signer.turns.of(&reference);
+    let signed = {
+        let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
+        sign_resolved(source, signer, store, &request, artifact, notes)
+    };
+    signer.turns.end(&reference, &turn);
+    signed
+}
+
+/// Signs an artifact that nobody else signs meanwhile.
+fn sign_resolved(
+    source: &Handle,
+    signer: &OpenSigner,
+    store: Option<&Store>,
+    request: &SigningRequest,
+    mut artifact: Artifact,
+    mut notes: Vec<String>,
+) -> Result<SignedArtifact, SignError> {
+    let plan = places::Plan::new(request, &artifact)?;
     let mut earlier = earlier(source, &artifact, &plan)?;
     let beside = earlier.len();
     earlier.extend(plan.in_files().cloned());
@@ -335,8 +361,8 @@ pub fn sign_artifact(
         append: request.append,
     };
     let stored = places.put(&plan, &made.encoded, &mut notes)?;
-    artifact.name = request.name.unwrap_or(artifact.name);
-    artifact.version = request.version.or(artifact.version);
+    artifact.name = request.name.clone().unwrap_or(artifact.name);
+    artifact.version = request.version.clone().or(artifact.version);
     Ok(SignedArtifact {
         artifact,
         public_key: signer.public_key().clone(),

@@ -10,6 +10,9 @@ use std::time::Duration;
 /// How long a process waits for another one's turn. A turn takes a millisecond.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
+/// Half a MiB of pages at hand: what is more, the system holds for us.
+const SETTINGS: &str = "PRAGMA synchronous = NORMAL; PRAGMA cache_size = -512;";
+
 /// What a file is for, and what is in it.
 #[derive(Debug)]
 pub(crate) struct Layout {
@@ -214,9 +217,10 @@ impl State {
         }
         self.with(|connection| {
             if version == known {
-                return connection.execute_batch("PRAGMA synchronous = NORMAL;");
+                return connection.execute_batch(SETTINGS);
             }
-            connection.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;")?;
+            connection.execute_batch("PRAGMA journal_mode = WAL;")?;
+            connection.execute_batch(SETTINGS)?;
             let turn = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             // Another process may have been first.
             let made: Option<i64> = turn

@@ -127,10 +127,7 @@ impl Child {
             hello: hello.clone(),
         };
         let patience = patience.map_or(HELLO, |patience| patience.min(HELLO));
-        let line = first_line(&first, patience).map_err(|error| {
-            child.shared.process().end();
-            error
-        })?;
+        let line = first_line(&first, patience).inspect_err(|_| child.shared.process().end())?;
         child.hello = read_hello(&line)?;
         if child.hello.common_protocol(hello).is_none() {
             return Err(Error::new(

@@ -3,7 +3,7 @@
 use super::{Entry, Head, Ledger, LedgerError, settle};
 use aws_lc_rs::digest::{SHA256, digest};
 use rusqlite::Connection;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sigtool_sdk::types::Digest;
 use std::fmt;
 
@@ -171,6 +171,13 @@ impl Ledger {
     }
 }
 
+/// What makes a chain of entries, whatever else later versions enter.
+#[derive(Deserialize)]
+struct Link {
+    number: u64,
+    previous: Digest,
+}
+
 #[derive(Default)]
 struct Walk {
     head: Head,
@@ -217,19 +224,17 @@ impl Walk {
             });
         }
         let hash = hash(body);
-        let entry = serde_json::from_str::<Entry>(body).ok();
         let has_gap = number != self.head.count + 1;
-        match &entry {
-            _ if hash.to_string() != stored => self.find(Finding::Changed { number }),
-            None => self.find(Finding::Changed { number }),
-            Some(entry) if entry.number != number => self.find(Finding::Moved {
-                number,
-                made_as: entry.number,
-            }),
-            Some(entry) if !has_gap && entry.previous != self.head.hash => {
-                self.find(Finding::NotTheNext { number });
+        match serde_json::from_str::<Link>(body) {
+            Ok(link) if hash.to_string() == stored => {
+                if link.number != number {
+                    let made_as = link.number;
+                    self.find(Finding::Moved { number, made_as });
+                } else if !has_gap && link.previous != self.head.hash {
+                    self.find(Finding::NotTheNext { number });
+                }
             }
-            Some(_) => {}
+            _ => self.find(Finding::Changed { number }),
         }
         for expected in self.anchors.clone() {
             if expected.count == number && expected.hash != hash {
@@ -242,6 +247,7 @@ impl Walk {
             count: number,
             hash,
         };
+        let entry = serde_json::from_str::<Entry>(body).ok();
         entry.filter(|entry| entry.number == number)
     }
 
