@@ -127,7 +127,9 @@ impl Child {
             hello: hello.clone(),
         };
         let patience = patience.map_or(HELLO, |patience| patience.min(HELLO));
-        let line = first_line(&first, patience).inspect_err(|_| child.shared.process().end())?;
+        let line = first_line(&first, patience).inspect_err(|_| {
+            child.shared.process().end();
+        })?;
         child.hello = read_hello(&line)?;
         if child.hello.common_protocol(hello).is_none() {
             return Err(Error::new(
