@@ -234,13 +234,18 @@ impl Services for HandleServices {
     }
 
     fn progress(&self, progress: Progress) {
+        let progress = Progress {
+            message: self.redactor.clean(&clean(&progress.message)),
+            ..progress
+        };
+        self.ui.progress(&progress);
         if !self.ui.is_verbose() || !self.may_say() {
             return;
         }
         self.ui.trace(&format!(
             "{}: {}: {}{}",
             self.manifest.id,
-            clean(&progress.message),
+            progress.message,
             progress.done,
             progress
                 .total

@@ -29,14 +29,14 @@ struct State {
     /// Results written so far: the JSON array needs commas.
     results: usize,
     /// How far the run is; hidden while something else is written.
-    bar: Option<indicatif::ProgressBar>,
+    bars: Option<progress::Bars>,
 }
 
 impl State {
-    /// Writes something where the bar stands, and puts the bar below it.
+    /// Writes something where the bars stand, and puts them below it.
     fn aside<T>(&self, write: impl FnOnce() -> T) -> T {
-        match &self.bar {
-            Some(bar) => bar.suspend(write),
+        match &self.bars {
+            Some(bars) => bars.suspend(write),
             None => write(),
         }
     }

@@ -1,12 +1,91 @@
-//! How far a run is, on a terminal: a bar below everything else, gone when the run ends. In a pipe there is none.
+//! How far a run is, on a terminal: a bar below everything else, and above it one for each large file or push under way. They are gone
+//! when the run ends. In a pipe there is none.
 
 use super::{Format, Ui};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use sigtool_sdk::host::Progress;
+use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What is quicker is not shown at all.
 const FIRST_SHOWN: Duration = Duration::from_millis(150);
+
+/// A part that has said nothing for so long is done: while it works, it tells ten times a second.
+const STALE: Duration = Duration::from_millis(500);
+
+/// How many parts have a bar: more than work at once, and few enough for a terminal.
+const MOST_PARTS: usize = 16;
+
+/// The bars of a run.
+pub(super) struct Bars {
+    all: MultiProgress,
+    run: ProgressBar,
+    /// By what they say is being done.
+    parts: BTreeMap<String, Part>,
+}
+
+struct Part {
+    bar: ProgressBar,
+    told: Instant,
+}
+
+impl Bars {
+    fn new(verb: &'static str, total: Option<usize>) -> Self {
+        let all = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(10));
+        let run = all.add(ProgressBar::new(total.unwrap_or_default() as u64));
+        run.set_style(style(total));
+        run.set_message(verb);
+        run.enable_steady_tick(FIRST_SHOWN);
+        Self {
+            all,
+            run,
+            parts: BTreeMap::new(),
+        }
+    }
+
+    /// Writes something else where the bars stand, and puts them below it.
+    pub(super) fn suspend<T>(&self, write: impl FnOnce() -> T) -> T {
+        self.all.suspend(write)
+    }
+
+    fn show(&mut self, progress: &Progress) {
+        self.clear(|part| part.bar.length().is_some() && part.told.elapsed() > STALE);
+        let message = &progress.message;
+        if !self.parts.contains_key(message) {
+            if self.parts.len() >= MOST_PARTS {
+                return;
+            }
+            let bar = self.all.insert_before(&self.run, ProgressBar::no_length());
+            bar.set_style(style_of_part(progress));
+            bar.set_message(message.clone());
+            let told = Instant::now();
+            self.parts.insert(message.clone(), Part { bar, told });
+        }
+        if let Some(part) = self.parts.get_mut(message) {
+            part.told = Instant::now();
+            if let Some(total) = progress.total {
+                part.bar.set_length(total);
+            }
+            part.bar.set_position(progress.done);
+        }
+    }
+
+    fn done(&mut self) {
+        self.clear(|part| part.bar.length().is_none() || part.told.elapsed() > STALE);
+        self.run.inc(1);
+    }
+
+    fn clear(&mut self, is_over: impl Fn(&Part) -> bool) {
+        let over = self.parts.extract_if(.., |_, part| is_over(part));
+        over.for_each(|(_, part)| part.bar.finish_and_clear());
+    }
+
+    fn end(mut self) {
+        self.clear(|_| true);
+        self.run.finish_and_clear();
+    }
+}
 
 /// Shows how many artifacts of a run are done, for as long as it lives.
 pub(crate) struct Ticker<'a> {
@@ -18,30 +97,44 @@ impl<'a> Ticker<'a> {
     pub(crate) fn new(ui: &'a Ui, verb: &'static str, total: Option<usize>) -> Self {
         let shown = std::io::stderr().is_terminal() && !ui.quiet && ui.format == Format::Text;
         if shown {
-            let target = ProgressDrawTarget::stderr_with_hz(10);
-            let bar = ProgressBar::with_draw_target(total.map(|total| total as u64), target);
-            bar.set_style(style(total));
-            bar.set_message(verb);
-            bar.enable_steady_tick(FIRST_SHOWN);
-            ui.lock().bar = Some(bar);
+            ui.lock().bars = Some(Bars::new(verb, total));
         }
         Self { ui }
     }
 
     /// One more is done.
     pub(crate) fn done(&self) {
-        if let Some(bar) = &self.ui.lock().bar {
-            bar.inc(1);
+        if let Some(bars) = &mut self.ui.lock().bars {
+            bars.done();
         }
     }
 }
 
 impl Drop for Ticker<'_> {
     fn drop(&mut self) {
-        if let Some(bar) = self.ui.lock().bar.take() {
-            bar.finish_and_clear();
+        if let Some(bars) = self.ui.lock().bars.take() {
+            bars.end();
         }
     }
+}
+
+impl Ui {
+    /// How far a backend is with something, in words without control characters. Only while a run has a bar.
+    pub(crate) fn progress(&self, progress: &Progress) {
+        if let Some(bars) = &mut self.lock().bars {
+            bars.show(progress);
+        }
+    }
+}
+
+/// What is being done is cut to the width of the terminal, how far it is stays.
+fn style_of_part(progress: &Progress) -> ProgressStyle {
+    let template = match (progress.total, progress.unit.as_deref()) {
+        (None, _) => "  {wide_msg}",
+        (Some(_), Some("bytes")) => "  {wide_msg} {bytes} of {total_bytes}, {bytes_per_sec}",
+        (Some(_), _) => "  {wide_msg} {pos} of {len}",
+    };
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
 fn style(total: Option<usize>) -> ProgressStyle {
