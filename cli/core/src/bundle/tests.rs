@@ -196,6 +196,22 @@ fn a_statement_is_about_one_artifact_at_least_and_a_bounded_number_at_most() {
 }
 
 #[test]
+fn an_annotation_that_is_a_number_is_compared_as_it_is_written() {
+    for number in ["7", "-0.5", "5.697708310669942e-34"] {
+        let payload = format!(
+            r#"{{"_type":"https://in-toto.io/Statement/v1","predicateType":"x","subject":[{{"digest":{{}},"annotations":{{"n":{number}}}}}]}}"#
+        );
+        let envelope = Envelope {
+            payload_type: "application/vnd.in-toto+json".to_owned(),
+            payload: payload.into_bytes(),
+            signature: vec![],
+        };
+        let statement = Statement::decode(&envelope).unwrap().unwrap();
+        assert_eq!(statement.subjects[0].annotations["n"], number);
+    }
+}
+
+#[test]
 fn an_old_cosign_bundle_names_its_key() {
     use base64::Engine as _;
     let key = TestKey::generate(KeyAlgorithm::EcdsaP256).public_key();
