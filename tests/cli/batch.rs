@@ -1,7 +1,8 @@
 //! Many artifacts in one run: how they are named, what is skipped, and what one failure does to the others.
 
 use serde_json::Value;
-use sigtool_tests::{Sandbox, keys};
+use sigtool_tests::peers::need;
+use sigtool_tests::{Sandbox, keys, terminal};
 use snapbox::cmd::OutputAssert;
 use snapbox::str;
 use std::os::unix::fs::symlink;
@@ -523,4 +524,31 @@ fn a_failure_before_the_first_artifact_is_a_row_in_json() {
         assert_eq!(rows[0]["error"]["kind"], "input");
         assert_eq!(rows.as_array().unwrap().len(), 1);
     }
+}
+
+/// A large file takes long enough to be seen: on a terminal how far its hashing is, in a pipe nothing.
+#[test]
+fn how_far_a_run_is_stands_on_a_terminal_only() {
+    let Some(python) = need("python3") else {
+        return;
+    };
+    let sandbox = sandbox();
+    for name in ["large.bin", "larger.bin"] {
+        let file = std::fs::File::create(sandbox.work().join(name)).unwrap();
+        file.set_len(2 << 30).unwrap();
+    }
+    let sign = ["sign", "large.bin", "larger.bin"];
+    let said = terminal::run(&sandbox, &python, &[], &[("TERM", "xterm")], &sign);
+    assert_eq!(said.code, Some(0), "{}", said.text);
+    for shown in [
+        "hashing larger.bin",
+        " of 2.00 GiB",
+        "signing [",
+        "2 artifacts signed",
+    ] {
+        assert!(said.text.contains(shown), "{shown}: {}", said.text);
+    }
+    let last = said.text.rsplit("larger.bin.sigstore.json").next().unwrap();
+    assert!(!last.contains("hashing"), "no bar is left: {last:?}");
+    run(&sandbox, &["sign", "large.bin"]).code(0).stderr_eq("");
 }
