@@ -647,6 +647,7 @@ fn json_is_one_array_with_a_row_for_each_artifact_the_failed_ones_included() {
     assert_eq!(
         signed["signatures"],
         serde_json::json!([{
+            "signature": signed["signatures"][0]["signature"],
             "format": "bundle",
             "place": "beside",
             "location": work.join("app.txt.sigstore.json"),
