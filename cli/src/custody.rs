@@ -327,6 +327,11 @@ fn digest_of(path: &Path) -> Result<String, CommandError> {
     let cannot = |error: &std::io::Error| {
         CommandError::input(format!("cannot read `{}`", path.display())).because(why(error))
     };
+    // Before it is opened: opening a named pipe waits for its other end.
+    let facts = std::fs::metadata(path).map_err(|e| cannot(&e))?;
+    if !facts.is_file() && !facts.is_dir() {
+        return Err(cannot(&std::io::Error::other("it is not a regular file")));
+    }
     let mut file = std::fs::File::open(path).map_err(|e| cannot(&e))?;
     let digest = Sha256::of(&mut file).map_err(|e| cannot(&e))?;
     Ok(digest.to_string())

@@ -126,16 +126,28 @@ impl Rest<'_> {
                     false => continue,
                 }
             }
+            let shown = self.what_is_next();
             match self.step() {
                 Ok(true) => self.pending.items.reverse(),
                 Ok(false) => return None,
-                Err(error) => {
-                    self.word = usize::MAX;
-                    self.list = None;
-                    let shown = self.asked.artifacts.join(" ");
-                    return Some(Err(Missed { shown, error }));
-                }
+                // The run ends, and says so itself.
+                Err(_) if interrupt::requested() => return None,
+                Err(error) => return Some(Err(Missed { shown, error })),
             }
+        }
+    }
+
+    /// How the user named what the next step looks into.
+    fn what_is_next(&self) -> String {
+        let Pending { folder, paths, .. } = &self.pending;
+        let path = folder.as_ref().map(|folder| &folder.path);
+        if let Some(path) = path.or(paths.front()) {
+            return path.display().to_string();
+        }
+        let list = || self.asked.from_file.as_ref();
+        match self.asked.artifacts.get(self.word) {
+            Some(word) => word.clone(),
+            None => list().map_or_else(String::new, |list| list.display().to_string()),
         }
     }
 
@@ -175,14 +187,18 @@ impl Rest<'_> {
 
     /// The next line of the list that names something.
     fn line(&mut self) -> Result<Option<String>, CommandError> {
-        let Some(path) = self
-            .asked
-            .from_file
-            .as_ref()
-            .filter(|_| self.word != usize::MAX)
-        else {
+        let Some(path) = &self.asked.from_file else {
             return Ok(None);
         };
+        let line = self.line_of(path);
+        if line.is_err() {
+            // What cannot be read has no further lines.
+            self.list = Some(List::of(Box::new(std::io::empty())));
+        }
+        line
+    }
+
+    fn line_of(&mut self, path: &Path) -> Result<Option<String>, CommandError> {
         let list = match &mut self.list {
             Some(list) => list,
             list => list.insert(open_list(path, self.sources.settings())?),
@@ -587,14 +603,18 @@ fn open_list(list: &Path, settings: &HostSettings) -> Result<List, CommandError>
         let file = std::fs::File::open(list).map_err(|e| bad_list(list, &why(&e)))?;
         Box::new(BufReader::new(file))
     };
-    Ok(List {
-        lines,
-        count: 0,
-        bytes: 0,
-    })
+    Ok(List::of(lines))
 }
 
 impl List {
+    fn of(lines: Box<dyn BufRead + Send>) -> Self {
+        Self {
+            lines,
+            count: 0,
+            bytes: 0,
+        }
+    }
+
     /// The next line, without its end.
     fn line(&mut self, list: &Path) -> Result<Option<String>, CommandError> {
         let mut line = Vec::new();

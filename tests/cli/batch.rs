@@ -2,10 +2,10 @@
 
 use serde_json::Value;
 use sigtool_tests::peers::need;
-use sigtool_tests::{Sandbox, keys, terminal};
+use sigtool_tests::{Sandbox, keys, person, terminal};
 use snapbox::cmd::OutputAssert;
 use snapbox::str;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 
 /// A sandbox with a profile that signs with `a`, and three files.
 fn sandbox() -> Sandbox {
@@ -524,6 +524,32 @@ fn a_failure_before_the_first_artifact_is_a_row_in_json() {
         assert_eq!(rows[0]["error"]["kind"], "input");
         assert_eq!(rows.as_array().unwrap().len(), 1);
     }
+}
+
+/// What is found on the way may be missing too.
+#[test]
+fn in_a_large_run_a_folder_that_cannot_be_listed_loses_nothing_else() {
+    let sandbox = sandbox();
+    for folder in ["first", "last", "first/z"] {
+        std::fs::create_dir(sandbox.work().join(folder)).unwrap();
+    }
+    for i in 0..1500 {
+        sandbox.write(&format!("first/{i:04}.txt"), i.to_string());
+    }
+    sandbox.write("last/app.txt", "app");
+    let Some(sigtool) = person::ordinary(&sandbox) else {
+        return;
+    };
+    let closed = sandbox.work().join("first/z");
+    std::fs::set_permissions(&closed, std::fs::Permissions::from_mode(0o000)).unwrap();
+    let command = ["sign", "--recursive", "--quiet", "first", "last"];
+    let output = sigtool().args(command).output().unwrap();
+    std::fs::set_permissions(&closed, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(said.contains("cannot list `first`"), "{said}");
+    assert!(is_signed(&sandbox, "last/app.txt"), "{said}");
+    assert!(is_signed(&sandbox, "first/0000.txt"), "{said}");
 }
 
 /// A large file takes long enough to be seen: on a terminal how far its hashing is, in a pipe nothing.

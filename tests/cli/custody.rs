@@ -477,6 +477,29 @@ fn an_image_is_entered_as_signed_and_as_attached() {
 }
 
 #[test]
+fn what_the_ledger_knows_is_told_though_the_registry_does_not_answer() {
+    let Some(registry) = Registry::olareg(&["--api-delete"]) else {
+        return;
+    };
+    let sandbox = sandbox();
+    registry.push_image("app", "v1", 1);
+    let image = format!("{}/app:v1", registry.host());
+    done(&sandbox, &["sign", "--attach", &image]);
+    drop(registry);
+    let command = ["overview", &image, "--format", "json"];
+    let output = sandbox.sigtool().args(command).output().unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    let rows: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let signatures = rows[0]["signatures"].as_array().unwrap();
+    assert_eq!(signatures.len(), 2);
+    assert!(signatures[0].get("present").is_none(), "nobody has looked");
+    assert_eq!(rows[1]["status"], "failed");
+    assert_eq!(rows[1]["error"]["kind"], "could-not-tell");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("cannot look at"), "{said}");
+}
+
+#[test]
 fn what_failed_is_entered_too() {
     let sandbox = sandbox();
     sandbox.write("notes.txt", "precious");

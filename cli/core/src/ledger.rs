@@ -102,13 +102,15 @@ impl Ledger {
     ///
     /// # Errors
     ///
-    /// It cannot be read and written, or has been cut off: an entry more would hide that.
+    /// It cannot be read and written, or has been cut off, or has lost its head: an entry more would hide that.
     pub fn open(path: &Path) -> Result<Self, LedgerError> {
         let state = State::open(path, &LAYOUT)?;
         let mut head = HeadFile::open(path)?;
         // The head first: what others enter meanwhile is no contradiction.
-        let known = head.read()?.unwrap_or_default();
-        let finding = state.with(|connection| contradicts(connection, &known))?;
+        let finding = match head.read()? {
+            Some(known) => state.with(|connection| contradicts(connection, &known))?,
+            None => begin(&state, &mut head)?,
+        };
         match finding {
             Some(finding) => Err(LedgerError::Broken(finding)),
             None => Ok(Self {
@@ -172,6 +174,19 @@ impl Ledger {
     /// It cannot be read.
     pub fn head(&self) -> Result<Head, LedgerError> {
         Ok(self.state.with(|connection| last_and_now(connection))?.0)
+    }
+}
+
+/// Writes the head of a ledger that has no entry yet, so that one with entries always has a head, wherever a process is killed.
+fn begin(state: &State, head: &mut HeadFile) -> Result<Option<Finding>, LedgerError> {
+    let mut turn = head.lock()?;
+    // Another process may have been first.
+    let known = turn.read()?;
+    let last = state.with(|connection| last_and_now(connection))?.0;
+    match known {
+        Some(_) => Ok(None),
+        None if last.count == 0 => turn.write(&last).map(|()| None),
+        None => Ok(Some(Finding::NoHead)),
     }
 }
 

@@ -28,9 +28,18 @@ pub(super) fn run(app: &App, args: &Overview) -> Outcome {
         app.ui.item(&format!("{gap}{}", text(app, group)), group);
         shown += 1;
     };
+    let mut missed = None;
     match &args.artifact {
         None => known(ledger.as_ref(), None, |group| show(&group))?,
-        Some(word) => one(app, ledger.as_ref(), word)?.iter().for_each(&mut show),
+        Some(word) => {
+            let (groups, error) = one(app, ledger.as_ref(), word)?;
+            groups.iter().for_each(&mut show);
+            missed = error;
+        }
+    }
+    // What the ledger knows is told all the same.
+    if let Some(error) = missed {
+        return Err(error);
     }
     app.ui.end_items();
     if shown == 0 {
@@ -56,10 +65,21 @@ fn known(
     taken.map_err(unreadable)
 }
 
-/// All that is known of what a word names, and of an artifact that can be looked at what lies there.
-fn one(app: &App, ledger: Option<&Ledger>, word: &str) -> Result<Vec<Group>, CommandError> {
+/// All that is known of what a word names, and of an artifact that can be looked at what lies there; and why there may be more.
+fn one(
+    app: &App,
+    ledger: Option<&Ledger>,
+    word: &str,
+) -> Result<(Vec<Group>, Option<CommandError>), CommandError> {
     let mut named = names(word)?;
-    let found = look(app, word)?;
+    let (found, missed) = match look(app, word)? {
+        Looked::Not => (None, None),
+        Looked::Failed(error) => (None, Some(error)),
+        Looked::Found(found) => {
+            let missed = incomplete(word, &found);
+            (Some(found), missed)
+        }
+    };
     if let Some(digest) = found
         .as_ref()
         .and_then(|f| f.artifact.digest(DigestAlgorithm::Sha256))
@@ -72,11 +92,31 @@ fn one(app: &App, ledger: Option<&Ledger>, word: &str) -> Result<Vec<Group>, Com
         compare(&mut groups, found);
     }
     groups.retain(|group| !group.signatures.is_empty() || !group.foreign.is_empty());
-    Ok(groups)
+    Ok((groups, missed))
+}
+
+/// What looking at an artifact gave.
+enum Looked {
+    /// There is nothing to look at, or nobody may be asked.
+    Not,
+    /// The artifact could not be had.
+    Failed(CommandError),
+    Found(Found),
+}
+
+/// The error for places that did not answer: they may have signatures that are not told.
+fn incomplete(word: &str, found: &Found) -> Option<CommandError> {
+    let message = format!(
+        "could not look everywhere for signatures of `{}`",
+        clean(word)
+    );
+    let error = CommandError::could_not_tell(message);
+    let failures = found.failures.iter();
+    (!found.failures.is_empty()).then(|| failures.fold(error, CommandError::because))
 }
 
 /// What lies beside the artifact, if it can be looked at: a file that is there, or an image.
-fn look(app: &App, word: &str) -> Result<Option<Found>, CommandError> {
+fn look(app: &App, word: &str) -> Result<Looked, CommandError> {
     let profile = app.profile()?;
     let sources = Sources::new(app, &profile);
     let (which, reference) = match words::meaning(word) {
@@ -85,15 +125,17 @@ fn look(app: &App, word: &str) -> Result<Option<Found>, CommandError> {
                 .map_err(|e| CommandError::input(format!("`{word}` is no path")).because(e))?;
             (SourceOf::Files, path.display().to_string())
         }
-        Ok(Meant::Image(_)) if is_digest(word) => return Ok(None),
+        Ok(Meant::Image(_)) if is_digest(word) => return Ok(Looked::Not),
         Ok(Meant::Image(_)) if app.settings.offline => {
             app.ui
                 .note("with `--offline` the registry is not asked: this is what the ledger knows");
-            return Ok(None);
+            return Ok(Looked::Not);
         }
         Ok(Meant::Image(image)) => (SourceOf::Images, image.to_owned()),
         Err(Unclear::Both(error)) => return Err(error),
-        Ok(Meant::Missing(_) | Meant::Pattern(_)) | Err(Unclear::Missing(..)) => return Ok(None),
+        Ok(Meant::Missing(_) | Meant::Pattern(_)) | Err(Unclear::Missing(..)) => {
+            return Ok(Looked::Not);
+        }
     };
     let source = sources.get(which)?;
     let store = match which {
@@ -106,12 +148,12 @@ fn look(app: &App, word: &str) -> Result<Option<Found>, CommandError> {
             for note in &found.notes {
                 app.ui.note(&clean(&app.relative(note)));
             }
-            for failure in &found.failures {
-                app.ui.warn(&clean(&failure.to_string()));
-            }
-            Ok(Some(found))
+            Ok(Looked::Found(found))
         }
-        Err(error) => Err(source.failed(format!("cannot look at `{}`", clean(word)), error)),
+        Err(error) => {
+            let message = format!("cannot look at `{}`", clean(word));
+            Ok(Looked::Failed(source.failed(message, error)))
+        }
     }
 }
 

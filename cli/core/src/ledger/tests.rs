@@ -294,6 +294,28 @@ fn a_missing_head_is_found() {
     std::fs::remove_file(world.path().with_extension("head")).unwrap();
     let ledger = Ledger::open_to_read(&world.path()).unwrap().unwrap();
     assert_eq!(ledger.prove(None).unwrap().findings, [Finding::NoHead]);
+    for _ in 0..2 {
+        let error = Ledger::open(&world.path()).unwrap_err();
+        assert!(
+            matches!(error, LedgerError::Broken(Finding::NoHead)),
+            "{error}"
+        );
+    }
+}
+
+/// What a process leaves that is killed between the very first entry and its head.
+#[test]
+fn a_first_entry_without_its_head_is_no_finding() {
+    let world = World::new();
+    let ledger = world.open();
+    let before = std::fs::read(world.path().with_extension("head")).unwrap();
+    ledger.append(&[signing("a", "alice")]).unwrap();
+    std::fs::write(world.path().with_extension("head"), before).unwrap();
+    assert!(world.findings().is_empty());
+    assert_eq!(
+        world.open().append(&[signing("b", "alice")]).unwrap().count,
+        2
+    );
 }
 
 /// What a process leaves that is killed between the entry and the head.
