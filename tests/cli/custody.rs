@@ -168,6 +168,20 @@ fn a_run_in_ci_is_named_by_its_address() {
 "#]]);
 }
 
+/// Names come from others: none may look like an entry.
+#[test]
+fn a_name_with_a_line_in_it_is_no_entry_of_its_own() {
+    let sandbox = sandbox();
+    sandbox.write("a\n9  2026-11-25 10:00:00Z  signed evil.txt", "evil");
+    done(&sandbox, &["sign", "--recursive", "."]);
+    for command in ["history", "overview"] {
+        let output = sandbox.sigtool().arg(command).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(text.contains("evil.txt"), "{text}");
+        assert!(!text.lines().any(|line| line.starts_with('9')), "{text}");
+    }
+}
+
 #[test]
 fn entries_are_chosen_by_artifact_signer_time_and_number() {
     let sandbox = sandbox();

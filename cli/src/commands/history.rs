@@ -5,7 +5,7 @@ use crate::app::App;
 use crate::args::History;
 use crate::custody::{names, open_to_read, unreadable};
 use crate::error::{CommandError, Failure};
-use crate::output::clean;
+use crate::output::one_line;
 use serde::Serialize;
 use serde::ser::{Error as _, Serializer};
 use serde_json::value::RawValue;
@@ -201,7 +201,7 @@ fn text(app: &App, recorded: &Recorded) -> String {
             .map(|reason| format!("because {}", app.relative(reason))),
     );
     lines.extend(place(&event.execution, event.profile.as_deref()));
-    let lines: Vec<String> = lines.iter().map(|line| clean(line)).collect();
+    let lines: Vec<String> = lines.iter().map(|line| one_line(line)).collect();
     lines.join("\n    ")
 }
 

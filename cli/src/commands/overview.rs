@@ -7,7 +7,7 @@ use crate::app::App;
 use crate::args::Overview;
 use crate::custody::{names, open_to_read, unreadable};
 use crate::error::CommandError;
-use crate::output::clean;
+use crate::output::{clean, one_line};
 use crate::sources::{SourceOf, Sources};
 use crate::words::{self, Meant, Unclear};
 use base64::Engine as _;
@@ -359,6 +359,6 @@ fn text(app: &App, group: &Group) -> String {
             verified.entry
         ));
     }
-    let lines: Vec<String> = lines.iter().map(|line| clean(line)).collect();
+    let lines: Vec<String> = lines.iter().map(|line| one_line(line)).collect();
     lines.join("\n")
 }

@@ -12,7 +12,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub(crate) use crate::config::{Color, Format};
 pub(crate) use progress::Ticker;
-pub(crate) use text::{clean, plural};
+pub(crate) use text::{clean, one_line, plural};
 
 /// The user's terminal, or the pipes in its place.
 pub(crate) struct Ui {

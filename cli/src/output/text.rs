@@ -58,6 +58,11 @@ pub(crate) fn clean(text: &str) -> String {
         .collect()
 }
 
+/// The same in one line: what somebody has named must not look like a line of ours.
+pub(crate) fn one_line(text: &str) -> String {
+    clean(text).replace('\n', "\u{fffd}")
+}
+
 /// `1 artifact`, `2 artifacts`.
 pub(crate) fn plural(count: usize, word: &str) -> String {
     if count == 1 {
