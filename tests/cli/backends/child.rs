@@ -55,12 +55,14 @@ fn end(mut sigtool: Child) {
     sigtool.wait().unwrap();
 }
 
-/// The names of its variables.
+/// The names of its variables. For a moment it has none: while it becomes another program, as a script becomes its interpreter.
 fn variables(process: &Process) -> Vec<String> {
     let name = |variable: &String| variable.split('=').next().unwrap_or_default().to_owned();
-    let mut names: Vec<String> = process.environment().iter().map(name).collect();
-    names.sort();
-    names
+    wait_for("the variables of the child", || {
+        let mut names: Vec<String> = process.environment().iter().map(name).collect();
+        names.sort();
+        (!names.is_empty()).then_some(names)
+    })
 }
 
 #[test]
