@@ -17,15 +17,13 @@ use sigtool_core::sign::SignError;
 use sigtool_sdk::Kind;
 use sigtool_sdk::types::KeyReference;
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 /// The signer that keeps key pairs in files, and reads them from secrets.
 pub(crate) const FILE_KEYS: &str = "cosign-key";
-
-/// Enough to hide the way to a registry, and few enough not to be throttled by it.
-const JOBS_WITH_IMAGES: usize = 8;
 
 /// Where this user's files lie.
 #[derive(Clone, Debug, Default)]
@@ -183,16 +181,9 @@ impl App {
         })
     }
 
-    /// How many artifacts are worked on at once. With files the processor is busy, with images one waits for the network.
-    pub(crate) fn jobs(&self, images: bool) -> usize {
-        let asked = self.global.jobs.or(self.config.jobs());
-        asked.map_or_else(
-            || {
-                let cores = std::thread::available_parallelism().map_or(2, usize::from);
-                cores.max(if images { JOBS_WITH_IMAGES } else { 1 })
-            },
-            usize::from,
-        )
+    /// How many artifacts are to be worked on at once, if anyone says so.
+    pub(crate) fn jobs(&self) -> Option<NonZeroUsize> {
+        self.global.jobs.or(self.config.jobs())
     }
 
     /// The signer that `--key` names, or the profile's.
@@ -453,7 +444,7 @@ fn flags(global: &Global) -> Vec<(String, toml::Value, String)> {
         let value = choice?.to_possible_value()?;
         Some(value.get_name().to_owned().into())
     }
-    let number = |jobs: std::num::NonZeroUsize| i64::try_from(jobs.get()).unwrap_or(i64::MAX);
+    let number = |jobs: NonZeroUsize| i64::try_from(jobs.get()).unwrap_or(i64::MAX);
     [
         ("color", word(global.color), "--color"),
         (

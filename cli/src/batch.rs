@@ -7,10 +7,14 @@ use crate::sources::SourceOf;
 use sigtool_sdk::types::Artifact;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{Sender, channel};
 use std::sync::{Condvar, Mutex, PoisonError};
+
+/// Enough to hide the way to a registry, and few enough not to be throttled by it.
+const JOBS_WITH_IMAGES: usize = 8;
 
 /// One artifact that was asked for.
 #[derive(Clone, Debug)]
@@ -64,6 +68,21 @@ impl Expanded<'_> {
     /// How many there are, if that is known.
     pub(crate) fn count(&self) -> Option<usize> {
         self.rest.is_none().then_some(self.items.len())
+    }
+
+    /// How many are worked on at once. With files the processor is busy, with images one waits for the network.
+    pub(crate) fn jobs(&self, asked: Option<NonZeroUsize>) -> usize {
+        if self.is_single() {
+            return 1;
+        }
+        let images = self.has(SourceOf::Images);
+        asked.map_or_else(
+            || {
+                let cores = std::thread::available_parallelism().map_or(2, usize::from);
+                cores.max(if images { JOBS_WITH_IMAGES } else { 1 })
+            },
+            usize::from,
+        )
     }
 
     /// The artifacts that are there.
@@ -224,6 +243,7 @@ pub(crate) fn run<'a, T: Send>(
     is_failure: impl Fn(&T) -> bool + Sync,
     mut report: impl FnMut(&str, Result<T, CommandError>) -> Option<Failure>,
 ) -> Tally {
+    let is_single = items.len() == 1 && more.is_none();
     let (supply, stop) = (Supply::new(items, more), AtomicBool::new(false));
     let stops = |result: &Result<T, CommandError>| match result {
         Ok(done) => fail_fast && is_failure(done),
@@ -231,29 +251,34 @@ pub(crate) fn run<'a, T: Send>(
     };
     let mut tally = Tally::default();
     let (sender, results) = channel();
-    std::thread::scope(|scope| {
-        for _ in 0..jobs.clamp(1, items.len().max(1)) {
-            let (sender, supply, stop) = (sender.clone(), &supply, &stop);
-            let (work, stops) = (&work, &stops);
-            scope.spawn(move || {
-                while !stop.load(Ordering::Relaxed) && !interrupt::requested() {
-                    let Some((index, item)) = supply.next() else {
-                        return;
-                    };
-                    let (shown, result) = match item.as_ref() {
-                        Ok(item) => (item.shown.clone(), work(item)),
-                        Err(missed) => (missed.shown.clone(), Err(missed.error.clone())),
-                    };
-                    if stops(&result) {
-                        stop.store(true, Ordering::Relaxed);
-                    }
-                    if sender.send((index, shown, result)).is_err() {
-                        return;
-                    }
-                }
-            });
+    let work_on = |sender: Sender<_>| {
+        while !stop.load(Ordering::Relaxed) && !interrupt::requested() {
+            let Some((index, item)) = supply.next() else {
+                return;
+            };
+            let (shown, result) = match item.as_ref() {
+                Ok(item) => (item.shown.clone(), work(item)),
+                Err(missed) => (missed.shown.clone(), Err(missed.error.clone())),
+            };
+            if stops(&result) {
+                stop.store(true, Ordering::Relaxed);
+            }
+            if sender.send((index, shown, result)).is_err() {
+                return;
+            }
         }
-        drop(sender);
+    };
+    std::thread::scope(|scope| {
+        if is_single {
+            // A thread of its own would cost more than many a signature.
+            work_on(sender);
+        } else {
+            for _ in 0..jobs.clamp(1, items.len().max(1)) {
+                let (sender, work_on) = (sender.clone(), &work_on);
+                scope.spawn(move || work_on(sender));
+            }
+            drop(sender);
+        }
         // What was begun is a beginning of the list without gaps, so that everything early gets its turn.
         let mut early = BTreeMap::new();
         let mut expected = 0;

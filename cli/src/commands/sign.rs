@@ -62,7 +62,7 @@ pub(super) fn run(app: &App, args: &Sign) -> Outcome {
     }
     let mut kept_here = 0;
     let ticker = Ticker::new(&app.ui, "signing", expanded.count());
-    let jobs = app.jobs(expanded.has(SourceOf::Images));
+    let jobs = expanded.jobs(app.jobs());
     let mut rest = expanded.rest.take();
     let is_more = rest.is_some();
     let mut more = || rest.as_mut()?.next();

@@ -66,7 +66,7 @@ pub(super) fn run(app: &App, args: &Verify) -> Outcome {
         custody: Custody::as_it_can(app, &profile, !args.no_history),
     };
     let ticker = Ticker::new(&app.ui, "verifying", expanded.count());
-    let jobs = app.jobs(expanded.has(SourceOf::Images));
+    let jobs = expanded.jobs(app.jobs());
     let mut rest = expanded.rest.take();
     let is_more = rest.is_some();
     let mut more = || rest.as_mut()?.next();

@@ -104,6 +104,8 @@ pub(crate) struct Found {
     /// The text of the manifest, which for an executable lies in a file of its own.
     text: String,
     trusted: Option<u32>,
+    /// The file that was looked at, whatever lies at its path by now.
+    file: File,
 }
 
 /// An open file to load or to run.
@@ -249,13 +251,13 @@ fn read(path: &Path, owner: Owner, trusted: Option<u32>) -> Result<Found, Comman
     let file = place::open(path, trusted).map_err(|e| untrusted(path, &e))?;
     let mut start = [0; 64];
     let _ = file.read_at(&mut start, 0);
-    let executable = !object_file::is_object(&start) || !object_file::is_library(&file);
+    let looks_cut = object_file::is_object(&start);
+    let inspected = object_file::inspect(&file);
     let malformed = |why: &dyn fmt::Display| {
         CommandError::could_not_tell(format!("`{}` cannot be a backend", path.display()))
             .because(why)
     };
-    let looks_cut = object_file::is_object(&start);
-    let text = match object_file::manifest(&file) {
+    let text = match inspected.manifest {
         Ok(text) => text,
         // An object file that is none of ours, or damaged, has no manifest beside it either.
         Err(e) if looks_cut && !manifest_path(path).exists() => return Err(malformed(&e)),
@@ -280,9 +282,10 @@ fn read(path: &Path, owner: Owner, trusted: Option<u32>) -> Result<Found, Comman
         owner,
         isolation: Isolation::Process,
         sha256: None,
-        executable,
+        executable: !inspected.is_library,
         text,
         trusted,
+        file,
     })
 }
 
@@ -329,14 +332,11 @@ impl Found {
 
     /// Opens it to be loaded. A third-party backend is copied where nobody can change it, and the copy's digest is compared.
     pub(super) fn open(&self) -> Result<Body, CommandError> {
-        let file = place::open(&self.path, self.trusted).map_err(|e| untrusted(&self.path, &e))?;
         if self.owner == Owner::FirstParty {
-            object_file::manifest(&file).map_err(|e| {
-                CommandError::could_not_tell(format!("`{}` is damaged", self.path.display()))
-                    .because(e)
-            })?;
+            let file = self.file.try_clone().map_err(|e| self.unreadable(&e))?;
             return Ok(Body::Library(file));
         }
+        let file = place::open(&self.path, self.trusted).map_err(|e| untrusted(&self.path, &e))?;
         let (copy, found) = self.seal(&file)?;
         if let Some(expected) = &self.sha256
             && *expected != found
@@ -356,7 +356,7 @@ impl Found {
             return Ok(Body::Executable(copy));
         }
         // The copy is what will be loaded, so the copy is what is looked at.
-        object_file::manifest(&copy).map_err(|e| {
+        object_file::inspect(&copy).manifest.map_err(|e| {
             CommandError::could_not_tell(format!("`{}` cannot be a backend", self.path.display()))
                 .because(e)
         })?;
@@ -365,10 +365,7 @@ impl Found {
 
     /// A sealed copy in memory, and the digest of what was copied.
     fn seal(&self, file: &File) -> Result<(File, String), CommandError> {
-        let failed = |e: &dyn fmt::Display| {
-            CommandError::could_not_tell(format!("cannot read `{}`", self.path.display()))
-                .because(e)
-        };
+        let failed = |e: &dyn fmt::Display| self.unreadable(e);
         let flags = MemfdFlags::ALLOW_SEALING | MemfdFlags::CLOEXEC;
         let name = format!("sigtool-{}", self.manifest.id);
         let mut copy = File::from(rustix::fs::memfd_create(name, flags).map_err(|e| failed(&e))?);
@@ -390,5 +387,9 @@ impl Found {
         let seals = SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE;
         rustix::fs::fcntl_add_seals(&copy, seals).map_err(|e| failed(&e))?;
         Ok((copy, hash.finish_hex()))
+    }
+
+    fn unreadable(&self, why: &dyn fmt::Display) -> CommandError {
+        CommandError::could_not_tell(format!("cannot read `{}`", self.path.display())).because(why)
     }
 }

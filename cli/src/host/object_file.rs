@@ -24,12 +24,36 @@ pub(super) enum ObjectError {
     NoManifest,
 }
 
+/// What an object file is and says.
+pub(super) struct Inspected {
+    /// Whether it is a shared library and not a program.
+    pub(super) is_library: bool,
+    /// The manifest that it carries, if it can be loaded or run here.
+    pub(super) manifest: Result<String, ObjectError>,
+}
+
 /// Checks the header, the segments and the sections, and reads the manifest.
-pub(super) fn manifest(file: &File) -> Result<String, ObjectError> {
+pub(super) fn inspect(file: &File) -> Inspected {
+    let cache = ReadCache::new(file);
+    match ObjectFile::parse(&cache) {
+        Ok(object) => Inspected {
+            is_library: object.kind() == ObjectKind::Dynamic
+                && object.section_by_name(".interp").is_none(),
+            manifest: manifest(file, &object),
+        },
+        Err(e) => Inspected {
+            is_library: false,
+            manifest: Err(ObjectError::Malformed(e.to_string())),
+        },
+    }
+}
+
+fn manifest<'a>(
+    file: &File,
+    object: &ObjectFile<'a, &'a ReadCache<&'a File>>,
+) -> Result<String, ObjectError> {
     let malformed = |e: &dyn std::fmt::Display| ObjectError::Malformed(e.to_string());
     let size = file.metadata().map_err(|e| malformed(&e))?.len();
-    let cache = ReadCache::new(file);
-    let object = ObjectFile::parse(&cache).map_err(|e| malformed(&e))?;
     if object.kind() != ObjectKind::Dynamic {
         return Err(ObjectError::Kind);
     }
@@ -68,14 +92,6 @@ pub(super) fn manifest(file: &File) -> Result<String, ObjectError> {
 /// Whether a file begins like an object file and not like a script.
 pub(super) fn is_object(start: &[u8]) -> bool {
     object::FileKind::parse(start).is_ok()
-}
-
-/// Whether an object file is a shared library and not a program.
-pub(super) fn is_library(file: &File) -> bool {
-    let cache = ReadCache::new(file);
-    ObjectFile::parse(&cache).is_ok_and(|object| {
-        object.kind() == ObjectKind::Dynamic && object.section_by_name(".interp").is_none()
-    })
 }
 
 fn architecture() -> Architecture {
