@@ -7,14 +7,16 @@ use crate::failure::under;
 use crate::manifest::MAX_MANIFEST;
 use crate::reference::{DOCKER_HUB, Repository, is_loopback, split_port};
 use crate::refusal::refused;
+use sigtool_sdk::host::Progress;
 use sigtool_sdk::types::Digest;
 use sigtool_sdk::{Call, Error, ErrorCode, Result};
 use sigtool_sdk_http::header::{
     AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue, WWW_AUTHENTICATE,
 };
-use sigtool_sdk_http::{Client, FailureKind, Method, Request, Response, StatusCode, Url};
+use sigtool_sdk_http::{Client, Failure, FailureKind, Method, Request, Response, StatusCode, Url};
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -75,24 +77,49 @@ impl Registries {
         })
     }
 
-    /// A conversation about one repository.
+    /// A conversation about one repository. `what` tells a person who waits what it is for: `pulling ghcr.io/acme/app:1.2`.
     pub(crate) fn at<'a>(
         &'a self,
         call: &'a Call<'a>,
         repository: &'a Repository,
+        what: String,
     ) -> Conversation<'a> {
         let known = Arc::clone(
             lock(&self.known)
                 .entry(repository.host().to_owned())
                 .or_default(),
         );
+        let errand = Arc::new(Errand {
+            what,
+            moved: AtomicU64::new(0),
+        });
+        errand.tell(call, 0);
         Conversation {
             registries: self,
             call,
             repository,
             known,
             access: Access::Pull,
+            errand,
         }
+    }
+}
+
+/// What a conversation is for, and how far it is.
+struct Errand {
+    what: String,
+    /// How many bytes have been pulled, or pushed.
+    moved: AtomicU64,
+}
+
+impl Errand {
+    fn tell(&self, call: &Call, more: u64) {
+        call.progress(&Progress {
+            message: self.what.clone(),
+            done: self.moved.fetch_add(more, Ordering::Relaxed) + more,
+            total: None,
+            unit: Some("bytes".to_owned()),
+        });
     }
 }
 
@@ -103,6 +130,7 @@ pub(crate) struct Conversation<'a> {
     pub(crate) repository: &'a Repository,
     known: Arc<Known>,
     access: Access,
+    errand: Arc<Errand>,
 }
 
 /// What is to be sent; where to is added when it is known whether the registry has TLS.
@@ -172,6 +200,7 @@ impl Conversation<'_> {
         Self {
             known: Arc::clone(&self.known),
             access: Access::Delete,
+            errand: Arc::clone(&self.errand),
             ..*self
         }
     }
@@ -211,7 +240,7 @@ impl Conversation<'_> {
 
     fn find_scheme(&self, scheme: &mut Option<Scheme>, ask: &Ask, what: &str) -> Result<Response> {
         let request = ask.request(&self.base(Scheme::Https)?)?;
-        match self.registries.client.send(self.call, &request) {
+        match self.exchange(&request) {
             Ok(response) => {
                 *scheme = Some(Scheme::Https);
                 self.answer(Scheme::Https, ask, response, None, what)
@@ -277,8 +306,7 @@ impl Conversation<'_> {
         if let Some(authorization) = authorization {
             request = request.header(AUTHORIZATION, authorization.clone());
         }
-        let sent = self.registries.client.send(self.call, &request);
-        sent.map_err(|failure| {
+        self.exchange(&request).map_err(|failure| {
             let not_tls = failure.kind == FailureKind::NotTls;
             let error = failure.into_error(what);
             if not_tls && !is_loopback(self.repository.address()) {
@@ -289,6 +317,19 @@ impl Conversation<'_> {
             }
             error
         })
+    }
+
+    fn exchange(&self, request: &Request) -> Result<Response, Failure> {
+        let client = &self.registries.client;
+        if self.access == Access::Pull {
+            let watch = |more| self.errand.tell(self.call, more);
+            return client.send_watched(self.call, request, &watch);
+        }
+        let response = client.send(self.call, request)?;
+        if !request.body.is_empty() {
+            self.errand.tell(self.call, request.body.len() as u64);
+        }
+        Ok(response)
     }
 
     /// The header that answers what the registry has asked for before, other than the one that it has refused.

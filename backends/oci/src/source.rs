@@ -10,7 +10,6 @@ use crate::reference::{Reference, Repository};
 use crate::referrers::{self, Found};
 use crate::registry::{Deleted, Referrers};
 use crate::sig_tag;
-use sigtool_sdk::host::Progress;
 use sigtool_sdk::message::Empty;
 use sigtool_sdk::source::{
     AttachArgs, Attached, DetachArgs, ResolveArgs, Resolved, SignaturesArgs, SignaturesReply,
@@ -72,7 +71,8 @@ impl Images {
 impl Source for Images {
     fn resolve(&self, call: &Call, args: ResolveArgs) -> Result<Resolved> {
         let reference = Reference::parse(&args.reference)?;
-        let conversation = self.registries.at(call, &reference.repository);
+        let what = format!("pulling {}", args.reference);
+        let conversation = self.registries.at(call, &reference.repository, what);
         let manifest = match (&reference.digest, &reference.tag) {
             (Some(digest), _) => conversation.manifest(&digest.to_string())?,
             (None, tag) => conversation.manifest(tag.as_deref().unwrap_or("latest"))?,
@@ -106,7 +106,8 @@ impl Source for Images {
 
     fn signatures(&self, call: &Call, args: SignaturesArgs) -> Result<SignaturesReply> {
         let (repository, digest) = Reference::pinned(&args.reference)?;
-        let conversation = self.registries.at(call, &repository);
+        let what = format!("pulling the signatures of {}", args.reference);
+        let conversation = self.registries.at(call, &repository, what);
         let page = match args.page.as_deref() {
             None => Page::order(&args.formats)[0],
             Some(name) => Page::parse(name)
@@ -139,13 +140,8 @@ impl Source for Images {
                 args.digest, args.reference
             )));
         }
-        let conversation = self.registries.at(call, &repository).writing();
-        call.progress(&Progress {
-            message: format!("pushing the signature of {repository}"),
-            done: 0,
-            total: None,
-            unit: None,
-        });
+        let what = format!("pushing the signature of {}", args.reference);
+        let conversation = self.registries.at(call, &repository, what).writing();
         let id = match args.format {
             SignatureFormat::Bundle => {
                 let subject = self.subject(&conversation, &digest)?;
@@ -176,7 +172,8 @@ impl Source for Images {
     fn detach(&self, call: &Call, args: DetachArgs) -> Result<Empty> {
         let (repository, digest) = Reference::pinned(&args.reference)?;
         let id = Id::parse(&args.id)?;
-        let conversation = self.registries.at(call, &repository).writing();
+        let what = format!("removing a signature of {}", args.reference);
+        let conversation = self.registries.at(call, &repository, what).writing();
         if !is_there(&conversation, &digest, &id)? {
             return Err(Error::new(
                 ErrorCode::NotFound,
@@ -447,8 +444,11 @@ fn location(repository: &Repository, image: &Digest, id: &Id) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{Answer, Fixture, IMAGE, INDEX, OCI, TestRegistry, signed_payload};
+    use crate::testing::{
+        Answer, Fixture, IMAGE, INDEX, OCI, TestRegistry, answer_of, signed_payload,
+    };
     use serde_json::{Value, json};
+    use std::time::Duration;
 
     const BUNDLE: SignatureFormat = SignatureFormat::Bundle;
     const COSIGN: SignatureFormat = SignatureFormat::Cosign;
@@ -787,17 +787,35 @@ mod tests {
     }
 
     #[test]
-    fn a_push_says_what_it_does() {
+    fn a_push_says_what_it_does_and_how_far_it_is() {
         let fixture = Fixture::new(TestRegistry::start(true));
-        fixture
-            .attach(&fixture.registry.image(), BUNDLE, b"{}", &[])
-            .unwrap();
-        let events = fixture.host.events();
-        let progress = events.iter().find_map(|event| match event {
-            sigtool_sdk::testing::Event::Progress(progress) => Some(progress.message.clone()),
-            _ => None,
+        let image = fixture.registry.image();
+        fixture.attach(&image, BUNDLE, &[b' '; 5000], &[]).unwrap();
+        let told = fixture.told();
+        let what = format!("pushing the signature of {image}");
+        assert_eq!(told[0], (what.clone(), 0));
+        let (message, pushed) = told.last().unwrap();
+        assert_eq!(*message, what);
+        assert!(*pushed > 5000, "the signature and what lists it: {told:?}");
+    }
+
+    #[test]
+    fn a_pull_says_what_it_does_and_how_much_has_come() {
+        let slow = TestRegistry::with(true, |asked, memory| {
+            let is_pull = asked.method == "GET" && asked.path.contains("/blobs/");
+            let pause = Duration::from_millis(300);
+            is_pull.then(|| answer_of(asked, memory, true).with_pause(pause))
         });
-        let expected = format!("pushing the signature of {}", fixture.registry.repository());
-        assert_eq!(progress, Some(expected));
+        let fixture = Fixture::new(slow);
+        let image = fixture.registry.image();
+        fixture.attach(&image, BUNDLE, b"{}", &[]).unwrap();
+        let pushed = fixture.told().len();
+        fixture.page(&image, &[BUNDLE], None).unwrap();
+        let told = &fixture.told()[pushed..];
+        let what = format!("pulling the signatures of {image}");
+        assert_eq!(told[0], (what.clone(), 0));
+        let (message, pulled) = told.last().unwrap();
+        assert_eq!(*message, what);
+        assert!(*pulled > 0, "{told:?}");
     }
 }

@@ -10,7 +10,7 @@ use sigtool_sdk::source::{
     AttachArgs, Attached, DetachArgs, ResolveArgs, Resolved, SignaturesArgs, SignaturesReply,
     Source,
 };
-use sigtool_sdk::testing::FakeHost;
+use sigtool_sdk::testing::{Event, FakeHost};
 use sigtool_sdk::types::{DigestAlgorithm, SignatureFormat, SignedPayload};
 use sigtool_sdk::{Call, Result};
 use std::collections::BTreeMap;
@@ -18,6 +18,7 @@ use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use zeroize::Zeroizing;
 
 /// A host with the network, and an environment in which nothing is set.
@@ -111,6 +112,16 @@ impl Fixture {
         with_call(&self.host, |call| self.images.signatures(call, args))
     }
 
+    /// What a person was told who waits: what is done, and how many bytes were moved.
+    pub(crate) fn told(&self) -> Vec<(String, u64)> {
+        let events = self.host.events().into_iter();
+        let told = events.filter_map(|event| match event {
+            Event::Progress(progress) => Some((progress.message, progress.done)),
+            _ => None,
+        });
+        told.collect()
+    }
+
     /// All pages: their names, and all that is on them.
     pub(crate) fn list(
         &self,
@@ -185,6 +196,8 @@ pub(crate) struct Answer {
     status: u16,
     headers: Vec<(String, String)>,
     body: Vec<u8>,
+    /// Before its last byte.
+    pause: Duration,
 }
 
 impl Answer {
@@ -193,6 +206,7 @@ impl Answer {
             status,
             headers: Vec::new(),
             body: Vec::new(),
+            pause: Duration::ZERO,
         }
     }
 
@@ -208,6 +222,11 @@ impl Answer {
 
     pub(crate) fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
         self.body = body.into();
+        self
+    }
+
+    pub(crate) fn with_pause(mut self, pause: Duration) -> Self {
+        self.pause = pause;
         self
     }
 
@@ -365,7 +384,15 @@ fn serve(stream: TcpStream, memory: &Memory, hook: &Hook, referrers: bool) {
         } else {
             &answer.body
         };
-        if stream.write_all(&[head.as_bytes(), body].concat()).is_err() {
+        let all = [head.as_bytes(), body].concat();
+        let early = if answer.pause.is_zero() {
+            0
+        } else {
+            all.len() - 1
+        };
+        let sent = stream.write_all(&all[..early]);
+        std::thread::sleep(answer.pause);
+        if sent.and_then(|()| stream.write_all(&all[early..])).is_err() {
             return;
         }
     }
@@ -406,7 +433,7 @@ fn read(reader: &mut BufReader<TcpStream>) -> Option<Asked> {
 }
 
 /// What a registry answers that does all it is asked.
-fn answer_of(asked: &Asked, memory: &Memory, referrers: bool) -> Answer {
+pub(crate) fn answer_of(asked: &Asked, memory: &Memory, referrers: bool) -> Answer {
     let (path, query) = asked.path.split_once('?').unwrap_or((&asked.path, ""));
     let Some(path) = path.strip_prefix("/v2/app/") else {
         return Answer::error(404, "NAME_UNKNOWN");

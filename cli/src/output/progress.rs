@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 /// What is quicker is not shown at all.
 const FIRST_SHOWN: Duration = Duration::from_millis(150);
 
-/// A part that has said nothing for so long is done: while it works, it tells ten times a second.
+/// A part that has said nothing for so long makes way for another. Those that know how much there is tell ten times a second.
 const STALE: Duration = Duration::from_millis(500);
 
 /// How many parts have a bar: more than work at once, and few enough for a terminal.
@@ -50,9 +50,9 @@ impl Bars {
     }
 
     fn show(&mut self, progress: &Progress) {
-        self.clear(|part| part.bar.length().is_some() && part.told.elapsed() > STALE);
         let message = &progress.message;
         if !self.parts.contains_key(message) {
+            self.clear(|part| part.told.elapsed() > STALE);
             if self.parts.len() >= MOST_PARTS {
                 return;
             }
@@ -130,6 +130,7 @@ impl Ui {
 /// What is being done is cut to the width of the terminal, how far it is stays.
 fn style_of_part(progress: &Progress) -> ProgressStyle {
     let template = match (progress.total, progress.unit.as_deref()) {
+        (None, Some("bytes")) => "  {wide_msg} {bytes}",
         (None, _) => "  {wide_msg}",
         (Some(_), Some("bytes")) => "  {wide_msg} {bytes} of {total_bytes}, {bytes_per_sec}",
         (Some(_), _) => "  {wide_msg} {pos} of {len}",

@@ -1,7 +1,7 @@
 //! The client: attempts, redirects, retries.
 
 use crate::diagnosis::{Tried, unmade};
-use crate::exchange::exchange;
+use crate::exchange::{Patience, exchange};
 use crate::failure::{Failure, FailureKind};
 use crate::message::{Request, Response};
 use crate::redirect::{self, MAX_REDIRECTS};
@@ -56,6 +56,21 @@ impl Client {
     ///
     /// There is no answer, or not all of it.
     pub fn send(&self, call: &Call, request: &Request) -> Result<Response, Failure> {
+        self.send_watched(call, request, &|_| {})
+    }
+
+    /// The same, where an answer takes long enough for a person to wait: `watch` is told, some twenty times a second at most, how many bytes of
+    /// its body have come since it was told last.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Self::send`].
+    pub fn send_watched(
+        &self,
+        call: &Call,
+        request: &Request,
+        watch: &dyn Fn(u64),
+    ) -> Result<Response, Failure> {
         if self.settings.offline {
             return Err(offline(request));
         }
@@ -64,7 +79,7 @@ impl Client {
         loop {
             call.check().map_err(Failure::stopped)?;
             let mut attempt = Attempt::new(request);
-            let outcome = self.attempt(call, request, &mut attempt);
+            let outcome = self.attempt(call, request, watch, &mut attempt);
             if outcome.is_ok() {
                 self.note(attempt.took());
             }
@@ -98,6 +113,7 @@ impl Client {
         &self,
         call: &Call,
         request: &Request,
+        watch: &dyn Fn(u64),
         attempt: &mut Attempt,
     ) -> Result<Response, Failure> {
         let allowed = match call.remaining() {
@@ -108,7 +124,12 @@ impl Client {
         let deadline = Instant::now() + allowed;
         let mut current = request.clone();
         for _ in 0..=MAX_REDIRECTS {
-            let response = self.exchange(call, &current, allowed, deadline)?;
+            let patience = Patience {
+                allowed,
+                deadline,
+                watch,
+            };
+            let response = self.exchange(call, &current, &patience)?;
             let Some(next) = redirect::next(&current, &response)? else {
                 return Ok(response);
             };
@@ -122,19 +143,18 @@ impl Client {
         &self,
         call: &Call,
         request: &Request,
-        allowed: Duration,
-        deadline: Instant,
+        patience: &Patience,
     ) -> Result<Response, Failure> {
         let client = self.client_for(request)?;
         let tried = Tried {
             url: &request.url,
             proxy: self.settings.proxies.name(&request.url),
             has_identity: self.settings.has_identity(),
-            allowed,
+            allowed: patience.allowed,
             max_body: request.max_body,
         };
         let answer =
-            exchange(call, client, request, deadline).map_err(|trouble| tried.diagnose(trouble))?;
+            exchange(call, client, request, patience).map_err(|trouble| tried.diagnose(trouble))?;
         Ok(Response {
             retry_after: retry::retry_after(&answer.headers, call),
             status: answer.status,

@@ -10,16 +10,26 @@ use reqwest::blocking;
 use sigtool_sdk::{Call, Error};
 use std::io::{self, Read};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How often a waiting thread looks whether its call is cancelled.
+/// How often a waiting thread looks whether its call is cancelled, and what has come.
 const SLICE: Duration = Duration::from_millis(50);
 
 /// How much of a body is read at once, in bytes.
 const CHUNK: usize = 64 << 10;
+
+/// How an answer is waited for.
+pub(crate) struct Patience<'a> {
+    /// How long it may take in all.
+    pub(crate) allowed: Duration,
+    /// When that is over.
+    pub(crate) deadline: Instant,
+    /// Is told how many bytes of the body have come since it was told last.
+    pub(crate) watch: &'a dyn Fn(u64),
+}
 
 /// What came back.
 pub(crate) struct Answer {
@@ -51,6 +61,8 @@ struct Shared {
     begun: AtomicBool,
     /// Nobody waits for the answer any more.
     left: AtomicBool,
+    /// How many bytes of the body have come, and nobody was told of.
+    came: AtomicU64,
 }
 
 /// Sends the request and reads its answer, at most until the deadline.
@@ -58,8 +70,9 @@ pub(crate) fn exchange(
     call: &Call,
     client: blocking::Client,
     request: &Request,
-    deadline: Instant,
+    patience: &Patience,
 ) -> Result<Answer, Trouble> {
+    let deadline = patience.deadline;
     let (done, answers) = mpsc::sync_channel(1);
     let shared = Arc::new(Shared::default());
     let theirs = Arc::clone(&shared);
@@ -73,7 +86,7 @@ pub(crate) fn exchange(
         .name("sigtool-http".to_owned())
         .spawn(work)
         .map_err(Trouble::Thread)?;
-    let answer = wait(call, &answers, deadline);
+    let answer = wait(call, &answers, &shared, patience);
     shared.left.store(true, Ordering::Relaxed);
     answer.unwrap_or_else(|| {
         let begun = shared.begun.load(Ordering::Relaxed);
@@ -85,10 +98,11 @@ pub(crate) fn exchange(
 fn wait(
     call: &Call,
     answers: &mpsc::Receiver<Result<Answer, Trouble>>,
-    deadline: Instant,
+    shared: &Shared,
+    patience: &Patience,
 ) -> Option<Result<Answer, Trouble>> {
     loop {
-        let left = deadline.saturating_duration_since(Instant::now());
+        let left = patience.deadline.saturating_duration_since(Instant::now());
         match answers.recv_timeout(left.min(SLICE)) {
             Ok(answer) => return Some(answer),
             Err(RecvTimeoutError::Disconnected) => {
@@ -102,6 +116,11 @@ fn wait(
             && let Err(error) = call.check()
         {
             return Some(Err(Trouble::Cancelled(error)));
+        }
+        // Of what does not move nobody is told: that a server is silent is no sign of life.
+        let came = shared.came.swap(0, Ordering::Relaxed);
+        if came > 0 {
+            (patience.watch)(came);
         }
     }
 }
@@ -150,6 +169,7 @@ fn read(
             return Err(Trouble::TooLarge);
         }
         body.extend_from_slice(&chunk[..count]);
+        shared.came.fetch_add(count as u64, Ordering::Relaxed);
         if shared.left.load(Ordering::Relaxed) || Instant::now() >= deadline {
             return Err(Trouble::Timeout { begun: true });
         }

@@ -106,6 +106,8 @@ pub(crate) enum Step {
     Hang(&'static str),
     /// Sends the head of an answer, and then a body without end.
     Endless,
+    /// Sends an answer whose body comes in pieces, with so long a pause before each.
+    Slow(&'static [&'static str], Duration),
     /// Opens a connection to this port of this machine, and joins the two: a proxy.
     Tunnel(u16),
 }
@@ -192,6 +194,13 @@ fn serve(mut connection: TcpStream, steps: &Mutex<Vec<Step>>, requests: &Mutex<V
         Step::Endless => {
             let _ = connection.write_all(b"HTTP/1.1 200 OK\r\n\r\n");
             while connection.write_all(&[b'x'; 4096]).is_ok() {}
+        }
+        Step::Slow(pieces, pause) => {
+            let _ = connection.write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n");
+            for piece in pieces {
+                thread::sleep(pause);
+                let _ = connection.write_all(piece.as_bytes());
+            }
         }
         Step::Tunnel(port) => {
             let far = TcpStream::connect(("127.0.0.1", port)).unwrap();

@@ -4,10 +4,10 @@
 use serde_json::{Value, json};
 use sigtool_tests::http::Request;
 use sigtool_tests::images::{INDEX, MANIFEST, digest};
-use sigtool_tests::peers::{Cosign, ImageForm, Said, Version};
+use sigtool_tests::peers::{Cosign, ImageForm, Said, Version, need};
 use sigtool_tests::proxy::{Fault, FaultProxy, Matcher, Seen};
 use sigtool_tests::registry::Registry;
-use sigtool_tests::{Bystander, Sandbox, keys};
+use sigtool_tests::{Bystander, Sandbox, keys, terminal};
 use snapbox::str;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
@@ -1169,6 +1169,40 @@ fn a_registry_that_does_not_answer_is_left_after_the_time_that_was_given() {
             );
         }
     }
+}
+
+#[test]
+fn what_is_pulled_and_pushed_stands_on_a_terminal_while_a_slow_registry_is_waited_for() {
+    let (Some(stage), Some(python)) = (Stage::new(), need("python3")) else {
+        return;
+    };
+    for place in [
+        Matcher::new("GET", "/manifests/v1"),
+        Matcher::new("PUT", "/manifests/"),
+    ] {
+        let slow = Fault::Slow(Duration::from_secs(1));
+        stage.proxy.fault(place.once(), slow);
+    }
+    let image = stage.image();
+    let sign = ["sign", "--key=a.key", "--attach", &image];
+    let said = terminal::run(
+        &stage.machines.signer,
+        &python,
+        &[],
+        &[("TERM", "xterm")],
+        &sign,
+    );
+    assert_eq!(said.code, Some(0), "{}", said.text);
+    let (pulling, pushing) = (
+        format!("pulling {image}"),
+        format!("pushing the signature of {}/app@", stage.proxy.host()),
+    );
+    let signed = format!("signed {image} (");
+    for shown in [&pulling, &pushing, "signing ", &signed] {
+        assert!(said.text.contains(shown), "{shown}: {}", said.text);
+    }
+    let last = said.text.rsplit("\u{1b}[2K").next().unwrap();
+    assert_eq!(last, "", "no bar is left");
 }
 
 /// An index of so many manifests that nobody has.

@@ -4,6 +4,7 @@ use crate::header::{AUTHORIZATION, HeaderValue};
 use crate::testing::{Host, Server, Step, answers, client, client_with, get, timeout};
 use crate::{FailureKind, Method, Request, StatusCode, Tls, Url};
 use sigtool_sdk::{ErrorCode, host::NetworkSettings};
+use std::sync::Mutex;
 use std::time::Duration;
 
 #[test]
@@ -62,6 +63,23 @@ fn a_body_may_be_as_long_as_allowed_and_not_a_byte_longer() {
             server.authority()
         )
     );
+}
+
+#[test]
+fn of_a_slow_body_it_is_told_how_much_has_come() {
+    let server = Server::new([Step::Slow(&["ab", "c", "d"], Duration::from_millis(300))]);
+    let told = Mutex::new(Vec::new());
+    let host = Host::new();
+    let response = client()
+        .send_watched(&host.call(), &get(&server.url("/")), &|more| {
+            told.lock().unwrap().push(more);
+        })
+        .unwrap();
+    assert_eq!(response.body, b"abcd");
+    // The last piece comes with the end, and nobody waits any more.
+    let told = told.into_inner().unwrap();
+    assert!(!told.is_empty() && !told.contains(&0), "{told:?}");
+    assert!(told.iter().sum::<u64>() <= 4, "{told:?}");
 }
 
 #[test]
