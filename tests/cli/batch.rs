@@ -574,6 +574,11 @@ fn how_far_a_run_is_stands_on_a_terminal_only() {
     ] {
         assert!(said.text.contains(shown), "{shown}: {}", said.text);
     }
+    let bar = said.text.lines().find(|line| line.contains("signing ["));
+    assert!(
+        bar.unwrap().contains("s\u{1b}[K"),
+        "nothing behind it but what a terminal writes by itself: {bar:?}"
+    );
     let last = said.text.rsplit("\u{1b}[2K").next().unwrap();
     assert_eq!(last, "2 artifacts signed\n", "no bar is left");
     run(&sandbox, &["sign", "large.bin"]).code(0).stderr_eq("");

@@ -2,10 +2,12 @@
 //! when the run ends. In a pipe there is none.
 
 use super::{Format, Ui};
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use console::Term;
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
 use sigtool_sdk::host::Progress;
 use std::collections::BTreeMap;
-use std::io::IsTerminal as _;
+use std::io::{self, IsTerminal as _};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 /// What is quicker is not shown at all.
@@ -32,7 +34,9 @@ struct Part {
 
 impl Bars {
     fn new(verb: &'static str, total: Option<usize>) -> Self {
-        let all = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(10));
+        let screen = Box::new(Screen::default());
+        let target = ProgressDrawTarget::term_like_with_hz(screen, 10);
+        let all = MultiProgress::with_draw_target(target);
         let run = all.add(ProgressBar::new(total.unwrap_or_default() as u64));
         run.set_style(style(total));
         run.set_message(verb);
@@ -95,7 +99,7 @@ pub(crate) struct Ticker<'a> {
 impl<'a> Ticker<'a> {
     /// Begins to show. `verb` is what is being done: `signing`. How many there are may not be known yet.
     pub(crate) fn new(ui: &'a Ui, verb: &'static str, total: Option<usize>) -> Self {
-        let shown = std::io::stderr().is_terminal() && !ui.quiet && ui.format == Format::Text;
+        let shown = io::stderr().is_terminal() && !ui.quiet && ui.format == Format::Text;
         if shown {
             ui.lock().bars = Some(Bars::new(verb, total));
         }
@@ -124,6 +128,76 @@ impl Ui {
         if let Some(bars) = &mut self.lock().bars {
             bars.show(progress);
         }
+    }
+}
+
+/// The terminal, without the blanks that fill the last line: behind them, the `^C` that a terminal writes by itself would begin a line
+/// that nobody clears.
+#[derive(Debug)]
+struct Screen {
+    term: Term,
+    /// How many were not written yet.
+    blanks: AtomicUsize,
+}
+
+impl Default for Screen {
+    fn default() -> Self {
+        Self {
+            term: Term::buffered_stderr(),
+            blanks: AtomicUsize::new(0),
+        }
+    }
+}
+
+impl TermLike for Screen {
+    fn width(&self) -> u16 {
+        self.term.size().1
+    }
+
+    fn height(&self) -> u16 {
+        self.term.size().0
+    }
+
+    fn move_cursor_up(&self, n: usize) -> io::Result<()> {
+        self.term.move_cursor_up(n)
+    }
+
+    fn move_cursor_down(&self, n: usize) -> io::Result<()> {
+        self.term.move_cursor_down(n)
+    }
+
+    fn move_cursor_right(&self, n: usize) -> io::Result<()> {
+        self.term.move_cursor_right(n)
+    }
+
+    fn move_cursor_left(&self, n: usize) -> io::Result<()> {
+        self.term.move_cursor_left(n)
+    }
+
+    fn write_line(&self, s: &str) -> io::Result<()> {
+        self.term.write_line(s)
+    }
+
+    fn write_str(&self, s: &str) -> io::Result<()> {
+        if s.bytes().all(|byte| byte == b' ') {
+            self.blanks.fetch_add(s.len(), Ordering::Relaxed);
+            return Ok(());
+        }
+        let blanks = self.blanks.swap(0, Ordering::Relaxed);
+        self.term.write_str(&" ".repeat(blanks))?;
+        self.term.write_str(s)
+    }
+
+    fn clear_line(&self) -> io::Result<()> {
+        self.term.clear_line()
+    }
+
+    fn flush(&self) -> io::Result<()> {
+        if self.blanks.swap(0, Ordering::Relaxed) > 0 {
+            // Erases what stood there before, and leaves the cursor where it is.
+            self.term.write_str("\u{1b}[K")?;
+        }
+        self.term.flush()
     }
 }
 
