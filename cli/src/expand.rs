@@ -10,7 +10,7 @@ use crate::sources::{SourceOf, Sources};
 use crate::words::{self, Meant, Unclear};
 use sigtool_sdk::source::{Resolve, ResolveArgs};
 use sigtool_sdk::types::{Artifact, DigestAlgorithm};
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::hash::{BuildHasher as _, RandomState};
 use std::io::{BufRead, BufReader, Read as _};
 use std::path::{Path, PathBuf};
@@ -111,7 +111,7 @@ pub(crate) struct Rest<'a> {
     list: Option<List>,
     pending: Pending,
     /// What has been found, where one artifact can be found twice: digests of places, under a key that nobody knows.
-    seen: Option<(RandomState, BTreeSet<u64>)>,
+    seen: Option<(RandomState, HashSet<u64>)>,
     /// How many artifacts were named again, and how many signatures were skipped.
     dropped: (usize, usize),
 }
