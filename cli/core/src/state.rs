@@ -196,6 +196,13 @@ impl State {
         };
         let connection = Connection::open_with_flags(file, flags).map_err(failed)?;
         connection.busy_timeout(PATIENCE).map_err(failed)?;
+        // A question is planned once, and not anew for each value that it is asked with.
+        connection
+            .set_db_config(
+                rusqlite::config::DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG,
+                true,
+            )
+            .map_err(failed)?;
         Ok(Self {
             path: path.to_owned(),
             layout,

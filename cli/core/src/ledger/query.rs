@@ -268,10 +268,11 @@ fn known(
     item: usize,
 ) -> rusqlite::Result<Result<Option<Known>, LedgerError>> {
     let artifact = &newest.event.artifact;
-    let digest = artifact.digest.clone().unwrap_or_default();
-    let (text, values) = select_current(Some(&[Named::any_version(digest.as_str())]));
-    let mut query = connection.prepare_cached(&text)?;
-    let mut rows = query.query(params_from_iter(values))?;
+    let digest = &artifact.digest;
+    let mut query = connection.prepare_cached(
+        "SELECT number, body, hash, item FROM current JOIN entry USING (number) WHERE digest = ? ORDER BY number DESC, item",
+    )?;
+    let mut rows = query.query([digest])?;
     let mut signatures = Vec::new();
     while let Some(row) = rows.next()? {
         let entry = match recorded(row)? {
