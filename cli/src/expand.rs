@@ -2,6 +2,7 @@
 
 use crate::args::Artifacts;
 use crate::batch::{Expanded, Item, Missed};
+use crate::command_line::LeftOut;
 use crate::error::{CommandError, why};
 use crate::host::HostSettings;
 use crate::interrupt::{self, Patient};
@@ -12,7 +13,8 @@ use sigtool_sdk::source::{Resolve, ResolveArgs};
 use sigtool_sdk::types::{Artifact, DigestAlgorithm};
 use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::hash::{BuildHasher as _, RandomState};
-use std::io::{BufRead, BufReader, Read as _};
+use std::io::{self, BufRead, BufReader, Read as _};
+use std::iter::Peekable;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
@@ -40,6 +42,7 @@ pub(crate) fn expand<'a>(
         asked,
         sources,
         word: 0,
+        left_out: None,
         list: None,
         pending: Pending::default(),
         seen: None,
@@ -102,12 +105,17 @@ struct List {
     bytes: u64,
 }
 
+/// Words of the command line, read as they are needed.
+type Words = Peekable<Box<dyn Iterator<Item = io::Result<String>> + Send>>;
+
 /// The artifacts that are still to be found.
 pub(crate) struct Rest<'a> {
     asked: &'a Artifacts,
     sources: &'a Sources<'a>,
-    /// The next word on the command line.
+    /// The next argument.
     word: usize,
+    /// Words that one argument stands for.
+    left_out: Option<Words>,
     list: Option<List>,
     pending: Pending,
     /// What has been found, where one artifact can be found twice: digests of places, under a key that nobody knows.
@@ -138,11 +146,14 @@ impl Rest<'_> {
     }
 
     /// How the user named what the next step looks into.
-    fn what_is_next(&self) -> String {
+    fn what_is_next(&mut self) -> String {
         let Pending { folder, paths, .. } = &self.pending;
         let path = folder.as_ref().map(|folder| &folder.path);
         if let Some(path) = path.or(paths.front()) {
             return path.display().to_string();
+        }
+        if let Some(Some(Ok(word))) = self.left_out.as_mut().map(Peekable::peek) {
+            return word.clone();
         }
         let list = || self.asked.from_file.as_ref();
         match self.asked.artifacts.get(self.word) {
@@ -161,7 +172,8 @@ impl Rest<'_> {
 
     /// Whether words or lines are left, which may name images.
     pub(crate) fn has_words(&self) -> bool {
-        self.word < self.asked.artifacts.len() || self.asked.from_file.is_some()
+        let words = self.left_out.is_some() || self.word < self.asked.artifacts.len();
+        words || self.asked.from_file.is_some()
     }
 
     /// Looks into the next thing. Tells whether there was one.
@@ -174,15 +186,33 @@ impl Rest<'_> {
         } else if let Some(path) = pending.paths.pop_front() {
             let shown = path.display().to_string();
             add_path(&path, &shown, asked, sources, pending)?;
+        } else if let Some(word) = self.word_left_out()? {
+            add(&word, asked, sources, &mut self.pending)?;
         } else if let Some(word) = asked.artifacts.get(self.word) {
             self.word += 1;
-            add(word, asked, sources, pending)?;
+            match LeftOut::at(word) {
+                None => add(word, asked, sources, &mut self.pending)?,
+                Some(left_out) => {
+                    let words = left_out.words().map_err(|e| unreadable(&e))?;
+                    let words: Box<dyn Iterator<Item = _> + Send> = Box::new(words);
+                    self.left_out = Some(words.peekable());
+                }
+            }
         } else if let Some(word) = self.line()? {
             add(&word, asked, sources, &mut self.pending)?;
         } else {
             return Ok(false);
         }
         Ok(true)
+    }
+
+    /// The next of the words that one argument stands for.
+    fn word_left_out(&mut self) -> Result<Option<String>, CommandError> {
+        let word = self.left_out.as_mut().and_then(Iterator::next).transpose();
+        if !matches!(word, Ok(Some(_))) {
+            self.left_out = None;
+        }
+        word.map_err(|e| unreadable(&e))
     }
 
     /// The next line of the list that names something.
@@ -193,7 +223,7 @@ impl Rest<'_> {
         let line = self.line_of(path);
         if line.is_err() {
             // What cannot be read has no further lines.
-            self.list = Some(List::of(Box::new(std::io::empty())));
+            self.list = Some(List::of(Box::new(io::empty())));
         }
         line
     }
@@ -249,11 +279,24 @@ fn nothing_in(verb: &str, asked: &Artifacts) -> CommandError {
             CommandError::input(format!("the list `{}` names no artifact", list.display()))
         }
         _ => CommandError::input(format!(
-            "there is nothing to {verb} in `{}`",
-            asked.artifacts.join("`, `")
+            "there is nothing to {verb} in {}",
+            first_words(&asked.artifacts)
         ))
         .because("of a folder's files, signatures, hidden files and symbolic links are skipped"),
     }
+}
+
+/// What was named, or the first of it.
+fn first_words(words: &[String]) -> String {
+    const SHOWN: usize = 3;
+    let shown = words.iter().take(SHOWN).map(|word| format!("`{word}`"));
+    let shown = shown.collect::<Vec<_>>().join(", ");
+    let more = if words.len() > SHOWN {
+        " and others"
+    } else {
+        ""
+    };
+    shown + more
 }
 
 /// Each artifact once: two threads that sign one file would each take the other for another signer.
@@ -573,7 +616,7 @@ fn standard_input(sources: &Sources<'_>) -> Result<(Item, tempfile::NamedTempFil
     if sources.settings().stdin_taken.swap(true, Ordering::Relaxed) {
         return Err(CommandError::input("standard input can be given only once"));
     }
-    let failed = |e: std::io::Error| {
+    let failed = |e: io::Error| {
         interrupt::check().err().unwrap_or_else(|| {
             CommandError::could_not_tell("cannot keep standard input in a temporary file")
                 .because(why(&e))
@@ -583,7 +626,7 @@ fn standard_input(sources: &Sources<'_>) -> Result<(Item, tempfile::NamedTempFil
         .prefix("sigtool-stdin-")
         .tempfile()
         .map_err(failed)?;
-    std::io::copy(&mut Patient(std::io::stdin()), spool.as_file_mut()).map_err(failed)?;
+    io::copy(&mut Patient(io::stdin()), spool.as_file_mut()).map_err(failed)?;
     let item = Item {
         shown: "-".to_owned(),
         reference: spool.path().display().to_string(),
@@ -598,7 +641,7 @@ fn open_list(list: &Path, settings: &HostSettings) -> Result<List, CommandError>
         if settings.stdin_taken.swap(true, Ordering::Relaxed) {
             return Err(CommandError::input("standard input can be given only once"));
         }
-        Box::new(BufReader::new(Patient(std::io::stdin())))
+        Box::new(BufReader::new(Patient(io::stdin())))
     } else {
         let file = std::fs::File::open(list).map_err(|e| bad_list(list, &why(&e)))?;
         Box::new(BufReader::new(file))
@@ -635,6 +678,10 @@ impl List {
             .map_err(|_| bad_list(list, &format!("line {} is not UTF-8", self.count)))?;
         Ok(Some(line.trim_end_matches(['\n', '\r']).to_owned()))
     }
+}
+
+fn unreadable(why: &io::Error) -> CommandError {
+    CommandError::could_not_tell("cannot read the words of the command line").because(why)
 }
 
 fn bad_list(list: &Path, why: &dyn std::fmt::Display) -> CommandError {

@@ -3,6 +3,7 @@
 mod app;
 mod args;
 mod batch;
+mod command_line;
 mod commands;
 mod completion;
 mod config;
@@ -27,7 +28,7 @@ mod words;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let arguments: Vec<_> = std::env::args_os().collect();
+    let arguments = command_line::shortened();
     if let Some(code) = host::child_host::run(&arguments) {
         return code;
     }

@@ -2,6 +2,7 @@
 
 use crate::app::App;
 use crate::args::{Cli, Command};
+use crate::command_line;
 use crate::commands;
 use crate::completion;
 use crate::config::layer::Layer;
@@ -25,8 +26,15 @@ use std::path::Path;
 const MAX_ALIASES: usize = 32;
 
 /// Runs the command line, and gives the exit code.
-pub(crate) fn run(arguments: Vec<OsString>) -> u8 {
-    let cli = match Cli::try_parse_from(&arguments) {
+pub(crate) fn run(mut arguments: Vec<OsString>) -> u8 {
+    let mut parsed = Cli::try_parse_from(&arguments);
+    // Only these two take more words than fit, and know that some are left out.
+    let takes_many = |cli: &Cli| matches!(cli.command, Some(Command::Sign(_) | Command::Verify(_)));
+    if command_line::is_shortened(&arguments) && !parsed.as_ref().is_ok_and(takes_many) {
+        arguments = command_line::whole();
+        parsed = Cli::try_parse_from(&arguments);
+    }
+    let cli = match parsed {
         Ok(cli) => cli,
         Err(error) => return misspelt(&arguments, &error),
     };

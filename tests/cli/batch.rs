@@ -552,6 +552,72 @@ fn in_a_large_run_a_folder_that_cannot_be_listed_loses_nothing_else() {
     assert!(is_signed(&sandbox, "first/0000.txt"), "{said}");
 }
 
+/// Of so many words most are read only when their turn has come.
+#[test]
+fn a_long_command_line_is_worked_on_to_its_end() {
+    let sandbox = sandbox();
+    let names: Vec<String> = (0..2500).map(|i| format!("{i:04}.txt")).collect();
+    for name in &names {
+        sandbox.write(name, name);
+    }
+    let names = names.iter().map(String::as_str);
+    let words: Vec<&str> = ["sign"]
+        .into_iter()
+        .chain(names.clone())
+        .chain(["gone.txt", "000[0-2].txt", "./2499.txt", "--keep-going"])
+        .collect();
+    let output = run(&sandbox, &words).code(2).get_output().clone();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    for told in [
+        "there is no file `gone.txt`",
+        "2500 artifacts signed, 1 failed",
+        "note: 4 artifacts are named more than once",
+    ] {
+        assert!(said.contains(told), "{told}: {said}");
+    }
+    assert!(names.clone().all(|name| is_signed(&sandbox, name)));
+    // The shell's `*` names the signatures too.
+    let signatures: Vec<String> = names
+        .clone()
+        .map(|n| format!("{n}.sigstore.json"))
+        .collect();
+    let both = names.zip(signatures.iter().map(String::as_str));
+    let mut words = vec!["verify", "--key", "a.pub"];
+    words.extend(both.flat_map(|(name, signature)| [name, signature]));
+    let output = run(&sandbox, &words).code(0).get_output().clone();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("2500 artifacts valid"), "{said}");
+}
+
+/// What has no use for so many words is told of them as of few.
+#[test]
+fn a_long_command_line_is_whole_for_all_but_sign_and_verify() {
+    let sandbox = sandbox();
+    let many = vec!["f"; 2500];
+    let hello = sandbox.write("bin/sigtool-hello", "#!/bin/sh\necho $#\n");
+    std::fs::set_permissions(&hello, std::fs::Permissions::from_mode(0o755)).unwrap();
+    sandbox.write_config("[alias]\ns = [\"sign\", \"--quiet\", \"--key=a.key\"]\n");
+    let path = format!("{}:/usr/bin:/bin", hello.parent().unwrap().display());
+    let sigtool = |words: &[&str]| {
+        let words = words.iter().chain(&many);
+        sandbox.sigtool().env("PATH", &path).args(words).assert()
+    };
+    sigtool(&["hello", "--", "-x"]).code(0).stdout_eq("2502\n");
+    sandbox.write("f", "content");
+    sigtool(&["s"]).code(0).stderr_eq("");
+    assert!(is_signed(&sandbox, "f"));
+    sigtool(&["completions"]).code(2).stderr_eq(str![[r#"
+[..]unexpected argument[..]
+...
+"#]]);
+    let key = "MC4CAQAwBQYDK2VwBCIEIE8OMTv5T1Vp/hftC9GZ4t4zyd5PRxGh2nPIyvu2Z/E5";
+    let words = [&["sign"], &many[..], &[key], &many[..]].concat();
+    run(&sandbox, &words).code(2).stderr_eq(str![[r#"
+error: the command line holds a private key, and takes only the name of one
+...
+"#]]);
+}
+
 /// A large file takes long enough to be seen: on a terminal how far its hashing is, in a pipe nothing.
 #[test]
 fn how_far_a_run_is_stands_on_a_terminal_only() {
