@@ -231,8 +231,8 @@ impl Tally {
 
 /// Works on all items, `jobs` at once, and reports each in the order in which they were named.
 ///
-/// `is_failure` tells a result that is no success. With `fail_fast` nothing is begun after the first failure; what had begun
-/// before is finished and reported. Ctrl-C does the same, and what had begun is cancelled. After `items` come those that `more` gives,
+/// `is_failure` tells a result that is no success. With `fail_fast` nothing is begun after the first failure, and in any case after one
+/// that ends the run; what had begun before is finished and reported. Ctrl-C does the same, and what had begun is cancelled. After `items` come those that `more` gives,
 /// one at a time. Nobody gets further ahead of the reports than [`AHEAD`], or results would pile up behind one that takes long.
 pub(crate) fn run<'a, T: Send>(
     items: &'a [Result<Item, Missed>],
@@ -247,7 +247,7 @@ pub(crate) fn run<'a, T: Send>(
     let (supply, stop) = (Supply::new(items, more), AtomicBool::new(false));
     let stops = |result: &Result<T, CommandError>| match result {
         Ok(done) => fail_fast && is_failure(done),
-        Err(error) => fail_fast || error.failure == Failure::Cancelled,
+        Err(error) => fail_fast || error.ends_run || error.failure == Failure::Cancelled,
     };
     let mut tally = Tally::default();
     let (sender, results) = channel();

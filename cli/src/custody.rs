@@ -237,6 +237,19 @@ enum Closed {
     NoHome,
 }
 
+/// Where the ledger of this user is, to be read.
+///
+/// # Errors
+///
+/// Nobody knows. That is not to say that there is none.
+pub(crate) fn place(app: &App) -> Result<PathBuf, CommandError> {
+    app.folders.ledger().ok_or_else(|| {
+        CommandError::could_not_tell("cannot read the ledger")
+            .because(Closed::NoHome)
+            .hint("set HOME, or XDG_STATE_HOME to the folder that `sigtool` is in")
+    })
+}
+
 fn open(app: &App) -> Result<Ledger, Closed> {
     let path = app.folders.ledger().ok_or(Closed::NoHome)?;
     Ok(Ledger::open(&path)?)
@@ -256,10 +269,7 @@ fn not_writable(closed: Closed) -> CommandError {
 
 /// The ledger of this user, if there is one yet.
 pub(crate) fn open_to_read(app: &App) -> Result<Option<Ledger>, CommandError> {
-    match app.folders.ledger() {
-        Some(path) => Ledger::open_to_read(&path).map_err(unreadable),
-        None => Ok(None),
-    }
+    Ledger::open_to_read(&place(app)?).map_err(unreadable)
 }
 
 /// The error for a ledger that is there and cannot be read.

@@ -66,6 +66,8 @@ pub(crate) struct CommandError {
     pub(crate) snippet: Option<Box<Snippet>>,
     /// The seam's code, where a backend failed.
     pub(crate) code: Option<ErrorCode>,
+    /// It is no use to begin with anything else.
+    pub(crate) ends_run: bool,
 }
 
 impl CommandError {
@@ -77,6 +79,7 @@ impl CommandError {
             hints: Vec::new(),
             snippet: None,
             code: None,
+            ends_run: false,
         }
     }
 
@@ -125,6 +128,7 @@ impl CommandError {
             hints: error.hints,
             snippet: None,
             code: Some(error.code),
+            ends_run: false,
         }
     }
 }

@@ -611,10 +611,15 @@ error: nothing is signed: the ledger cannot be written
 note: not entered in the history: there is no HOME, so there is no place for it
 
 "#]]);
-    homeless(&["history"]).code(0).stderr_eq(str![[r#"
-note: nothing has been signed or verified here yet, or never with a history
+    // Nobody knows whether there is one, so that nothing can be called whole or empty.
+    for question in [&["history"][..], &["history", "--verify"], &["overview"]] {
+        homeless(question).code(3).stderr_eq(str![[r#"
+error: cannot read the ledger
+  caused by: there is no HOME, so there is no place for it
+  hint: set HOME, or XDG_STATE_HOME to the folder that `sigtool` is in
 
 "#]]);
+    }
 }
 
 /// Ten thousand entries, eight processes at once.

@@ -107,6 +107,28 @@ fn a_ledger_without_space_is_no_reason_to_lose_it() {
     );
 }
 
+#[test]
+fn a_run_stops_at_the_first_artifact_that_cannot_be_entered() {
+    let sandbox = sandbox();
+    let script = r#"
+        mkdir -p state many && mount -t tmpfs -o size=512k none state && export XDG_STATE_HOME="$PWD/state"
+        for i in $(seq 400); do echo $i > many/$i.txt; done
+        "$1" --jobs 2 sign --recursive many; code=$?
+        ls many/*.sigstore.json | wc -l
+        exit $code"#;
+    let Some(output) = with_mounts(&sandbox, script) else {
+        return;
+    };
+    let (code, said) = text(&output);
+    assert_eq!(code, Some(3), "{said}");
+    let lost = said.matches("but it is not in the history").count();
+    assert!((1..=2).contains(&lost), "{said}");
+    assert!(said.contains("not tried"), "{said}");
+    let told = String::from_utf8(output.stdout).unwrap();
+    let signed = told.matches("signed many/").count();
+    assert_eq!(told.lines().last().unwrap(), (signed + lost).to_string());
+}
+
 // ---- what may not be written ---------------------------------------------------------------------------------------------
 
 #[test]

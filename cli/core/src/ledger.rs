@@ -63,7 +63,7 @@ pub struct Ledger {
 pub enum LedgerError {
     /// Its file, or that of the head, cannot be read or written.
     #[error(transparent)]
-    State(#[from] StateError),
+    State(StateError),
     /// An entry cannot be read: it is not what was entered.
     #[error(
         "entry {number} of the ledger cannot be read: somebody changed it, or a later version of sigtool made it"
@@ -86,6 +86,15 @@ pub enum LedgerError {
     /// The chain has no longer what its head says it had. Nothing is entered, or the evidence would be gone.
     #[error("the ledger is broken: {0}")]
     Broken(Finding),
+}
+
+impl From<StateError> for LedgerError {
+    fn from(error: StateError) -> Self {
+        match error {
+            StateError::Altered { .. } => Self::Broken(Finding::NoVersion),
+            error => Self::State(error),
+        }
+    }
 }
 
 impl From<LedgerError> for Error {

@@ -2,6 +2,7 @@
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, TransactionBehavior};
 use sigtool_sdk::{Error, ErrorCode};
+use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -50,6 +51,14 @@ pub enum StateError {
         path: PathBuf,
         /// Why.
         error: std::io::Error,
+    },
+    /// Somebody has changed it: it has tables, and says no version.
+    #[error("{what} `{path}` is not as sigtool made it: it has tables, and no version", path = path.display())]
+    Altered {
+        /// What it is.
+        what: &'static str,
+        /// The file.
+        path: PathBuf,
     },
     /// A later sigtool made it.
     #[error(
@@ -120,6 +129,7 @@ impl State {
                 error,
             })?;
         }
+        require_regular(path).map_err(|error| unusable(path, error))?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
         let state = Self::connect(path, flags, path, layout)?;
         state.prepare()?;
@@ -140,13 +150,8 @@ impl State {
                 return Ok(None);
             }
             // Whoever must not look does not know that there is none.
-            Err(error) => {
-                return Err(StateError::Unusable {
-                    path: path.to_owned(),
-                    error,
-                });
-            }
-            Ok(_) => {}
+            Err(error) => return Err(unusable(path, error)),
+            Ok(_) => require_regular(path).map_err(|error| unusable(path, error))?,
         }
         let state = match Self::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE, path, layout) {
             Ok(state) if state.version().is_ok() => state,
@@ -160,6 +165,7 @@ impl State {
             }
         };
         match state.version()? {
+            0 if state.with(|connection| has_tables(connection))? => Err(state.altered()),
             0 => Ok(None),
             version if version == layout.version => Ok(Some(state)),
             version => Err(state.newer(version)),
@@ -222,23 +228,29 @@ impl State {
         if version > known {
             return Err(self.newer(version));
         }
-        self.with(|connection| {
+        let is_made = self.with(|connection| {
             if version == known {
-                return connection.execute_batch(SETTINGS);
+                return connection.execute_batch(SETTINGS).map(|()| true);
             }
             connection.execute_batch("PRAGMA journal_mode = WAL;")?;
             connection.execute_batch(SETTINGS)?;
             let turn = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             // Another process may have been first.
-            let made: Option<i64> = turn
-                .query_row("SELECT 1 FROM sqlite_schema LIMIT 1", [], |row| row.get(0))
-                .optional()?;
-            if made.is_none() {
+            if !has_tables(&turn)? {
                 turn.execute_batch(tables)?;
                 turn.pragma_update(None, "user_version", known)?;
             }
-            turn.commit()
-        })
+            let version: i64 = turn.pragma_query_value(None, "user_version", |row| row.get(0))?;
+            turn.commit().map(|()| version == known)
+        })?;
+        if is_made { Ok(()) } else { Err(self.altered()) }
+    }
+
+    fn altered(&self) -> StateError {
+        StateError::Altered {
+            what: self.layout.what,
+            path: self.path.clone(),
+        }
     }
 
     fn version(&self) -> Result<i64, StateError> {
@@ -254,6 +266,50 @@ impl State {
             version,
             known: self.layout.version,
         }
+    }
+}
+
+fn has_tables(connection: &Connection) -> rusqlite::Result<bool> {
+    let first = connection.query_row("SELECT 1 FROM sqlite_schema LIMIT 1", [], |_| Ok(()));
+    first.optional().map(|first| first.is_some())
+}
+
+/// The tables, indexes, views and triggers that are not as `layout` makes them.
+pub(crate) fn changed_tables(
+    connection: &Connection,
+    layout: &Layout,
+) -> rusqlite::Result<BTreeSet<String>> {
+    let made = Connection::open_in_memory()?;
+    made.execute_batch(layout.tables)?;
+    let (made, found) = (schema(&made)?, schema(connection)?);
+    let changed = made.symmetric_difference(&found);
+    Ok(changed.map(|[name, ..]| name.clone()).collect())
+}
+
+/// Name, kind, table and definition of all that there is.
+fn schema(connection: &Connection) -> rusqlite::Result<BTreeSet<[String; 4]>> {
+    let mut query = connection
+        .prepare("SELECT name, type, tbl_name, coalesce(sql, '') FROM main.sqlite_schema")?;
+    let rows = query.query_map([], |row| {
+        Ok([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?])
+    })?;
+    rows.collect()
+}
+
+/// Opening a named pipe would wait for its other end.
+pub(crate) fn require_regular(path: &Path) -> std::io::Result<()> {
+    match path.metadata() {
+        Ok(facts) if facts.is_file() => Ok(()),
+        Ok(_) => Err(std::io::Error::other("it is no regular file")),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+fn unusable(path: &Path, error: std::io::Error) -> StateError {
+    StateError::Unusable {
+        path: path.to_owned(),
+        error,
     }
 }
 

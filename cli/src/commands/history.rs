@@ -3,7 +3,7 @@
 use super::Outcome;
 use crate::app::App;
 use crate::args::History;
-use crate::custody::{names, open_to_read, unreadable};
+use crate::custody::{names, open_to_read, place, unreadable};
 use crate::error::{CommandError, Failure};
 use crate::output::one_line;
 use serde::Serialize;
@@ -91,6 +91,17 @@ pub(super) struct Report<'a> {
     head: &'a Head,
     /// What is wrong.
     findings: Vec<FindingRow<'a>>,
+    /// How much more is wrong with entries.
+    #[serde(skip_serializing_if = "is_zero")]
+    more: u64,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "what serde calls it with"
+)]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 #[derive(Serialize)]
@@ -111,11 +122,10 @@ struct FindingRow<'a> {
 }
 
 fn prove(app: &App, anchor: Option<&Head>) -> Outcome {
-    let path = app.folders.ledger();
-    let ledger = path.as_deref().map_or(Ok(None), Ledger::open_to_read);
-    let proof = match ledger {
+    let proof = match Ledger::open_to_read(&place(app)?) {
         Ok(Some(ledger)) => ledger.prove(anchor).map_err(unreadable)?,
         Ok(None) => Proof::of_nothing(anchor),
+        Err(LedgerError::Broken(finding)) => Proof::of(finding),
         Err(LedgerError::Gone(head)) => Proof::of_nothing(Some(&head)),
         Err(error) => return Err(unreadable(error)),
     };
@@ -134,6 +144,7 @@ fn prove(app: &App, anchor: Option<&Head>) -> Outcome {
                 message: finding.to_string(),
             })
             .collect(),
+        more: proof.more,
     };
     if findings.is_empty() {
         let text = format!("whole: {}, head {}", entries(&proof.head), proof.head);
@@ -143,6 +154,9 @@ fn prove(app: &App, anchor: Option<&Head>) -> Outcome {
     let mut error = CommandError::new(Failure::Refused, "the ledger is broken");
     for finding in findings {
         error = error.because(finding);
+    }
+    if proof.more > 0 {
+        error = error.because(format!("{} more of that kind", proof.more));
     }
     app.ui.error(
         &error.hint(
@@ -200,7 +214,7 @@ fn text(app: &App, recorded: &Recorded) -> String {
             .iter()
             .map(|reason| format!("because {}", app.relative(reason))),
     );
-    lines.extend(place(&event.execution, event.profile.as_deref()));
+    lines.extend(where_it_ran(&event.execution, event.profile.as_deref()));
     let lines: Vec<String> = lines.iter().map(|line| one_line(line)).collect();
     lines.join("\n    ")
 }
@@ -254,7 +268,7 @@ pub(super) fn signer(app: &App, signer: &EventSigner) -> String {
 }
 
 /// Where it ran, in a line or two.
-fn place(execution: &Execution, profile: Option<&str>) -> Vec<String> {
+fn where_it_ran(execution: &Execution, profile: Option<&str>) -> Vec<String> {
     let Execution {
         system,
         url,

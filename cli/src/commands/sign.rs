@@ -297,13 +297,17 @@ impl Work<'_> {
         item.name_in(&mut signed.artifact);
         match self.custody.signed(signer, &signed, append) {
             Ok(head) => Ok(Done { signed, head }),
-            Err(error) => Err(CommandError::could_not_tell(format!(
-                "signed `{}`, but it is not in the history",
-                clean(&item.shown)
-            ))
-            .because(error)
-            .because(already_written(&signed.stored))
-            .hint("sign it again once the ledger can be written, or with `--no-history`")),
+            // Nothing is signed when the ledger cannot be written, and from here on it is known that it cannot.
+            Err(error) => Err(CommandError {
+                ends_run: true,
+                ..CommandError::could_not_tell(format!(
+                    "signed `{}`, but it is not in the history",
+                    clean(&item.shown)
+                ))
+                .because(error)
+                .because(already_written(&signed.stored))
+                .hint("sign it again once the ledger can be written, or with `--no-history`")
+            }),
         }
     }
 
@@ -341,7 +345,10 @@ impl Work<'_> {
             let error = failed(source, signer, item, error);
             match self.custody.not_signed(signer, item, written, &error) {
                 Ok(_) => error,
-                Err(unentered) => error.because(format!("nor is it in the history: {unentered}")),
+                Err(unentered) => CommandError {
+                    ends_run: true,
+                    ..error.because(format!("nor is it in the history: {unentered}"))
+                },
             }
         })
     }

@@ -1,13 +1,14 @@
 //! Proving that the chain is whole: nothing removed, changed, moved or cut off.
 
-use super::{Entry, Head, Ledger, LedgerError, settle};
+use super::{Entry, Head, LAYOUT, Ledger, LedgerError, settle};
+use crate::state::changed_tables;
 use aws_lc_rs::digest::{SHA256, digest};
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 use sigtool_sdk::types::Digest;
 use std::fmt;
 
-/// How many findings are told: who changed one entry changed what follows.
+/// How many findings are told of entries: who changed one entry changed what follows.
 const MAX_FINDINGS: usize = 20;
 
 /// What looking at the whole chain gave.
@@ -17,6 +18,8 @@ pub struct Proof {
     pub head: Head,
     /// What is wrong; nothing if the chain is whole.
     pub findings: Vec<Finding>,
+    /// How much more is wrong with entries.
+    pub more: u64,
 }
 
 impl Proof {
@@ -30,6 +33,17 @@ impl Proof {
                 .map(|expected| Finding::CutOff { found: 0, expected })
                 .into_iter()
                 .collect(),
+            more: 0,
+        }
+    }
+
+    /// Where there is a ledger that cannot be looked into.
+    #[must_use]
+    pub fn of(finding: Finding) -> Self {
+        Self {
+            head: Head::default(),
+            findings: vec![finding],
+            more: 0,
         }
     }
 }
@@ -56,6 +70,11 @@ pub enum Finding {
         /// The entry whose signature is missing among the current ones, or is there and should not be.
         number: u64,
     },
+    /// What entries are looked up by does not agree with them, so that some would not be found.
+    LookupChanged {
+        /// What SQLite says of it.
+        what: String,
+    },
     /// An entry stands in the place of another.
     Moved {
         /// Where it stands.
@@ -73,14 +92,26 @@ pub enum Finding {
         /// The head.
         expected: Head,
     },
+    /// What stands among the entries has no number that an entry can have.
+    NoEntry {
+        /// The number that it has.
+        row: i64,
+    },
     /// The file of the head is missing, or says no head.
     NoHead,
+    /// The file of the ledger does not say any more which version made it.
+    NoVersion,
     /// Entries are missing between two others.
     Removed {
         /// The first of them.
         first: u64,
         /// The last of them.
         last: u64,
+    },
+    /// A table, an index or something else in the ledger's file is not as sigtool makes it.
+    TableChanged {
+        /// Its name.
+        name: String,
     },
 }
 
@@ -101,6 +132,12 @@ impl fmt::Display for Finding {
                 f,
                 "the list of current signatures does not agree with entry {number}"
             ),
+            Self::LookupChanged { what } => {
+                write!(
+                    f,
+                    "what entries are looked up by does not agree with them: {what}"
+                )
+            }
             Self::Moved { number, made_as } => {
                 write!(f, "entry {made_as} stands in the place of entry {number}")
             }
@@ -114,23 +151,36 @@ impl fmt::Display for Finding {
                 "entry {} is not the one that it was: its hash was {}",
                 expected.count, expected.hash
             ),
+            Self::NoEntry { row } => {
+                write!(
+                    f,
+                    "`{row}` stands among the entries, whose numbers begin at 1"
+                )
+            }
             Self::NoHead => {
                 f.write_str("the file of the head beside the ledger is missing, or holds no head")
             }
+            Self::NoVersion => f.write_str("the ledger has lost the number of its version"),
             Self::Removed { first, last } if first == last => {
                 write!(f, "entry {first} has been removed")
             }
             Self::Removed { first, last } => {
                 write!(f, "entries {first} to {last} have been removed")
             }
+            Self::TableChanged { name } => {
+                write!(
+                    f,
+                    "`{name}` in the ledger's file is not as sigtool makes it"
+                )
+            }
         }
     }
 }
 
 /// The hash of an entry: the SHA-256 of its line.
-pub(super) fn hash(body: &str) -> Digest {
+pub(super) fn hash(body: impl AsRef<[u8]>) -> Digest {
     let mut bytes = [0; 32];
-    bytes.copy_from_slice(digest(&SHA256, body.as_bytes()).as_ref());
+    bytes.copy_from_slice(digest(&SHA256, body.as_ref()).as_ref());
     Digest::sha256(bytes)
 }
 
@@ -157,16 +207,17 @@ impl Ledger {
         walk.anchors = beside.into_iter().chain(anchor).cloned().collect();
         self.state.with(|connection| {
             connection.execute_batch("BEGIN")?;
-            let walked = walk.all(connection);
+            let walked = walk.everything(connection);
             connection.execute_batch("ROLLBACK")?;
             walked
         })?;
         if written.is_none() && walk.head.count > 0 {
-            walk.find(Finding::NoHead);
+            walk.findings.push(Finding::NoHead);
         }
         Ok(Proof {
             head: walk.head,
             findings: walk.findings,
+            more: walk.more,
         })
     }
 }
@@ -183,12 +234,34 @@ struct Walk {
     head: Head,
     anchors: Vec<Head>,
     findings: Vec<Finding>,
+    more: u64,
 }
 
 impl Walk {
     fn find(&mut self, finding: Finding) {
-        if self.findings.len() < MAX_FINDINGS && !self.findings.contains(&finding) {
-            self.findings.push(finding);
+        if self.findings.contains(&finding) {
+            return;
+        }
+        match self.findings.len() < MAX_FINDINGS {
+            true => self.findings.push(finding),
+            false => self.more += 1,
+        }
+    }
+
+    fn everything(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        let changed = changed_tables(connection, &LAYOUT)?;
+        let is_as_made = changed.is_empty();
+        let changed = changed.into_iter();
+        self.findings
+            .extend(changed.map(|name| Finding::TableChanged { name }));
+        let walked = match self.all(connection) {
+            Ok(()) if is_as_made => self.lookups(connection),
+            walked => walked,
+        };
+        match walked {
+            // What was changed may keep SQLite from seeing what else is wrong.
+            Err(_) if !self.findings.is_empty() => Ok(()),
+            walked => walked,
         }
     }
 
@@ -201,22 +274,33 @@ impl Walk {
             connection.prepare("SELECT number, body, hash FROM entry ORDER BY number")?;
         let mut rows = query.query([])?;
         while let Some(row) = rows.next()? {
-            let entry = self.entry(row.get(0)?, row.get_ref(1)?.as_str()?, row.get(2)?);
-            if let Some(entry) = entry {
+            let row_number: i64 = row.get(0)?;
+            let Some(number) = u64::try_from(row_number).ok().filter(|number| *number > 0) else {
+                self.find(Finding::NoEntry { row: row_number });
+                continue;
+            };
+            // What is no text is no entry.
+            let body = row.get_ref(1)?.as_bytes().unwrap_or_default();
+            let stored = row.get_ref(2)?.as_str().unwrap_or_default();
+            if let Some(entry) = self.entry(number, body, stored) {
                 settle(connection, "temp.replayed", &entry)?;
             }
         }
         for expected in std::mem::take(&mut self.anchors) {
             let found = self.head.count;
-            if expected.count > found {
-                self.find(Finding::CutOff { found, expected });
+            let cut = Finding::CutOff { found, expected };
+            if let Finding::CutOff { expected, .. } = &cut
+                && expected.count > found
+                && !self.findings.contains(&cut)
+            {
+                self.findings.push(cut);
             }
         }
         self.index(connection)
     }
 
     /// Looks at one entry, and gives it if it can be read.
-    fn entry(&mut self, number: u64, body: &str, stored: String) -> Option<Entry> {
+    fn entry(&mut self, number: u64, body: &[u8], stored: &str) -> Option<Entry> {
         if number > self.head.count + 1 {
             self.find(Finding::Removed {
                 first: self.head.count + 1,
@@ -225,7 +309,7 @@ impl Walk {
         }
         let hash = hash(body);
         let has_gap = number != self.head.count + 1;
-        match serde_json::from_str::<Link>(body) {
+        match serde_json::from_slice::<Link>(body) {
             Ok(link) if hash.to_string() == stored => {
                 if link.number != number {
                     let made_as = link.number;
@@ -238,7 +322,7 @@ impl Walk {
         }
         for expected in self.anchors.clone() {
             if expected.count == number && expected.hash != hash {
-                self.find(Finding::OtherHead { expected });
+                self.findings.push(Finding::OtherHead { expected });
             }
         }
         // What comes next was made after what this entry was.
@@ -247,7 +331,7 @@ impl Walk {
             count: number,
             hash,
         };
-        let entry = serde_json::from_str::<Entry>(body).ok();
+        let entry = serde_json::from_slice::<Entry>(body).ok();
         entry.filter(|entry| entry.number == number)
     }
 
@@ -258,7 +342,24 @@ impl Walk {
         )?;
         let numbers = query.query_map([], |row| row.get(0))?;
         for number in numbers {
-            self.find(Finding::IndexChanged { number: number? });
+            let row: i64 = number?;
+            self.find(match u64::try_from(row) {
+                Ok(number) => Finding::IndexChanged { number },
+                Err(_) => Finding::NoEntry { row },
+            });
+        }
+        Ok(())
+    }
+
+    /// The indexes by which entries are looked up. SQLite makes each key anew and compares.
+    fn lookups(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        let mut query = connection.prepare("PRAGMA main.integrity_check(20)")?;
+        let said = query.query_map([], |row| row.get::<_, String>(0))?;
+        for what in said {
+            let what = what?;
+            if what != "ok" {
+                self.find(Finding::LookupChanged { what });
+            }
         }
         Ok(())
     }

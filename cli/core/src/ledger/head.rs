@@ -1,7 +1,7 @@
 //! The head of the chain, in a file of its own: how many entries there are, and the hash of the last one.
 
 use super::LedgerError;
-use crate::state::{PATIENCE, StateError};
+use crate::state::{PATIENCE, StateError, require_regular};
 use sigtool_sdk::types::{Digest, DigestAlgorithm};
 use std::fmt;
 use std::fs::{File, OpenOptions, TryLockError};
@@ -97,6 +97,7 @@ impl HeadFile {
     /// Opens the file beside a ledger, and makes it if it is not there.
     pub(super) fn open(ledger: &Path) -> Result<Self, LedgerError> {
         let path = ledger.with_extension(ENDING);
+        require_regular(&path).map_err(|error| unusable(&path, error))?;
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
         #[cfg(unix)]
@@ -113,6 +114,7 @@ impl HeadFile {
     /// Opens the file to read it, if it is there.
     pub(super) fn open_to_read(ledger: &Path) -> Result<Self, LedgerError> {
         let path = ledger.with_extension(ENDING);
+        require_regular(&path).map_err(|error| unusable(&path, error))?;
         match File::open(&path) {
             Ok(file) => Ok(Self {
                 path,
@@ -130,15 +132,15 @@ impl HeadFile {
         let Some(file) = &mut self.file else {
             return Ok(None);
         };
-        let mut text = String::new();
+        let mut text = Vec::new();
         file.seek(SeekFrom::Start(0))
-            .and_then(|_| file.take(200).read_to_string(&mut text))
+            .and_then(|_| file.take(200).read_to_end(&mut text))
             .map_err(|error| unusable(&self.path, error))?;
         if text.is_empty() {
             return Ok(None);
         }
-        text.trim_end()
-            .parse()
+        let text = String::from_utf8(text).map_err(|_| ParseHeadError);
+        text.and_then(|text| text.trim_end().parse())
             .map(Some)
             .map_err(|error| LedgerError::Head {
                 path: self.path.clone(),

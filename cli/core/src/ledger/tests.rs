@@ -262,6 +262,151 @@ fn an_entry_that_was_made_anew_does_not_fit_to_what_follows() {
     assert_eq!(proof.findings, [Finding::OtherHead { expected: head }]);
 }
 
+/// What hides an entry from whoever looks it up, and leaves the chain alone.
+#[test]
+fn what_entries_are_looked_up_by_is_proved_too() {
+    let world = World::with(8);
+    world.tamper(
+        "PRAGMA writable_schema = ON;
+         UPDATE sqlite_schema SET sql = replace(sql, 'digest TEXT AS (body', 'digest TEXT AS (iif(number = 3, NULL, body)')
+         WHERE name = 'entry';",
+    );
+    world.tamper("REINDEX");
+    let changed = "`entry` in the ledger's file is not as sigtool makes it";
+    assert_eq!(world.findings(), [changed]);
+
+    for (statement, name) in [
+        (
+            "CREATE TRIGGER t AFTER INSERT ON entry BEGIN DELETE FROM entry WHERE number = new.number; END",
+            "t",
+        ),
+        ("DROP TABLE current", "current"),
+        ("DROP INDEX entry_by_name", "entry_by_name"),
+    ] {
+        let world = World::with(3);
+        world.tamper(statement);
+        let changed = format!("`{name}` in the ledger's file is not as sigtool makes it");
+        assert_eq!(world.findings()[0], changed);
+    }
+
+    let world = World::with(8);
+    let connection = Connection::open(world.path()).unwrap();
+    let page: u64 = connection
+        .query_row(
+            "SELECT rootpage FROM sqlite_schema WHERE name = 'entry_by_digest'",
+            [],
+            |row| row.get(0),
+        )
+        .unwrap();
+    drop(connection);
+    // A leaf without keys (file format of SQLite, 1.6), in the place of the index.
+    let file = std::fs::OpenOptions::new()
+        .write(true)
+        .open(world.path())
+        .unwrap();
+    let empty = [0x0a, 0, 0, 0, 0, 0x10, 0, 0];
+    std::os::unix::fs::FileExt::write_all_at(&file, &empty, (page - 1) * 4096).unwrap();
+    let found = world.findings();
+    assert!(
+        found
+            .iter()
+            .all(|f| f.starts_with("what entries are looked up by does not agree with them: "))
+            && found.iter().any(|f| f.contains("entry_by_digest")),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn what_is_no_entry_is_named() {
+    for (statement, finding) in [
+        (
+            "UPDATE entry SET number = -3 WHERE number = 3",
+            "`-3` stands among the entries, whose numbers begin at 1",
+        ),
+        (
+            "UPDATE entry SET number = 0 WHERE number = 3",
+            "`0` stands among the entries, whose numbers begin at 1",
+        ),
+        (
+            "INSERT INTO current VALUES ('x', -1, 0)",
+            "`-1` stands among the entries, whose numbers begin at 1",
+        ),
+        (
+            "UPDATE entry SET body = CAST(replace(CAST(body AS BLOB), x'616c696365', x'61ff696365') AS TEXT) WHERE number = 3",
+            "entry 3 has been changed",
+        ),
+        (
+            "UPDATE entry SET hash = CAST(x'ff' AS TEXT) WHERE number = 3",
+            "entry 3 has been changed",
+        ),
+    ] {
+        let world = World::with(5);
+        world.tamper(statement);
+        assert_eq!(world.findings()[0], finding, "{statement}");
+    }
+}
+
+/// However much is wrong before, what is missing at the end is told, and how much else there is.
+#[test]
+fn many_findings_hide_no_other() {
+    let world = World::with(40);
+    let anchor = world.open().head().unwrap();
+    world.tamper("UPDATE entry SET body = replace(body, 'alice', 'clara'); DELETE FROM entry WHERE number > 35");
+    let ledger = Ledger::open_to_read(&world.path()).unwrap().unwrap();
+    let proof = ledger.prove(Some(&anchor)).unwrap();
+    let cut = Finding::CutOff {
+        found: 35,
+        expected: anchor,
+    };
+    assert_eq!(proof.findings.iter().filter(|f| **f == cut).count(), 1);
+    assert_eq!(proof.findings.len(), 21, "{:?}", proof.findings);
+    assert!(proof.more >= 15, "{}", proof.more);
+}
+
+#[test]
+fn a_ledger_without_its_version_is_neither_empty_nor_written() {
+    let world = World::with(2);
+    world.tamper("PRAGMA user_version = 0");
+    std::fs::remove_file(world.path().with_extension("head")).unwrap();
+    let opened = [
+        Ledger::open(&world.path()).map(Some),
+        Ledger::open_to_read(&world.path()),
+    ];
+    for error in opened.map(Result::unwrap_err) {
+        assert!(
+            matches!(error, LedgerError::Broken(Finding::NoVersion)),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn a_named_pipe_is_no_ledger_and_no_head() {
+    for name in ["ledger.db", "ledger.head"] {
+        let world = World::with(1);
+        let path = world.folder.path().join(name);
+        std::fs::remove_file(&path).unwrap();
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            &path,
+            rustix::fs::FileType::Fifo,
+            0o600.into(),
+            0,
+        )
+        .unwrap();
+        let opened = [
+            Ledger::open(&world.path()).map(Some),
+            Ledger::open_to_read(&world.path()),
+        ];
+        for error in opened.map(Result::unwrap_err) {
+            assert!(
+                error.to_string().ends_with("it is no regular file"),
+                "{error}"
+            );
+        }
+    }
+}
+
 #[test]
 fn a_ledger_that_was_cut_takes_no_entry_that_would_hide_it() {
     let world = World::with(6);
@@ -333,12 +478,16 @@ fn a_head_that_is_behind_is_no_finding() {
 #[test]
 fn a_head_of_something_else_is_an_error_that_says_so() {
     let world = World::with(1);
-    std::fs::write(world.path().with_extension("head"), "nonsense").unwrap();
-    let error = Ledger::open(&world.path()).unwrap_err();
-    assert!(
-        error.to_string().contains("is no head of a ledger"),
-        "{error}"
-    );
+    for nonsense in [&b"nonsense"[..], b"\xff"] {
+        std::fs::write(world.path().with_extension("head"), nonsense).unwrap();
+        let error = Ledger::open(&world.path()).unwrap_err();
+        assert!(
+            error.to_string().contains("is no head of a ledger"),
+            "{error}"
+        );
+        let ledger = Ledger::open_to_read(&world.path()).unwrap().unwrap();
+        assert_eq!(ledger.prove(None).unwrap().findings, [Finding::NoHead]);
+    }
 }
 
 #[test]
