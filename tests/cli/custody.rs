@@ -446,6 +446,38 @@ app.txt (sha256:a172cedcae47474b615c54d510a5d84a8dea3032e958587430b413538be3f333
     assert_eq!(row["signatures"][0]["present"], false);
 }
 
+/// As on a machine that only verifies.
+#[test]
+fn what_was_verified_here_and_not_signed_here_says_so() {
+    let sandbox = sandbox();
+    done(&sandbox, &["sign", "--no-history", "app.txt"]);
+    done(&sandbox, &["verify", "app.txt"]);
+    run(&sandbox, &["overview", "app.txt"])
+        .code(0)
+        .stdout_eq(str![[r#"
+app.txt (sha256:a172cedcae47474b615c54d510a5d84a8dea3032e958587430b413538be3f333)
+  foreign: key hint I/dsfvoVK5uzp8ssMnPabo6ENWjLWnIzBlcfKJybTSY=, not verified
+    bundle in app.txt.sigstore.json
+    M[..]
+  verified on [..]: valid (entry 1)
+
+"#]]);
+    let row = &rows(&sandbox, &["overview", "app.txt"])[0];
+    assert_eq!(row["verified"]["result"], "valid");
+    fs::remove_file(sandbox.work().join("app.txt")).unwrap();
+    run(&sandbox, &["overview", "app.txt"])
+        .code(0)
+        .stdout_eq(str![[r#"
+app.txt (sha256:a172cedcae47474b615c54d510a5d84a8dea3032e958587430b413538be3f333)
+  verified on [..]: valid (entry 1)
+
+"#]]);
+    assert!(
+        rows(&sandbox, &["overview"]).is_empty(),
+        "nothing was signed"
+    );
+}
+
 #[test]
 fn an_image_is_entered_as_signed_and_as_attached() {
     let Some(registry) = Registry::olareg(&["--api-delete"]) else {

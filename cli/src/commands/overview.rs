@@ -91,7 +91,7 @@ fn one(
     if let Some(found) = &found {
         compare(&mut groups, found);
     }
-    groups.retain(|group| !group.signatures.is_empty() || !group.foreign.is_empty());
+    groups.retain(|group| !group.is_empty());
     Ok((groups, missed))
 }
 
@@ -237,6 +237,10 @@ impl Group {
             foreign: Vec::new(),
             verified: None,
         }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.signatures.is_empty() && self.foreign.is_empty() && self.verified.is_none()
     }
 }
 

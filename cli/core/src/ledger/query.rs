@@ -2,7 +2,7 @@
 
 use super::{Entry, EventArtifact, EventSignature, Head, Ledger, LedgerError};
 use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension as _, Row, params, params_from_iter};
+use rusqlite::{Connection, Row, params, params_from_iter};
 use std::ops::ControlFlow;
 use std::time::Duration;
 
@@ -99,7 +99,7 @@ pub struct Current {
 pub struct Known {
     /// What it is.
     pub artifact: EventArtifact,
-    /// Its current signatures, those made last first.
+    /// Its current signatures, those made last first; none of one that was only verified.
     pub signatures: Vec<Current>,
     /// The last time that it was verified.
     pub verified: Option<Entry>,
@@ -134,7 +134,8 @@ impl Ledger {
         })?
     }
 
-    /// Hands out artifacts with their current signatures, those signed last first, for as long as it is told to go on.
+    /// Hands out artifacts with their current signatures, those signed last first, for as long as it is told to go on. After them
+    /// those so named that were only verified.
     ///
     /// # Errors
     ///
@@ -144,23 +145,26 @@ impl Ledger {
         named: Option<&[Named]>,
         mut take: impl FnMut(Known) -> ControlFlow<()>,
     ) -> Result<(), LedgerError> {
-        let (text, values) = select_current(named);
+        let current = select_current(named);
+        let questions = std::iter::once(current).chain(named.map(select_verified));
         self.state.with(|connection| {
-            let mut query = connection.prepare(&text)?;
-            let mut rows = query.query(params_from_iter(values))?;
-            while let Some(row) = rows.next()? {
-                let known = match recorded(row)? {
-                    Ok(recorded) => known(connection, &recorded.entry, row.get(3)?)?,
-                    Err(error) => Err(error),
-                };
-                match known {
-                    Ok(None) => {}
-                    Ok(Some(known)) => {
-                        if take(known).is_break() {
-                            break;
+            for (text, values) in questions {
+                let mut query = connection.prepare(&text)?;
+                let mut rows = query.query(params_from_iter(values))?;
+                while let Some(row) = rows.next()? {
+                    let known = match recorded(row)? {
+                        Ok(recorded) => known(connection, &recorded.entry, row.get(3)?)?,
+                        Err(error) => Err(error),
+                    };
+                    match known {
+                        Ok(None) => {}
+                        Ok(Some(known)) => {
+                            if take(known).is_break() {
+                                return Ok(Ok(()));
+                            }
                         }
+                        Err(error) => return Ok(Err(error)),
                     }
-                    Err(error) => return Ok(Err(error)),
                 }
             }
             Ok(Ok(()))
@@ -261,18 +265,29 @@ pub(super) fn select_current(artifacts: Option<&[Named]>) -> (String, Vec<Value>
     (text, values)
 }
 
-/// The artifact of an entry, if the signature `item` of it is the first of the artifact's current ones.
+/// The question for the last verifications: one for each digest and reference, and no item.
+pub(super) fn select_verified(artifacts: &[Named]) -> (String, Vec<Value>) {
+    let mut values = Vec::new();
+    let condition = any_of(artifacts, &mut values);
+    let text = format!(
+        "SELECT max(number), body, hash, NULL FROM entry WHERE {condition} AND body ->> '$.action' = 'verify' \
+         GROUP BY digest, reference ORDER BY 1 DESC"
+    );
+    (text, values)
+}
+
+/// The artifact of an entry, if this is the place to tell of it: where the first of its current signatures is, which is the
+/// signature `item` of that entry; and if it has none, at its last verification.
 fn known(
     connection: &Connection,
     newest: &Entry,
-    item: usize,
+    item: Option<usize>,
 ) -> rusqlite::Result<Result<Option<Known>, LedgerError>> {
     let artifact = &newest.event.artifact;
-    let digest = &artifact.digest;
     let mut query = connection.prepare_cached(
         "SELECT number, body, hash, item FROM current JOIN entry USING (number) WHERE digest = ? ORDER BY number DESC, item",
     )?;
-    let mut rows = query.query([digest])?;
+    let mut rows = query.query([&artifact.digest])?;
     let mut signatures = Vec::new();
     while let Some(row) = rows.next()? {
         let entry = match recorded(row)? {
@@ -283,23 +298,42 @@ fn known(
             continue;
         }
         let this: usize = row.get(3)?;
-        if signatures.is_empty() && (entry.number, this) != (newest.number, item) {
+        if signatures.is_empty() && (entry.number, Some(this)) != (newest.number, item) {
             return Ok(Ok(None));
         }
         let signature = entry.event.signatures.get(this).cloned();
         signatures.extend(signature.map(|signature| Current { entry, signature }));
     }
+    let verified = match verified(connection, artifact)? {
+        Ok(verified) => verified,
+        Err(error) => return Ok(Err(error)),
+    };
+    let last = verified.as_ref().map(|entry| entry.number);
+    let is_told_here = item.is_some() || last == Some(newest.number);
+    Ok(Ok(is_told_here.then(|| Known {
+        artifact: artifact.clone(),
+        signatures,
+        verified,
+    })))
+}
+
+/// The last verification of an artifact.
+fn verified(
+    connection: &Connection,
+    artifact: &EventArtifact,
+) -> rusqlite::Result<Result<Option<Entry>, LedgerError>> {
     let mut query = connection.prepare_cached(
-        "SELECT number, body, hash FROM entry WHERE digest = ? AND body ->> '$.action' = 'verify' ORDER BY number DESC LIMIT 1",
+        "SELECT number, body, hash FROM entry WHERE digest = ? AND body ->> '$.action' = 'verify' ORDER BY number DESC",
     )?;
-    let verified = query.query_row([digest], recorded).optional()?;
-    Ok(verified.transpose().map(|verified| {
-        Some(Known {
-            artifact: artifact.clone(),
-            signatures,
-            verified: verified.map(|recorded| recorded.entry),
-        })
-    }))
+    let mut rows = query.query([&artifact.digest])?;
+    while let Some(row) = rows.next()? {
+        match recorded(row)? {
+            // What has the same digest may be an image in another repository.
+            Ok(recorded) if !recorded.entry.event.artifact.is_same(artifact) => {}
+            found => return Ok(found.map(|recorded| Some(recorded.entry))),
+        }
+    }
+    Ok(Ok(None))
 }
 
 /// The condition that an entry is about one of these artifacts.

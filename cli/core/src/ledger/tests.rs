@@ -619,6 +619,63 @@ fn an_image_has_one_current_signature_of_each_signer_in_each_repository() {
 }
 
 #[test]
+fn a_verification_is_of_an_artifact_and_not_of_all_that_have_its_digest() {
+    let world = World::new();
+    let ledger = world.open();
+    let verifying = |repository| Event {
+        action: Action::Verify,
+        signatures: Vec::new(),
+        ..of_image(repository, "alice", false)
+    };
+    let digest = chain::hash("app").to_string();
+    let mut renamed = signing("b", "alice");
+    renamed.action = Action::Verify;
+    renamed.artifact.reference = "/elsewhere/b".to_owned();
+    let mut first = renamed.clone();
+    first.artifact.reference = "/stage/b".to_owned();
+    ledger
+        .append(&[
+            of_image("ghcr.io/acme/dev", "alice", false),
+            of_image("ghcr.io/acme/prod", "alice", false),
+            verifying("ghcr.io/acme/prod"),
+            verifying("ghcr.io/acme/dev"),
+            verifying("ghcr.io/acme/third"),
+            verifying("ghcr.io/acme/dev"),
+            first,
+            renamed,
+        ])
+        .unwrap();
+    let known = |named: Option<&str>| {
+        let named = named.map(|text| [Named::any_version(text)]);
+        let mut all = Vec::new();
+        let taken = ledger.artifacts(named.as_ref().map(|n| &n[..]), |known| {
+            let signed = known.signatures.iter().map(|s| s.entry.number);
+            all.push((
+                known.artifact.repository().to_owned(),
+                signed.collect::<Vec<_>>(),
+                known.verified.map(|entry| entry.number),
+            ));
+            ControlFlow::Continue(())
+        });
+        taken.unwrap();
+        all
+    };
+    let (dev, prod) = ("ghcr.io/acme/dev", "ghcr.io/acme/prod");
+    let signed = [
+        (prod.to_owned(), vec![2], Some(3)),
+        (dev.to_owned(), vec![1], Some(6)),
+    ];
+    assert_eq!(known(None), signed);
+    let named = known(Some(&digest));
+    assert_eq!(named[..2], signed);
+    let third = "ghcr.io/acme/third".to_owned();
+    assert_eq!(named[2..], [(third, vec![], Some(5))]);
+    // A file is one artifact wherever it is.
+    let file = ("/elsewhere/b".to_owned(), vec![], Some(8));
+    assert_eq!(known(Some("b")), [file]);
+}
+
+#[test]
 fn names_are_found_by_their_beginning() {
     let world = World::with(12);
     let ledger = world.open();
@@ -647,6 +704,7 @@ fn an_artifact_is_looked_up_by_indexes_alone() {
     for (text, values) in [
         query::select_entries(&of_artifact, None),
         query::select_current(Some(&artifacts)),
+        query::select_verified(&artifacts),
         lately,
     ] {
         let plan: Vec<String> = ledger
