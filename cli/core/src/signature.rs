@@ -74,6 +74,15 @@ impl SignatureFile {
             decode_detached(content).map(Self::Detached)
         }
     }
+
+    /// The raw signature.
+    pub(crate) fn raw(&self) -> &[u8] {
+        match self {
+            Self::Bundle(bundle) => bundle.content.signature(),
+            Self::Detached(raw) => raw,
+            Self::SignedPayload(signed) => &signed.base64_signature,
+        }
+    }
 }
 
 /// Reads a detached signature: Base64 with or without line ends, or the raw bytes.

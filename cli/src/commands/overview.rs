@@ -1,6 +1,8 @@
 //! `sigtool overview`: artifacts and their current signatures, as the ledger has them; of one artifact also what lies beside it, which
 //! may be foreign, and is not verified here.
 
+mod beside;
+
 use super::Outcome;
 use super::history::{artifact, moment, signer};
 use crate::app::App;
@@ -13,10 +15,12 @@ use crate::words::{self, Meant, Unclear};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
-use sigtool_core::find::{Found, find_signatures};
-use sigtool_core::ledger::{Attempt, Current, EventArtifact, EventSigner, Known, Ledger, Named};
+use sigtool_core::find::{Found, find_signatures, holds};
+use sigtool_core::ledger::{
+    Attempt, Current, Entry, EventArtifact, EventSignature, EventSigner, Known, Ledger, Named,
+};
 use sigtool_core::sign::Place;
-use sigtool_sdk::types::{Bytes, DigestAlgorithm, SignatureFormat};
+use sigtool_sdk::types::{ArtifactKind, Bytes, DigestAlgorithm, SignatureFormat};
 use std::ops::ControlFlow;
 use std::path::Path;
 
@@ -89,8 +93,9 @@ fn one(
     let mut groups = Vec::new();
     known(ledger, Some(&named), |group| groups.push(group))?;
     if let Some(found) = &found {
-        compare(&mut groups, found);
+        beside::compare(ledger, &mut groups, found)?;
     }
+    groups.iter_mut().for_each(Group::look_at_files);
     groups.retain(|group| !group.is_empty());
     Ok((groups, missed))
 }
@@ -167,8 +172,12 @@ fn is_digest(word: &str) -> bool {
 pub(super) struct Group {
     #[serde(flatten)]
     artifact: EventArtifact,
-    /// Those that the ledger knows, and that no later one has replaced.
+    /// Those that the ledger knows: the ones that no later one has replaced, and what else lies beside it. One in two places is there
+    /// twice.
     signatures: Vec<Signature>,
+    /// Signatures beside it that the ledger knows, and that are of something else, such as what the file held before.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    of_other_content: Vec<Signature>,
     /// Signatures beside it that the ledger does not know. Nobody has verified them here.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     foreign: Vec<Foreign>,
@@ -177,8 +186,8 @@ pub(super) struct Group {
     verified: Option<Verified>,
 }
 
-/// A signature that the ledger knows.
-#[derive(Serialize)]
+/// A signature that the ledger knows, in one place.
+#[derive(Clone, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Signature {
     /// Who signed.
@@ -196,6 +205,9 @@ struct Signature {
     location: String,
     /// The signature itself.
     signature: Bytes,
+    /// The SHA-256 digest of what was signed, if that is something else.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signed_digest: Option<String>,
     /// Whether it still lies there; unknown where nobody looked.
     #[serde(skip_serializing_if = "Option::is_none")]
     present: Option<bool>,
@@ -234,29 +246,61 @@ impl Group {
         Self {
             artifact,
             signatures: Vec::new(),
+            of_other_content: Vec::new(),
             foreign: Vec::new(),
             verified: None,
         }
     }
 
     fn is_empty(&self) -> bool {
-        self.signatures.is_empty() && self.foreign.is_empty() && self.verified.is_none()
+        self.signatures.is_empty()
+            && self.of_other_content.is_empty()
+            && self.foreign.is_empty()
+            && self.verified.is_none()
+    }
+
+    /// Looks at the files that signatures were put in, wherever the artifact is now.
+    fn look_at_files(&mut self) {
+        let kind = self.artifact.kind;
+        for signature in &mut self.signatures {
+            if signature.present.is_none() && signature.is_in_file(kind) {
+                let path = Path::new(&signature.location);
+                signature.present = holds(path, signature.format, &signature.signature);
+            }
+        }
+    }
+}
+
+impl Signature {
+    fn new(entry: &Entry, signature: EventSignature) -> Self {
+        Self {
+            signer: entry.event.signers.first().cloned(),
+            time: entry.time.clone(),
+            entry: entry.number,
+            format: signature.format,
+            place: signature.place,
+            location: signature.location,
+            signature: signature.signature,
+            signed_digest: None,
+            present: None,
+        }
+    }
+
+    /// Whether its location is a path, if it is of this kind of artifact.
+    fn is_in_file(&self, kind: Option<ArtifactKind>) -> bool {
+        match self.place {
+            Place::Beside => kind != Some(ArtifactKind::ContainerImage),
+            Place::File => true,
+            Place::Store => false,
+        }
     }
 }
 
 impl From<Known> for Group {
     fn from(known: Known) -> Self {
         let signatures = known.signatures.into_iter();
-        let signatures = signatures.map(|Current { entry, signature }| Signature {
-            signer: entry.event.signers.into_iter().next(),
-            time: entry.time,
-            entry: entry.number,
-            format: signature.format,
-            place: signature.place,
-            location: signature.location,
-            signature: signature.signature,
-            present: None,
-        });
+        let signatures =
+            signatures.map(|Current { entry, signature }| Signature::new(&entry, signature));
         Self {
             signatures: signatures.collect(),
             verified: known.verified.map(|entry| Verified {
@@ -269,55 +313,23 @@ impl From<Known> for Group {
     }
 }
 
-/// Says of each known signature whether it still lies there, and adds those that are not known.
-fn compare(groups: &mut Vec<Group>, found: &Found) {
-    let here = EventArtifact::new(&found.artifact);
-    let place = groups
-        .iter()
-        .position(|group| group.artifact.is_same(&here));
-    let place = place.unwrap_or_else(|| {
-        groups.insert(0, Group::new(here));
-        0
-    });
-    let group = &mut groups[place];
-    let complete = found.failures.is_empty();
-    for signature in group
-        .signatures
-        .iter_mut()
-        .filter(|s| s.place != Place::File)
-    {
-        let lies = found
-            .signatures
-            .iter()
-            .any(|lying| lying.unverified().0.as_ref() == Some(&signature.signature));
-        signature.present = (lies || complete).then_some(lies);
-    }
-    for lying in &found.signatures {
-        let (signature, unverified_key_hint) = lying.unverified();
-        let known = |s: &Signature| Some(&s.signature) == signature.as_ref();
-        if !group.signatures.iter().any(known) {
-            group.foreign.push(Foreign {
-                format: lying.stored.format,
-                location: lying.stored.location.clone(),
-                unverified_key_hint,
-                signature,
-            });
-        }
-    }
-}
-
 fn text(app: &App, group: &Group) -> String {
     let mut lines = vec![artifact(&group.artifact)];
     let mut heading = None;
-    for signature in &group.signatures {
+    for signature in group.signatures.iter().chain(&group.of_other_content) {
         let by = signature
             .signer
             .as_ref()
             .map_or_else(|| "an unknown key".to_owned(), |who| signer(app, who));
         let this = (signature.entry, by.clone());
         if heading.as_ref() != Some(&this) {
+            // Whoever reads the first words only must not take it for a signature of this.
+            let of = match &signature.signed_digest {
+                Some(digest) => format!("of other content, {digest}, "),
+                None => String::new(),
+            };
             lines.push(format!(
-                "  signed by {by} on {} (entry {})",
+                "  {of}signed by {by} on {} (entry {})",
                 moment(&signature.time),
                 signature.entry
             ));
