@@ -149,6 +149,12 @@ pub(crate) fn looks_like_image(word: &str) -> bool {
     has_host || is_surely_image(word)
 }
 
+/// Whether an image's name begins with a registry's host, as registries' clients tell it; without one it is at Docker Hub.
+pub(crate) fn names_host(word: &str) -> bool {
+    word.split_once('/')
+        .is_some_and(|(host, _)| host.contains(['.', ':']) || host == "localhost")
+}
+
 /// Whether it is a domain or an IP address. Folders such as `dist-1.2` and `conf.d` are not: no top-level domain has one letter, or
 /// digits.
 fn is_domain(host: &str) -> bool {

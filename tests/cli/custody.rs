@@ -641,6 +641,40 @@ app.txt (sha256:a172cedcae47474b615c54d510a5d84a8dea3032e958587430b413538be3f333
 }
 
 #[test]
+fn no_registry_is_asked_for_the_name_and_version_of_a_file() {
+    let sandbox = sandbox();
+    let chart = sigtool_tests::archives::chart("shop", "1.10.0");
+    sandbox.write("shop-1.10.0.tgz", chart);
+    done(&sandbox, &["sign", "shop-1.10.0.tgz"]);
+    fs::remove_file(sandbox.work().join("shop-1.10.0.tgz")).unwrap();
+    run(&sandbox, &["overview", "shop:1.10.0"])
+        .code(0)
+        .stdout_eq(str![[r#"
+shop 1.10.0 (helm-chart, sha256:[..])
+  signed by a.key (ecdsa-p256, key hint I/dsfvoVK5uzp8ssMnPabo6ENWjLWnIzBlcfKJybTSY=) on [..] (entry 1)
+    bundle in shop-1.10.0.tgz.sigstore.json
+    M[..]
+
+"#]])
+        .stderr_eq(str![""]);
+    // The note is there where a registry would be asked.
+    for (word, is_image) in [
+        ("shop:1.10.0", false),
+        ("shop:1.9.0", true),
+        ("oci:shop:1.10.0", true),
+        ("127.0.0.1:1/shop:1.10.0", true),
+    ] {
+        let command = sandbox.sigtool().args(["overview", "--offline", word]);
+        let said = String::from_utf8(command.output().unwrap().stderr).unwrap();
+        assert_eq!(
+            said.contains("the registry is not asked"),
+            is_image,
+            "{word}: {said}"
+        );
+    }
+}
+
+#[test]
 fn a_signature_that_the_registry_no_longer_has_is_gone_though_the_local_store_has_it() {
     let Some(registry) = Registry::olareg(&["--api-delete"]) else {
         return;

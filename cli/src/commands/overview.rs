@@ -18,6 +18,7 @@ use serde::Serialize;
 use sigtool_core::find::{Found, find_signatures, holds};
 use sigtool_core::ledger::{
     Attempt, Current, Entry, EventArtifact, EventSignature, EventSigner, Known, Ledger, Named,
+    Query,
 };
 use sigtool_core::sign::Place;
 use sigtool_sdk::types::{ArtifactKind, Bytes, DigestAlgorithm, SignatureFormat};
@@ -76,7 +77,7 @@ fn one(
     word: &str,
 ) -> Result<(Vec<Group>, Option<CommandError>), CommandError> {
     let mut named = names(word)?;
-    let (found, missed) = match look(app, word)? {
+    let (found, missed) = match look(app, ledger, word)? {
         Looked::Not => (None, None),
         Looked::Failed(error) => (None, Some(error)),
         Looked::Found(found) => {
@@ -121,7 +122,8 @@ fn incomplete(word: &str, found: &Found) -> Option<CommandError> {
 }
 
 /// What lies beside the artifact, if it can be looked at: a file that is there, or an image.
-fn look(app: &App, word: &str) -> Result<Looked, CommandError> {
+fn look(app: &App, ledger: Option<&Ledger>, word: &str) -> Result<Looked, CommandError> {
+    let no_image = is_digest(word) || is_name_of_files(ledger, word)?;
     let profile = app.profile()?;
     let sources = Sources::new(app, &profile);
     let (which, reference) = match words::meaning(word) {
@@ -130,7 +132,7 @@ fn look(app: &App, word: &str) -> Result<Looked, CommandError> {
                 .map_err(|e| CommandError::input(format!("`{word}` is no path")).because(e))?;
             (SourceOf::Files, path.display().to_string())
         }
-        Ok(Meant::Image(_)) if is_digest(word) => return Ok(Looked::Not),
+        Ok(Meant::Image(_)) if no_image => return Ok(Looked::Not),
         Ok(Meant::Image(_)) if app.settings.offline => {
             app.ui
                 .note("with `--offline` the registry is not asked: this is what the ledger knows");
@@ -164,6 +166,34 @@ fn look(app: &App, word: &str) -> Result<Looked, CommandError> {
 
 fn is_digest(word: &str) -> bool {
     word.parse::<sigtool_sdk::types::Digest>().is_ok()
+}
+
+/// Whether the ledger knows a word as the name and the version of files. It is not sent to a registry then: names can be private.
+fn is_name_of_files(ledger: Option<&Ledger>, word: &str) -> Result<bool, CommandError> {
+    let (Some(ledger), Some((name, version))) = (ledger, word.rsplit_once(':')) else {
+        return Ok(false);
+    };
+    if word.starts_with("oci:") || words::names_host(word) {
+        return Ok(false);
+    }
+    let named = Named {
+        text: name.to_owned(),
+        version: Some(version.to_owned()),
+    };
+    let query = Query {
+        artifacts: Some(vec![named]),
+        ..Query::default()
+    };
+    let mut is_file = false;
+    let taken = ledger.entries(&query, |recorded| {
+        is_file = recorded.entry.event.artifact.kind != Some(ArtifactKind::ContainerImage);
+        match is_file {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
+    });
+    taken.map_err(unreadable)?;
+    Ok(is_file)
 }
 
 /// An artifact, and what is known of its signatures.
