@@ -9,7 +9,7 @@ use crate::host::{
     Backends, Ceiling, Declared, Folders, HostSettings, Lent, Opening, SecretSource,
 };
 use crate::interrupt;
-use crate::output::{Ui, person};
+use crate::output::{Ui, clean, person};
 use clap::ValueEnum;
 use serde_json::{Value, json};
 use sigtool_core::OpenSigner;
@@ -398,7 +398,7 @@ impl App {
             .hint("to answer yes, add `--yes`"));
         }
         let line = self.ui.alone(|terminal| {
-            let _ = write!(terminal, "{question}? [y/N] ");
+            let _ = write!(terminal, "{}? [y/N] ", clean(question));
             let _ = terminal.flush();
             person::line()
         });

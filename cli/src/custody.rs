@@ -5,7 +5,6 @@ use crate::batch::Item;
 use crate::config::Profile;
 use crate::error::{CommandError, why};
 use crate::execution::execution;
-use crate::output::clean;
 use crate::words::{self, Meant};
 use sigtool_core::digest::Sha256;
 use sigtool_core::key::key_hint;
@@ -45,7 +44,6 @@ impl Custody {
         let ledger = match wanted.then(|| open(app)) {
             Some(Ok(ledger)) => Some(ledger),
             Some(Err(cause)) => {
-                let cause = clean(&cause.to_string());
                 app.ui.note(&format!("not entered in the history: {cause}"));
                 None
             }

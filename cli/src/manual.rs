@@ -7,7 +7,7 @@ use crate::app::App;
 use crate::args::{Cli, Global};
 use crate::error::{CommandError, why};
 use crate::external;
-use crate::output::{Ui, clean};
+use crate::output::Ui;
 use crate::run::{misspelt, run_external};
 use clap::{CommandFactory as _, Parser as _};
 use serde::Serialize;
@@ -63,11 +63,7 @@ pub(crate) fn help(
             origin: String,
         }
         let (words, origin) = (&alias.value, alias.origin.to_string());
-        let shown = format!(
-            "`{}` stands for: {} ({origin})",
-            clean(name),
-            clean(&words.join(" "))
-        );
+        let shown = format!("`{}` stands for: {} ({origin})", name, words.join(" "));
         let stands_for = words.as_slice();
         ui.result(
             &shown,

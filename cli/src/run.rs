@@ -309,14 +309,10 @@ fn list(app: &App, path: Option<&OsStr>) -> Result<u8, CommandError> {
                 stands_for,
                 origin,
             } => {
-                format!(
-                    "{:12} alias: {} ({origin})",
-                    clean(name),
-                    clean(&stands_for.join(" "))
-                )
+                format!("{:12} alias: {} ({origin})", name, stands_for.join(" "))
             }
             Row::External { name, path } => {
-                format!("{:12} {}", clean(name), clean(path))
+                format!("{:12} {}", name, path)
             }
         };
         app.ui.item(&text, row);
@@ -340,6 +336,14 @@ pub(crate) fn misspelt(arguments: &[OsString], error: &clap::Error) -> u8 {
             CommandError::input(format!("`{}` is a flag of cosign's", clean(typed))).hint(ours);
         return commands::fail(&ui, &error, false);
     }
+    let again;
+    let error = match clap_in_one_line(arguments) {
+        Some(cleaned) => {
+            again = cleaned;
+            &again
+        }
+        None => error,
+    };
     let _ = error.print();
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => 0,
@@ -351,12 +355,29 @@ pub(crate) fn misspelt(arguments: &[OsString], error: &clap::Error) -> u8 {
     }
 }
 
+/// What clap finds wrong with words that hold line ends or what else steers a terminal: it shows them as they are, so that it gets
+/// them without. `None` if there are none such.
+fn clap_in_one_line(arguments: &[OsString]) -> Option<clap::Error> {
+    let shown: Vec<String> = arguments
+        .iter()
+        .map(|w| clean(&w.to_string_lossy()))
+        .collect();
+    let is_same = shown
+        .iter()
+        .zip(arguments)
+        .all(|(shown, word)| word == shown.as_str());
+    if is_same {
+        return None;
+    }
+    Cli::try_parse_from(shown).err()
+}
+
 /// What clap found wrong, without the usage below it.
 fn said_by_clap(error: &clap::Error) -> CommandError {
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         return CommandError::input("which command?").hint("see all of them with `--help`");
     }
-    let text = clean(&error.to_string());
+    let text = error.to_string();
     let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
     let mut parts = text.split("\n\n");
     let message = parts.next().unwrap_or_default();
@@ -413,7 +434,8 @@ pub(crate) fn report_panics() {
             .unwrap_or_default();
         let _ = writeln!(
             std::io::stderr(),
-            "bug: sigtool panicked: {text}{place}\n  hint: please report it with the command that you ran"
+            "bug: sigtool panicked: {}{place}\n  hint: please report it with the command that you ran",
+            clean(text)
         );
         std::process::exit(i32::from(Failure::Bug.exit_code()));
     }));

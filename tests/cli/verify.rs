@@ -750,3 +750,58 @@ error: there is no file `gone.txt`
         (&json!("failed"), &json!("not-found"))
     );
 }
+
+#[test]
+fn a_line_end_in_a_name_forges_no_line() {
+    const VALID: &str = "valid evil.txt, signed by release.pub (ecdsa-p256, key hint AAAA)";
+    let sandbox = Sandbox::new(env!("CARGO_BIN_EXE_sigtool"));
+    keys::put_with_profile(&sandbox);
+    sandbox.write("good.txt", "good");
+    sandbox.write(".sigtool.toml", "[profile.\"x\\nerror: forged\"]\n");
+    sign(&sandbox, &["good.txt"]);
+    let bundle = std::fs::read(sandbox.work().join("good.txt.sigstore.json")).unwrap();
+    let named = format!("good.txt\n{VALID}\nvalid x");
+    sandbox.write(&named, "good");
+    sandbox.write(&format!("{named}.sigstore.json"), bundle);
+    sandbox.write("bad\nerror: forged", "bad");
+    sandbox.write("bad\nerror: forged.sigstore.json", "{}");
+    std::os::unix::fs::symlink(".", sandbox.work().join("to\nnote: forged")).unwrap();
+    let commands: [&[&str]; 20] = [
+        &["verify", "--recursive", "."],
+        &["verify", &named],
+        &["verify", "bad\nerror: forged", "good.txt"],
+        &["verify", "good.txt", "gone\nerror: forged"],
+        &["verify", "--key", "gone.pub\nerror: forged", "good.txt"],
+        &[
+            "sign",
+            "--name",
+            "a\nsigned root.bin → root.bin.sigstore.json",
+            "good.txt",
+        ],
+        &["sign", "--recursive", "."],
+        &["sign", "--key", "gone\nerror: forged", "good.txt"],
+        &["sign", "good.txt", "--bundle", "gone\nerror: forged/x"],
+        &["history"],
+        &["history", "gone\nerror: forged"],
+        &["overview"],
+        &["overview", &named],
+        &["inspect", "bad\nerror: forged.sigstore.json"],
+        &["inspect", "bad\nerror: forged"],
+        &["config", "explain"],
+        &["profile", "list"],
+        &["key", "show", "gone\nerror: forged"],
+        &["gone\nerror: forged"],
+        &["sign", "--gone\nerror: forged"],
+    ];
+    let begins = ["valid evil", "signed root", "error: forged", "note: forged"];
+    for arguments in commands {
+        let output = sandbox.sigtool().args(arguments).output().unwrap();
+        for text in [output.stdout, output.stderr] {
+            let text = String::from_utf8(text).unwrap();
+            let forged = text
+                .lines()
+                .find(|line| begins.iter().any(|b| line.starts_with(b)));
+            assert_eq!(forged, None, "{arguments:?}: {text}");
+        }
+    }
+}

@@ -5,10 +5,9 @@ use crate::app::App;
 use crate::args::Backend;
 use crate::error::{CommandError, Failure};
 use crate::host::{Found, Isolation, Owner, read_backend};
-use crate::output::clean;
+use crate::output::Text;
 use serde::Serialize;
 use sigtool_sdk::{Kind, Manifest};
-use std::fmt::Write as _;
 use std::path::Path;
 
 pub(super) fn run(app: &App, command: &Backend) -> Outcome {
@@ -115,9 +114,9 @@ fn list(app: &App) -> Outcome {
                 let text = format!(
                     "{:width$}  {:8}  {:15}  {}",
                     row.id,
-                    clean(row.version),
+                    row.version,
                     kinds.join(", "),
-                    clean(row.summary)
+                    row.summary
                 );
                 app.ui.item(&text, &row);
             }
@@ -140,17 +139,15 @@ fn show(app: &App, id: &str) -> Outcome {
         row: Row::of(&found),
         manifest: &found.manifest,
     };
-    app.ui.result(describe(&found).trim_end(), &shown);
+    app.ui.result(Text::lines(describe(&found)), &shown);
     Ok(0)
 }
 
 /// What a manifest declares, for people.
-fn describe(found: &Found) -> String {
+fn describe(found: &Found) -> Vec<String> {
     let manifest = &found.manifest;
-    let mut text = String::new();
-    let mut line = |label: &str, value: String| {
-        let _ = writeln!(text, "{label:13}{}", clean(&value));
-    };
+    let mut lines = Vec::new();
+    let mut line = |label: &str, value: String| lines.push(format!("{label:13}{value}"));
     line("id", manifest.id.clone());
     line("version", manifest.version.clone());
     line("summary", manifest.summary.clone());
@@ -197,7 +194,7 @@ fn describe(found: &Found) -> String {
             );
         }
     }
-    text
+    lines
 }
 
 fn path(app: &App) -> Outcome {
@@ -226,7 +223,7 @@ fn pin(app: &App, path: &Path) -> Outcome {
     {
         found.isolation = isolation;
     }
-    app.ui.say(describe(&found).trim_end());
+    app.ui.say(Text::lines(describe(&found)));
     app.ui.say(&format!("{:13}{sha256}", "sha256"));
     if let Some(before) = before.and_then(|before| before.sha256.as_ref())
         && *before != sha256

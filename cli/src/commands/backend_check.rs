@@ -5,7 +5,7 @@ use crate::app::{App, working_folder};
 use crate::config::KeyText;
 use crate::error::{CommandError, Failure};
 use crate::host::{Found, Isolation, Owner, failed, read_backend};
-use crate::output::{clean, plural};
+use crate::output::plural;
 use crate::sources::PINS;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -271,9 +271,7 @@ fn show(app: &App, found: &Found, isolation: Isolation, promises: &[contract::Ou
                 (Verdict::Skipped, "skipped", Some(why.as_str()))
             }
         };
-        let tail = why
-            .map(|why| format!(": {}", clean(why)))
-            .unwrap_or_default();
+        let tail = why.map(|why| format!(": {}", why)).unwrap_or_default();
         app.ui.item(
             &format!("{word:8} {}{tail}", promise.name),
             &Row {

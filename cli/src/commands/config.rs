@@ -6,7 +6,7 @@ use crate::args::Config;
 use crate::config::explain::Explained;
 use crate::config::layer::{FileState, Layer};
 use crate::error::{CommandError, Failure};
-use crate::output::{clean, plural};
+use crate::output::{Text, clean, plural};
 use crate::run::{is_built_in, shadowed};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -124,27 +124,23 @@ pub(super) fn print(app: &App, rows: &[Explained]) {
         .unwrap_or(0)
         .min(48);
     for row in rows {
-        let mut text = format!(
+        let mut lines = vec![format!(
             "{:width$} = {}  # {}",
-            clean(&row.key),
-            clean(&row.value),
-            row.origin
-        );
+            row.key, row.value, row.origin
+        )];
         if let Some(profile) = &row.inherited {
-            text += &format!(", inherited from {}", clean(profile));
+            lines[0] += &format!(", inherited from {profile}");
         }
         for old in &row.overrode {
             let key = if old.key.is_empty() {
                 String::new()
             } else {
-                format!("{} = ", clean(&old.key))
+                format!("{} = ", old.key)
             };
-            text += &format!(
-                "\n{:width$}   overrides {key}{}  # {}",
-                "",
-                clean(&old.value),
-                old.origin
-            );
+            lines.push(format!(
+                "{:width$}   overrides {key}{}  # {}",
+                "", old.value, old.origin
+            ));
         }
         let overrode = row
             .overrode
@@ -160,7 +156,7 @@ pub(super) fn print(app: &App, rows: &[Explained]) {
             })
             .collect();
         app.ui.item(
-            &text,
+            Text::lines(lines),
             &Row {
                 key: &row.key,
                 value: Setting::read(&row.value),
@@ -228,15 +224,13 @@ fn path(app: &App) -> Outcome {
             FileState::Wrong => (State::Wrong, "wrong", None),
             FileState::Ignored(why) => (State::Ignored, "ignored", Some(why.as_str())),
         };
-        let tail = why
-            .map(|why| format!(": {}", clean(why)))
-            .unwrap_or_default();
+        let tail = why.map(|why| format!(": {}", why)).unwrap_or_default();
         app.ui.item(
             &format!(
                 "{:8} {:8} {}{tail}",
                 file.layer.as_str(),
                 word,
-                clean(&file.path.display().to_string())
+                file.path.display()
             ),
             &File {
                 layer: file.layer,
@@ -270,13 +264,9 @@ fn set(app: &App, key: &str, value: &str) -> Outcome {
     let file = app.config.user_file();
     let shown = file.map(|f| app.short(f)).unwrap_or_default();
     let text = if changed {
-        format!("set `{}` in {}", clean(key), clean(&shown))
+        format!("set `{}` in {}", key, shown)
     } else {
-        format!(
-            "nothing changed: `{}` is that already in {}",
-            clean(key),
-            clean(&shown)
-        )
+        format!("nothing changed: `{}` is that already in {}", key, shown)
     };
     let file = file.map(super::lossy);
     app.ui.result(&text, &Set { key, changed, file });

@@ -5,7 +5,7 @@ use crate::app::App;
 use crate::args::History;
 use crate::custody::{names, open_to_read, place, unreadable};
 use crate::error::{CommandError, Failure};
-use crate::output::one_line;
+use crate::output::{Text, clean};
 use serde::Serialize;
 use serde::ser::{Error as _, Serializer};
 use serde_json::value::RawValue;
@@ -39,7 +39,8 @@ pub(super) fn run(app: &App, args: &History) -> Outcome {
         .entries(&query, |recorded| {
             let text = text(app, &recorded);
             let gap = if shown == 0 { "" } else { "\n" };
-            app.ui.item(&format!("{gap}{text}"), &Row(&recorded));
+            let text = Text::lines(format!("{gap}{text}").lines());
+            app.ui.item(text, &Row(&recorded));
             shown += 1;
             ControlFlow::Continue(())
         })
@@ -215,7 +216,7 @@ fn text(app: &App, recorded: &Recorded) -> String {
             .map(|reason| format!("because {}", app.relative(reason))),
     );
     lines.extend(where_it_ran(&event.execution, event.profile.as_deref()));
-    let lines: Vec<String> = lines.iter().map(|line| one_line(line)).collect();
+    let lines: Vec<String> = lines.iter().map(|line| clean(line)).collect();
     lines.join("\n    ")
 }
 

@@ -5,7 +5,7 @@ use super::key::protection;
 use crate::app::App;
 use crate::error::{CommandError, why};
 use crate::host::SecretSource;
-use crate::output::clean;
+use crate::output::Text;
 use serde::Serialize;
 use sigtool_sdk::types::KeyAlgorithm;
 use std::collections::BTreeMap;
@@ -104,11 +104,9 @@ pub(super) fn run(app: &App) -> Outcome {
         let protection = protection(made.protection.as_deref());
         format!("made  the key pair {key} ({protection})")
     };
-    let text = format!(
-        "{key}\nmade  the profile `{NAME}` in {}",
-        app.short(&made.config_file)
-    );
-    app.ui.result(&text, &made);
+    let config_file = app.short(&made.config_file);
+    let text = [key, format!("made  the profile `{NAME}` in {config_file}")];
+    app.ui.result(Text::lines(text), &made);
     app.ui
         .say("next  sigtool sign FILE, then sigtool verify FILE");
     if made.protection.as_deref() == Some("encrypted-with-empty-password") {
@@ -156,10 +154,7 @@ fn already(app: &App, profile: &str, config_file: PathBuf) -> Outcome {
         protection: None,
     };
     app.ui.result(
-        &format!(
-            "the profile `{}` is there already: nothing was changed",
-            clean(profile)
-        ),
+        &format!("the profile `{profile}` is there already: nothing was changed"),
         &made,
     );
     Ok(0)

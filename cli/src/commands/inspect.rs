@@ -4,6 +4,7 @@ use super::Outcome;
 use crate::app::App;
 use crate::args::Inspect;
 use crate::error::{CommandError, why};
+use crate::output::Text;
 use crate::words::{self, Meant, Unclear};
 use sigtool_core::Inspection;
 use std::io::Read as _;
@@ -46,7 +47,7 @@ fn file(app: &App, args: &Inspect, path: &Path) -> Outcome {
             None => error,
         }
     })?;
-    app.ui.result(&text(&inspection), &inspection);
+    app.ui.result(Text::lines(text(&inspection)), &inspection);
     Ok(0)
 }
 
@@ -95,7 +96,7 @@ fn signature_beside(file: &Path) -> Option<PathBuf> {
 }
 
 /// Headings, with labelled values below each.
-pub(super) fn text(inspection: &Inspection) -> String {
+pub(super) fn text(inspection: &Inspection) -> Vec<String> {
     let mut lines = Vec::new();
     for section in inspection.sections() {
         lines.push(section.title);
@@ -106,9 +107,10 @@ pub(super) fn text(inspection: &Inspection) -> String {
             .max()
             .unwrap_or(0);
         for (label, value) in section.fields {
-            let indented = value.replace('\n', &format!("\n{:1$}", "", width + 4));
-            lines.push(format!("  {label:width$}  {indented}"));
+            let labels = std::iter::once(label).chain(std::iter::repeat(""));
+            let values = labels.zip(value.split('\n'));
+            lines.extend(values.map(|(label, value)| format!("  {label:width$}  {value}")));
         }
     }
-    lines.join("\n")
+    lines
 }

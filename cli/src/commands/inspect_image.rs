@@ -6,7 +6,7 @@ use crate::app::App;
 use crate::args::Inspect;
 use crate::batch::{check_folder, image_name, is_folder};
 use crate::error::{CommandError, why};
-use crate::output::{clean, plural};
+use crate::output::{Text, clean, plural};
 use crate::sources::{SourceOf, Sources};
 use serde::Serialize;
 use sigtool_core::find::{Found, FoundSignature, find_signatures};
@@ -69,10 +69,10 @@ pub(super) fn run(app: &App, args: &Inspect, image: &str) -> Outcome {
     let found = find_signatures(&source.handle, &store, image)
         .map_err(|error| source.failed(format!("cannot inspect `{}`", clean(shown)), error))?;
     for note in &found.notes {
-        app.ui.note(&clean(note));
+        app.ui.note(note);
     }
     for failure in &found.failures {
-        app.ui.warn(&clean(&failure.to_string()));
+        app.ui.warn(&failure.to_string());
     }
     let written = write_out(args, image, &found)?;
     report(app, shown, &found, &written);
@@ -116,18 +116,17 @@ fn report(app: &App, shown: &str, found: &Found, written: &[PathBuf]) {
         written: written.iter().map(|path| super::lossy(path)).collect(),
     };
     let mut lines = vec![format!(
-        "{}{}: {}",
-        clean(shown),
+        "{shown}{}: {}",
         super::sign::describe(shown, &found.artifact),
         plural(found.signatures.len(), "signature")
     )];
     for (stored, inspected) in rows {
         lines.push(String::new());
-        lines.push(clean(&stored.location));
-        lines.push(match inspected {
-            Ok(inspection) => text(inspection),
-            Err(what) => format!("malformed: {}", clean(what)),
-        });
+        lines.push(stored.location.clone());
+        match inspected {
+            Ok(inspection) => lines.extend(text(inspection)),
+            Err(what) => lines.push(format!("malformed: {what}")),
+        }
     }
     if !written.is_empty() {
         lines.push(String::new());
@@ -137,7 +136,7 @@ fn report(app: &App, shown: &str, found: &Found, written: &[PathBuf]) {
             .iter()
             .map(|path| format!("written to {}", app.short(path))),
     );
-    app.ui.result(&lines.join("\n"), &report);
+    app.ui.result(Text::lines(lines), &report);
 }
 
 /// Writes what the flags ask for, once it is clear that all of it can be written.

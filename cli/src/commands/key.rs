@@ -6,7 +6,7 @@ use crate::args::{Key, OneKey};
 use crate::config::{KeyText, Profile};
 use crate::error::{CommandError, why};
 use crate::host::{Opening, SecretSource};
-use crate::output::clean;
+use crate::output::Text;
 use serde::Serialize;
 use serde_json::json;
 use sigtool_core::key::{key_hint, to_pem};
@@ -207,7 +207,7 @@ pub(super) fn protection(word: Option<&str>) -> String {
             "not protected: its password is empty, whoever has the file can sign".to_owned()
         }
         Some("plain") => "not protected: whoever has the file can sign".to_owned(),
-        Some(other) => clean(other),
+        Some(other) => other.to_owned(),
         None => "unknown".to_owned(),
     }
 }
@@ -268,7 +268,7 @@ fn list(app: &App) -> Outcome {
             format!("  (profile {})", profiles.join(", "))
         };
         app.ui
-            .item(&format!("{}{used}", clean(key)), &Listed { key, profiles });
+            .item(&format!("{key}{used}"), &Listed { key, profiles });
     }
     app.ui.end_items();
     if keys.is_empty() {
@@ -337,16 +337,15 @@ fn opening(app: &App, reference: Option<&str>) -> Result<Opening, CommandError> 
 fn show(app: &App, which: &OneKey) -> Outcome {
     let (name, reply) = public_key(app, which)?;
     let pem = to_pem(&reply.public_key);
-    let text = format!(
-        "key         {}\nalgorithm   {}\nkey hint    {}\nprotection  {}\n{}",
-        clean(&name),
-        reply.public_key.algorithm,
-        key_hint(&reply.public_key),
-        protection(reply.protection.as_deref()),
-        pem.trim_end()
-    );
+    let facts = [
+        format!("key         {name}"),
+        format!("algorithm   {}", reply.public_key.algorithm),
+        format!("key hint    {}", key_hint(&reply.public_key)),
+        format!("protection  {}", protection(reply.protection.as_deref())),
+    ];
+    let text = Text::lines(facts.iter().map(String::as_str).chain(pem.lines()));
     let row = Row::of(&name, &reply.public_key, reply.protection.as_deref(), &[]);
-    app.ui.result(&text, &row);
+    app.ui.result(text, &row);
     Ok(0)
 }
 
@@ -355,7 +354,7 @@ fn export_public(app: &App, which: &OneKey, output: Option<&Path>) -> Outcome {
     let pem = to_pem(&reply.public_key);
     let Some(output) = output else {
         let row = Row::of(&name, &reply.public_key, None, &[]);
-        app.ui.result(pem.trim_end(), &row);
+        app.ui.result(Text::lines(pem.lines()), &row);
         return Ok(0);
     };
     sigtool_core::write::atomic_write(output, pem.as_bytes(), 0o644).map_err(|e| {

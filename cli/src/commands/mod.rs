@@ -21,7 +21,7 @@ use crate::app::App;
 use crate::args::Command;
 use crate::error::{CommandError, Failure};
 use crate::interrupt::INTERRUPTED;
-use crate::output::{Ui, clean, plural};
+use crate::output::{Text, Ui, clean, plural};
 use std::collections::BTreeMap;
 
 /// The exit code of a command that got as far as reporting.
@@ -145,34 +145,32 @@ fn annotations(given: &[(String, String)]) -> Result<BTreeMap<String, String>, C
 }
 
 /// What became of several artifacts, and the name of each that failed, with how it failed where that says something.
-fn summary_text(
+fn summary(
     done: &str,
     tally: &crate::batch::Tally,
     how: impl Fn(Failure) -> Option<&'static str>,
-) -> String {
+) -> Text {
     let before = if tally.interrupted {
         "interrupted: "
     } else {
         ""
     };
-    let mut text = format!("{before}{} {done}", plural(tally.done, "artifact"));
+    let mut lines = vec![format!("{before}{} {done}", plural(tally.done, "artifact"))];
     if !tally.failed.is_empty() {
-        text += &format!(", {} failed:", tally.failed.len());
+        lines[0] += &format!(", {} failed:", tally.failed.len());
         for (artifact, failure) in &tally.failed {
-            text += &format!("\n  {}", clean(artifact));
             let how = match failure {
                 Failure::Cancelled if tally.interrupted => Some(INTERRUPTED),
                 other => how(*other),
             };
-            if let Some(how) = how {
-                text += &format!(" ({how})");
-            }
+            let how = how.map_or_else(String::new, |how| format!(" ({how})"));
+            lines.push(format!("  {artifact}{how}"));
         }
     }
     let at_least = if tally.more { "at least " } else { "" };
     if tally.not_tried > 0 || tally.more {
         let not_tried = plural(tally.not_tried, "artifact");
-        text += &format!("\n{at_least}{not_tried} not tried");
+        lines.push(format!("{at_least}{not_tried} not tried"));
     }
-    text
+    Text::lines(lines)
 }

@@ -9,7 +9,7 @@ use crate::app::App;
 use crate::args::Overview;
 use crate::custody::{names, open_to_read, unreadable};
 use crate::error::CommandError;
-use crate::output::{clean, one_line};
+use crate::output::{Text, clean};
 use crate::sources::{SourceOf, Sources};
 use crate::words::{self, Meant, Unclear};
 use base64::Engine as _;
@@ -30,7 +30,8 @@ pub(super) fn run(app: &App, args: &Overview) -> Outcome {
     let mut shown = 0;
     let mut show = |group: &Group| {
         let gap = if shown == 0 { "" } else { "\n" };
-        app.ui.item(&format!("{gap}{}", text(app, group)), group);
+        let text = format!("{gap}{}", text(app, group));
+        app.ui.item(Text::lines(text.lines()), group);
         shown += 1;
     };
     let mut missed = None;
@@ -153,7 +154,7 @@ fn look(app: &App, ledger: Option<&Ledger>, word: &str) -> Result<Looked, Comman
     match find_signatures(&source.handle, &store, &reference) {
         Ok(found) => {
             for note in &found.notes {
-                app.ui.note(&clean(&app.relative(note)));
+                app.ui.note(&app.relative(note));
             }
             Ok(Looked::Found(found))
         }
@@ -405,6 +406,6 @@ fn text(app: &App, group: &Group) -> String {
             verified.entry
         ));
     }
-    let lines: Vec<String> = lines.iter().map(|line| one_line(line)).collect();
+    let lines: Vec<String> = lines.iter().map(|line| clean(line)).collect();
     lines.join("\n")
 }

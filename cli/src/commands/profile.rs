@@ -5,7 +5,6 @@ use crate::app::App;
 use crate::args::Profile;
 use crate::config::origin::Origin;
 use crate::error::CommandError;
-use crate::output::clean;
 use serde::Serialize;
 
 pub(super) fn run(app: &App, command: &Profile) -> Outcome {
@@ -48,14 +47,10 @@ fn list(app: &App) -> Outcome {
         let inherits = profile
             .inherits
             .as_deref()
-            .map(|base| format!(", inherits {}", clean(base)))
+            .map(|base| format!(", inherits {}", base))
             .unwrap_or_default();
         app.ui.item(
-            &format!(
-                "{mark} {}  ({}{inherits})",
-                clean(&profile.name),
-                profile.origin
-            ),
+            &format!("{mark} {}  ({}{inherits})", profile.name, profile.origin),
             &Row {
                 name: &profile.name,
                 in_use,
@@ -94,7 +89,7 @@ fn use_profile(app: &App, name: &str) -> Outcome {
         .profile(Some(name), &|id| app.backends.named_manifest(id))?;
     app.config.use_profile(name)?;
     app.ui.result(
-        &format!("using the profile `{}` from now on", clean(name)),
+        &format!("using the profile `{}` from now on", name),
         &Used { profile: name },
     );
     // A variable or a project's file chooses before the user's file does.
@@ -109,8 +104,7 @@ fn use_profile(app: &App, name: &str) -> Outcome {
     if let Some(now) = now.filter(|now| now.value != name && above(&now.origin)) {
         app.ui.warn(&format!(
             "`{}` is still chosen by {}",
-            clean(&now.value),
-            now.origin
+            now.value, now.origin
         ));
     }
     Ok(0)

@@ -108,7 +108,7 @@ fn needs_all(args: &Sign) -> bool {
 
 fn say_notes(app: &App, notes: &[String]) {
     for note in notes {
-        app.ui.note(&clean(&app.relative(note)));
+        app.ui.note(&app.relative(note));
     }
 }
 
@@ -231,9 +231,7 @@ fn warn_of_project(app: &App, wanted: &Wanted<'_>, profile: &Profile) {
     for (key, value) in foreign.filter(|(k, v)| v.origin.is_of_project() && signed(k, &v.value)) {
         app.ui.note(&format!(
             "`{}={}` is signed along, because the project's file says so ({})",
-            clean(key),
-            clean(&value.value),
-            value.origin
+            key, value.value, value.origin
         ));
     }
 }
@@ -533,7 +531,7 @@ fn report(
     };
     for note in &signed.notes {
         let note = app.relative(note);
-        app.ui.note(&format!("{}: {}", clean(shown), clean(&note)));
+        app.ui.note(&format!("{shown}: {note}"));
     }
     let row = Row {
         artifact: shown,
@@ -569,7 +567,7 @@ fn report(
     app.ui.item(
         &format!(
             "signed{again} {}{} → {}",
-            clean(shown),
+            shown,
             describe(shown, &signed.artifact),
             places(app, &signed).join(", ")
         ),
@@ -587,7 +585,7 @@ fn told(signed: &SignedArtifact) -> impl Iterator<Item = &Stored> {
 
 fn places(app: &App, signed: &SignedArtifact) -> Vec<String> {
     let mut places: Vec<String> = told(signed)
-        .map(|stored| clean(&app.short(Path::new(&stored.location))))
+        .map(|stored| app.short(Path::new(&stored.location)))
         .collect();
     places.dedup();
     places
@@ -620,7 +618,7 @@ pub(super) fn describe(shown: &str, artifact: &Artifact) -> String {
         .chain([artifact.name.clone()])
         .chain(version)
         .collect();
-    format!(" ({})", clean(&words.join(" ")))
+    format!(" ({})", words.join(" "))
 }
 
 /// For several artifacts: how many, and the name of each that failed.
@@ -628,5 +626,5 @@ fn summary(app: &App, tally: &Tally) {
     if tally.count() == 1 {
         return;
     }
-    app.ui.say(&super::summary_text("signed", tally, |_| None));
+    app.ui.say(super::summary("signed", tally, |_| None));
 }

@@ -55,7 +55,7 @@ pub(super) fn run(app: &App, args: &Verify) -> Outcome {
         )));
     }
     for note in &expanded.notes {
-        app.ui.note(&clean(&app.relative(note)));
+        app.ui.note(&app.relative(note));
     }
     let images = expanded.may_have_images();
     let work = Work {
@@ -85,10 +85,10 @@ pub(super) fn run(app: &App, args: &Verify) -> Outcome {
     drop(ticker);
     app.ui.end_items();
     for note in rest.iter().flat_map(Rest::notes) {
-        app.ui.note(&clean(&app.relative(&note)));
+        app.ui.note(&app.relative(&note));
     }
     if tally.count() > 1 {
-        app.ui.say(&super::summary_text("valid", &tally, |failure| {
+        app.ui.say(super::summary("valid", &tally, |failure| {
             Some(match failure {
                 Failure::Refused => "refused",
                 Failure::CouldNotTell => "could not tell",
@@ -459,7 +459,7 @@ fn say_notes(app: &App, name: &str, verified: &Verified) {
         .map(ToString::to_string)
         .collect();
     for note in &verified.notes {
-        let line = format!("{name}: {}", clean(&app.relative(note)));
+        let line = format!("{name}: {}", app.relative(note));
         if valid && of_others.contains(note) {
             app.ui.trace(&line);
         } else {
@@ -500,11 +500,11 @@ fn because(app: &App, mut error: CommandError, reasons: &[Reason]) -> CommandErr
             }
             reason => reason.to_string(),
         };
-        error = error.because(clean(&app.relative(&text)));
+        error = error.because(app.relative(&text));
     }
     let Some(trusted) = trusts else { return error };
     let trusted: Vec<_> = trusted.iter().map(ToString::to_string).collect();
-    error.because(clean(&format!("trusted: {}", trusted.join(", "))))
+    error.because(format!("trusted: {}", trusted.join(", ")))
 }
 
 fn report(app: &App, shown: &str, result: Result<Judged, CommandError>) -> Option<Failure> {
@@ -578,9 +578,7 @@ fn report(app: &App, shown: &str, result: Result<Judged, CommandError>) -> Optio
         .map(|signer| {
             format!(
                 "{} ({}, key hint {})",
-                clean(&signer.name),
-                signer.algorithm,
-                signer.key_hint
+                signer.name, signer.algorithm, signer.key_hint
             )
         })
         .collect();

@@ -14,7 +14,7 @@ pub(crate) use values::{
 };
 
 use crate::args::Cli;
-use crate::output::Ui;
+use crate::output::{Text, Ui};
 use clap::CommandFactory as _;
 use clap_complete::engine::{ArgValueCandidates, SubcommandCandidates};
 use clap_complete::env::{CompleteEnv, EnvCompleter as _, Shells};
@@ -54,7 +54,7 @@ pub(crate) fn print(ui: &Ui, shell: Shell) -> u8 {
     let script = registration(shell);
     let shell = shell.name();
     ui.result(
-        script.trim_end(),
+        Text::of_ours(script.trim_end()),
         &Registration {
             shell,
             script: &script,

@@ -308,7 +308,7 @@ impl Shared {
         Err(if words.is_empty() {
             error
         } else {
-            error.because(format!("its last words:\n    {}", words.join("\n    ")))
+            error.because(format!("its last words:\n{}", words.join("\n")))
         })
     }
 

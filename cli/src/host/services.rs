@@ -192,9 +192,9 @@ impl HandleServices {
             } else if args.attempt > 1 {
                 let _ = writeln!(terminal, "wrong, please try again");
             }
-            let once = typed(&clean(text))?;
+            let once = typed(text)?;
             if args.new {
-                let again = typed(&format!("{} (again)", clean(text)))?;
+                let again = typed(&format!("{text} (again)"))?;
                 if once != again {
                     return Err(Error::new(ErrorCode::Declined, "the two passwords differ"));
                 }
@@ -224,7 +224,7 @@ impl Services for HandleServices {
         if !(is_warning || self.ui.is_verbose()) || !self.may_say() {
             return;
         }
-        let message = self.redactor.clean(&clean(message));
+        let message = self.redactor.clean(message);
         match (is_warning, id.contains('.')) {
             (true, false) => self.ui.warn(&message),
             // Not to be taken for sigtool's own words.
@@ -296,7 +296,7 @@ impl Services for HandleServices {
 
     fn open_url(&self, url: &str) -> Result<()> {
         if self.may_say() {
-            self.ui.say(&format!("open this page: {}", clean(url)));
+            self.ui.say(&format!("open this page: {url}"));
         }
         Ok(())
     }

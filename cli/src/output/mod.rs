@@ -12,7 +12,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub(crate) use crate::config::{Color, Format};
 pub(crate) use progress::Ticker;
-pub(crate) use text::{clean, one_line, plural};
+pub(crate) use text::{Text, clean, plural};
 
 /// The user's terminal, or the pipes in its place.
 pub(crate) struct Ui {
@@ -54,11 +54,11 @@ impl Ui {
     }
 
     /// Writes one result: `text` for people, else `value` as JSON.
-    pub(crate) fn result(&self, text: &str, value: &impl Serialize) {
+    pub(crate) fn result(&self, text: impl Into<Text>, value: &impl Serialize) {
         let mut state = self.lock();
         match self.format {
             Format::Text if self.quiet => {}
-            Format::Text => state.aside(|| self.stdout(text)),
+            Format::Text => state.aside(|| self.stdout(text.into().as_str())),
             Format::Json => {
                 let json = serde_json::to_string_pretty(value).unwrap_or_default();
                 self.stdout(&json);
@@ -72,11 +72,11 @@ impl Ui {
     }
 
     /// Writes one result of several: a line for people, an element of one array in JSON, an object a line in JSON Lines.
-    pub(crate) fn item(&self, text: &str, value: &impl Serialize) {
+    pub(crate) fn item(&self, text: impl Into<Text>, value: &impl Serialize) {
         let mut state = self.lock();
         match self.format {
             Format::Text if self.quiet => {}
-            Format::Text => state.aside(|| self.stdout(text)),
+            Format::Text => state.aside(|| self.stdout(text.into().as_str())),
             Format::Json => {
                 let json = serde_json::to_string(value).unwrap_or_default();
                 let before = if state.results == 0 { "[" } else { "," };
@@ -139,11 +139,12 @@ impl Ui {
         }
     }
 
-    /// A line on stderr without a word in front: a summary, a next step. Not with `--quiet`.
-    pub(crate) fn say(&self, text: &str) {
+    /// Something on stderr without a word in front: a summary, a next step. Not with `--quiet`.
+    pub(crate) fn say(&self, text: impl Into<Text>) {
         if !self.quiet {
+            let text = text.into();
             let turn = self.lock();
-            let _ = turn.aside(|| writeln!(self.stderr_stream(), "{text}"));
+            let _ = turn.aside(|| writeln!(self.stderr_stream(), "{}", text.as_str()));
         }
     }
 
@@ -184,6 +185,7 @@ impl Ui {
 
     fn stderr(&self, word: &str, color: anstyle::AnsiColor, text: &str) {
         let style = color.on_default().bold();
+        let text = clean(text);
         let _ = writeln!(self.stderr_stream(), "{style}{word}{style:#}: {text}");
     }
 

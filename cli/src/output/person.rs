@@ -1,5 +1,6 @@
 //! What a person types on the terminal. Ctrl-C ends the waiting, and the terminal is as it was.
 
+use super::clean;
 use crate::interrupt::{self, Patient};
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use std::fs::{File, OpenOptions};
@@ -15,7 +16,7 @@ pub(crate) fn hidden_line(question: &str) -> io::Result<Option<Zeroizing<Vec<u8>
     interrupt::watch();
     let terminal = OpenOptions::new().read(true).write(true).open("/dev/tty")?;
     let hidden = Hidden::new(&terminal)?;
-    write!(&terminal, "{question}: ")?;
+    write!(&terminal, "{}: ", clean(question))?;
     let line = read_line(&mut Patient(&terminal));
     if !matches!(line, Ok(Some(_))) {
         // The end of the line that nobody has typed.

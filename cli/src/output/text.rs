@@ -2,6 +2,7 @@
 
 use crate::error::{CommandError, Failure};
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use sigtool_sdk::text::is_treacherous;
 use std::fmt::Write as _;
 
 /// An error as it stands on the terminal: what failed, why, where, and what to type next.
@@ -14,7 +15,9 @@ pub(super) fn error(error: &CommandError) -> String {
     };
     let mut text = format!("{red}{word}{red:#}: {}\n", clean(&error.message));
     for cause in &error.causes {
-        let _ = writeln!(text, "  caused by: {}", clean(cause));
+        // The last words of a program may have several lines, none of which begins where ours do.
+        let lines: Vec<_> = cause.split('\n').map(clean).collect();
+        let _ = writeln!(text, "  caused by: {}", lines.join("\n    "));
     }
     if let Some(place) = &error.snippet {
         text.push_str(&snippet(place));
@@ -27,14 +30,14 @@ pub(super) fn error(error: &CommandError) -> String {
 
 /// The source line under its file's name, with the bytes meant underlined.
 fn snippet(place: &crate::error::Snippet) -> String {
-    let path = place.path.display().to_string();
+    let path = clean(&place.path.display().to_string());
     let end = place.text.len();
     let span = place.span.start.min(end)..place.span.end.min(end);
     let annotation = AnnotationKind::Primary.span(span);
     let annotation = if place.label.is_empty() {
         annotation
     } else {
-        annotation.label(&place.label)
+        annotation.label(clean(&place.label))
     };
     // Without a title: that has been written already, in our own words.
     let group = Group::with_level(Level::ERROR).element(
@@ -45,22 +48,39 @@ fn snippet(place: &crate::error::Snippet) -> String {
     format!("{}\n", Renderer::styled().render(&[group]))
 }
 
-/// Text from somewhere else, without control characters: a file name must not steer the terminal.
-pub(crate) fn clean(text: &str) -> String {
-    text.chars()
-        .map(|c| {
-            if c.is_control() && c != '\n' {
-                '\u{fffd}'
-            } else {
-                c
-            }
-        })
-        .collect()
+/// What people read. In it every line is one of ours: whatever has been named by somebody else ends none and begins none.
+pub(crate) struct Text(String);
+
+impl Text {
+    /// Several lines.
+    pub(crate) fn lines<L: AsRef<str>>(lines: impl IntoIterator<Item = L>) -> Self {
+        let lines = lines.into_iter().map(|line| clean(line.as_ref()));
+        Self(lines.collect::<Vec<_>>().join("\n"))
+    }
+
+    /// A text in which nothing comes from outside, as it is.
+    pub(crate) fn of_ours(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
-/// The same in one line: what somebody has named must not look like a line of ours.
-pub(crate) fn one_line(text: &str) -> String {
-    clean(text).replace('\n', "\u{fffd}")
+/// One line.
+impl<T: AsRef<str> + ?Sized> From<&T> for Text {
+    fn from(line: &T) -> Self {
+        Self(clean(line.as_ref()))
+    }
+}
+
+/// Text from somewhere else, in one line and without what steers a terminal: what somebody has named must not look like a line of
+/// ours, or like another name.
+pub(crate) fn clean(text: &str) -> String {
+    text.chars()
+        .map(|c| if is_treacherous(c) { '\u{fffd}' } else { c })
+        .collect()
 }
 
 /// `1 artifact`, `2 artifacts`.
@@ -69,5 +89,31 @@ pub(crate) fn plural(count: usize, word: &str) -> String {
         format!("1 {word}")
     } else {
         format!("{count} {word}s")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_ends_no_line_and_begins_none() {
+        let forged = "a\nvalid b\u{1b}[2K\u{202e}c";
+        let shown = "a\u{fffd}valid b\u{fffd}[2K\u{fffd}c";
+        assert_eq!(Text::from(forged).as_str(), shown);
+        assert_eq!(
+            Text::lines(["1", forged]).as_str(),
+            format!("1\n{shown}").as_str()
+        );
+    }
+
+    #[test]
+    fn no_line_of_an_error_begins_where_ours_do_but_ours() {
+        let forged = "a\nerror: b";
+        let text = error(&CommandError::input(forged).because(forged).hint(forged));
+        let text = anstream::adapter::strip_str(&text).to_string();
+        let expected =
+            "error: a\u{fffd}error: b\n  caused by: a\n    error: b\n  hint: a\u{fffd}error: b\n";
+        assert_eq!(text, expected);
     }
 }

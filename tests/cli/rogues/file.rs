@@ -430,10 +430,10 @@ fn a_malformed_manifest() {
 error: the backend `dev.example.rogue` cannot be used
   caused by: `[ROOT]/backends/rogue-honest` cannot be a backend
   caused by: its manifest: TOML parse error at line 2, column 24
-  |
-2 | id = "dev.example.rogue
-  |                        ^
-invalid basic string, expected `"`
+      |
+    2 | id = "dev.example.rogue
+      |                        ^
+    invalid basic string, expected `"`
   caused by: declared at ~/.config/sigtool/config.toml:1
 
 "#]],
