@@ -21,7 +21,7 @@ const JOBS_WITH_IMAGES: usize = 8;
 pub(crate) struct Item {
     /// As the user named it, or as it was found in a folder.
     pub(crate) shown: String,
-    /// For the source: an absolute path, or an image without `oci:`.
+    /// For the source: the path that a file has whichever way it is written, or an image without `oci:`.
     pub(crate) reference: String,
     /// The source that serves it.
     pub(crate) source: SourceOf,

@@ -14,7 +14,7 @@ use sigtool_core::ledger::{
 };
 use sigtool_core::sign::{Place, SignedArtifact, Stored};
 use sigtool_core::{Verification, Verified};
-use sigtool_sdk::types::{Artifact, ArtifactKind};
+use sigtool_sdk::types::{Artifact, ArtifactKind, Digest};
 use std::path::{Path, PathBuf};
 
 /// What enters this run's events.
@@ -215,15 +215,16 @@ fn reasons(error: &CommandError) -> Vec<String> {
 
 /// Where a signature lies, for a program in another folder; what is no path stays.
 pub(crate) fn location(artifact: &Artifact, stored: &Stored) -> PathBuf {
-    let is_path = match stored.place {
-        Place::Beside => artifact.kind != ArtifactKind::ContainerImage,
-        Place::File => true,
-        Place::Store => false,
+    let location = Path::new(&stored.location);
+    let path = match stored.place {
+        // Beside a file it is written as the artifact is.
+        Place::Beside if artifact.kind != ArtifactKind::ContainerImage => {
+            std::path::absolute(location)
+        }
+        Place::File => words::file_reference(location),
+        Place::Beside | Place::Store => Ok(location.to_owned()),
     };
-    if is_path {
-        return std::path::absolute(&stored.location).unwrap_or_else(|_| (&stored.location).into());
-    }
-    (&stored.location).into()
+    path.unwrap_or_else(|_| location.to_owned())
 }
 
 /// Why there is no ledger to write to.
@@ -293,22 +294,28 @@ fn is_broken(error: &LedgerError) -> bool {
 
 /// What an artifact may be called in the ledger: by the digest of a file that is there, by its path, by name, by name and version.
 pub(crate) fn names(word: &str) -> Result<Vec<Named>, CommandError> {
-    let absolute = |path: &str| Some(std::path::absolute(path).ok()?.to_str()?.to_owned());
+    let reference = |path: &str| {
+        let path = words::file_reference(Path::new(path)).ok()?;
+        Some(Named::any_version(path.to_str()?))
+    };
     if let Ok(Meant::File(path)) = words::meaning(word) {
         let digest = digest_of(Path::new(path))?;
-        let texts = [Some(word.to_owned()), absolute(path), Some(digest)];
-        return Ok(texts
-            .into_iter()
-            .flatten()
-            .map(Named::any_version)
-            .collect());
-    }
-    let word = word.strip_prefix("oci:").unwrap_or(word);
-    if let Some((_, digest)) = word.split_once('@') {
-        return Ok(vec![Named::any_version(word), Named::any_version(digest)]);
+        let named = [word.to_owned(), digest].map(Named::any_version);
+        return Ok(named.into_iter().chain(reference(path)).collect());
     }
     let mut names = vec![Named::any_version(word)];
-    names.extend(absolute(word).map(Named::any_version));
+    if let Some(path) = word.strip_prefix("file:") {
+        names.extend(reference(path));
+        return Ok(names);
+    }
+    names.extend(reference(word));
+    let word = word.strip_prefix("oci:").unwrap_or(word);
+    if let Some((_, digest)) = word.split_once('@')
+        && digest.parse::<Digest>().is_ok()
+    {
+        names.extend([word, digest].map(Named::any_version));
+        return Ok(names);
+    }
     let tagged = word.rsplit_once(':').filter(|(_, tag)| !tag.contains('/'));
     let (name, version) = tagged.map_or((word, None), |(name, tag)| (name, Some(tag)));
     for text in [Some(name.to_owned()), at_docker_hub(name)] {

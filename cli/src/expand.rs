@@ -11,6 +11,7 @@ use crate::sources::{SourceOf, Sources};
 use crate::words::{self, Meant, Unclear};
 use sigtool_sdk::source::{Resolve, ResolveArgs};
 use sigtool_sdk::types::{Artifact, DigestAlgorithm};
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::hash::{BuildHasher as _, RandomState};
 use std::io::{self, BufRead, BufReader, Read as _};
@@ -256,13 +257,7 @@ impl Rest<'_> {
             return true;
         };
         let is_file = item.source == SourceOf::Files;
-        let of_known = |artifact: &str| {
-            let artifact = Item {
-                reference: artifact.to_owned(),
-                ..item.clone()
-            };
-            seen.contains(&state.hash_one(place(&artifact)))
-        };
+        let of_known = |artifact: &str| seen.contains(&state.hash_one(artifact));
         if is_file && artifacts_of(&item.reference).any(of_known) {
             self.dropped.1 += 1;
             return false;
@@ -304,7 +299,7 @@ fn drop_repeated(expanded: &mut Expanded<'_>) {
     let before = expanded.items.len();
     let mut seen = BTreeSet::new();
     expanded.items.retain(|item| match item {
-        Ok(item) if before > 1 => seen.insert(place(item)),
+        Ok(item) if before > 1 => seen.insert(place(item).into_owned()),
         _ => true,
     });
     expanded
@@ -330,21 +325,14 @@ fn signatures_note(count: usize) -> Option<String> {
     }
 }
 
-/// What an item names, however it is written. A path not through a link: its signatures lie beside the link.
-fn place(item: &Item) -> PathBuf {
-    let path = Path::new(&item.reference);
-    if item.source != SourceOf::Files {
-        // By its digest an image is the same with any tag.
-        let Some((name, digest)) = item.reference.split_once('@') else {
-            return path.to_owned();
-        };
-        let tag = name.rfind(':').filter(|at| !name[*at..].contains('/'));
-        return PathBuf::from(format!("{}@{digest}", &name[..tag.unwrap_or(name.len())]));
-    }
-    let folder = path.parent().and_then(|folder| folder.canonicalize().ok());
-    match (folder, path.file_name()) {
-        (Some(folder), Some(name)) => folder.join(name),
-        _ => path.to_owned(),
+/// What an item names, however it is written: by its digest an image is the same with any tag.
+fn place(item: &Item) -> Cow<'_, str> {
+    match item.reference.split_once('@') {
+        Some((name, digest)) if item.source == SourceOf::Images => {
+            let tag = name.rfind(':').filter(|at| !name[*at..].contains('/'));
+            Cow::Owned(format!("{}@{digest}", &name[..tag.unwrap_or(name.len())]))
+        }
+        _ => Cow::Borrowed(&item.reference),
     }
 }
 
@@ -542,15 +530,20 @@ fn add_path(
     sources: &Sources<'_>,
     pending: &mut Pending,
 ) -> Result<(), CommandError> {
-    let reference = std::path::absolute(path)
-        .map_err(|e| CommandError::input(format!("`{shown}` is no path")).because(e))?;
+    let is_folder = asked.recursive && path.is_dir();
+    let reference = match is_folder {
+        true => path.canonicalize(),
+        false => words::file_reference(path),
+    };
+    let reference = reference
+        .map_err(|e| CommandError::input(format!("`{shown}` is no path")).because(why(&e)))?;
     let Some(reference) = reference.to_str() else {
         let error = CommandError::input(format!("`{}` is not UTF-8", path.display()))
             .hint("rename the file");
         pending.miss(shown, error);
         return Ok(());
     };
-    if asked.recursive && path.is_dir() {
+    if is_folder {
         pending.folder = Some(Folder {
             path: path.to_owned(),
             reference: reference.to_owned(),

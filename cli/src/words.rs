@@ -5,8 +5,9 @@
 
 use crate::error::CommandError;
 use sigtool_sdk::ErrorCode;
+use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr};
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 
 /// What a word names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,6 +119,30 @@ fn explicit_file<'w>(word: &'w str, path: &'w str) -> Result<Meant<'w>, Unclear<
     }
 }
 
+/// The one path that stands for a file, however it is written: that of its folder without links, and its own name. A link that is
+/// the file itself stays one: its signatures lie beside the link. Where there is no such folder, the words alone tell.
+pub(crate) fn file_reference(path: &Path) -> io::Result<PathBuf> {
+    let path = std::path::absolute(path)?;
+    let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
+        return path.canonicalize().or_else(|_| Ok(without_dots(&path)));
+    };
+    Ok(folder
+        .canonicalize()
+        .unwrap_or_else(|_| without_dots(folder))
+        .join(name))
+}
+
+fn without_dots(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::ParentDir => _ = plain.pop(),
+            other => plain.push(other),
+        }
+    }
+    plain
+}
+
 /// The error for a word that is a file's name and an image's too. `image` is how the image is spelled behind `oci:`.
 fn either(word: &str, what: &str, image: &str) -> CommandError {
     CommandError::input(format!("`{word}` can be the file of that name, or {what}"))
@@ -198,6 +223,16 @@ fn is_surely_image(word: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn where_a_folder_is_gone_the_words_alone_tell_its_files() {
+        let of = |path: &str| file_reference(Path::new(path)).unwrap();
+        assert_eq!(of("/nowhere/../gone/./x"), Path::new("/gone/x"));
+        assert_eq!(of("/../../nowhere/x"), Path::new("/nowhere/x"));
+        assert_eq!(of("/nowhere/x/.."), Path::new("/nowhere"));
+        assert_eq!(of("/"), Path::new("/"));
+        assert!(file_reference(Path::new("")).is_err());
+    }
 
     #[test]
     fn an_image_is_known_by_its_host_its_tag_or_its_digest() {

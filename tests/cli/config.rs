@@ -867,7 +867,7 @@ signed app.txt → app.txt.sig
         .assert()
         .code(0)
         .stdout_eq(str![[r#"
-signed ../app.txt → ../app.txt.sigstore.json
+signed ../app.txt → [..]/here/app.txt.sigstore.json
 
 "#]])
         .stderr_eq("");

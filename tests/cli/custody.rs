@@ -972,3 +972,111 @@ fn processes_at_once_lose_no_entry_and_keep_the_chain() {
     );
     assert_eq!(numbers(&sandbox, &["stage3/17.txt"]).len(), 1);
 }
+
+/// The places of the signatures that `overview` lists.
+fn locations(sandbox: &Sandbox, arguments: &[&str]) -> Vec<String> {
+    let all = [&["overview"], arguments].concat();
+    let groups = rows(sandbox, &all);
+    let signatures = groups.iter().flat_map(|group| {
+        let signatures = group["signatures"].as_array().unwrap();
+        signatures.iter().map(|s| s["location"].as_str().unwrap())
+    });
+    signatures.map(str::to_owned).collect()
+}
+
+#[test]
+fn a_file_is_one_artifact_whichever_way_its_path_is_written() {
+    let sandbox = sandbox();
+    let work = sandbox.work();
+    fs::create_dir(work.join("d")).unwrap();
+    std::os::unix::fs::symlink(".", work.join("lnk")).unwrap();
+    let below = sandbox.sigtool().args(["sign", "../app.txt"]);
+    below.current_dir(work.join("d")).assert().code(0);
+    for path in ["app.txt", "lnk/app.txt", "d/../lnk/app.txt", "./app.txt"] {
+        done(&sandbox, &["sign", path]);
+    }
+    sandbox.write("d/e.txt", "e");
+    done(&sandbox, &["sign", "--recursive", "lnk/d"]);
+    done(&sandbox, &["sign", "d/e.txt"]);
+    let work = work.canonicalize().unwrap();
+    let beside = |name: &str| format!("{}/{name}.sigstore.json", work.display());
+    assert_eq!(
+        locations(&sandbox, &[]),
+        [beside("d/e.txt"), beside("app.txt")]
+    );
+    for path in ["app.txt", "lnk/app.txt", "d/../app.txt"] {
+        let [group] = &rows(&sandbox, &["overview", path])[..] else {
+            panic!("{path}");
+        };
+        assert_eq!(group.get("foreign"), None, "{path}");
+    }
+    // Named from each other's folder, they are still named twice.
+    let twice = run(&sandbox, &["sign", "app.txt", "lnk/app.txt"]).code(0);
+    twice.stderr_eq("note: 1 artifact is named more than once\n");
+}
+
+#[test]
+fn a_link_is_an_artifact_of_its_own() {
+    let sandbox = sandbox();
+    std::os::unix::fs::symlink("app.txt", sandbox.work().join("link.txt")).unwrap();
+    done(&sandbox, &["sign", "app.txt", "link.txt"]);
+    assert_eq!(locations(&sandbox, &[]).len(), 2);
+    assert!(sandbox.work().join("link.txt.sigstore.json").exists());
+}
+
+#[test]
+fn where_a_signature_was_written_to_is_one_place_too() {
+    let sandbox = sandbox();
+    fs::create_dir(sandbox.work().join("d")).unwrap();
+    for bundle in ["x.json", "d/../x.json"] {
+        done(&sandbox, &["sign", "app.txt", "--bundle", bundle]);
+    }
+    assert_eq!(locations(&sandbox, &[]).len(), 1);
+}
+
+#[test]
+fn what_is_gone_is_found_by_each_of_its_names() {
+    let sandbox = sandbox();
+    let folder = sandbox.work().join("d");
+    fs::create_dir_all(sandbox.work().join("@acme")).unwrap();
+    fs::create_dir(&folder).unwrap();
+    for name in ["q@1.txt", "@acme/p@1.0.tgz", "d/gone.txt"] {
+        sandbox.write(name, name);
+    }
+    let below = sandbox.sigtool().args(["sign", "../q@1.txt"]);
+    below.current_dir(&folder).assert().code(0);
+    let both = ["./@acme/p@1.0.tgz", "d/../d/gone.txt"];
+    done(&sandbox, &[&["sign", "--jobs", "1"], &both[..]].concat());
+    fs::remove_file(sandbox.work().join("q@1.txt")).unwrap();
+    fs::remove_dir_all(sandbox.work().join("@acme")).unwrap();
+    fs::remove_dir_all(folder).unwrap();
+    let whole = |name: &str| sandbox.work().join(name).display().to_string();
+    for (number, names) in [
+        (
+            1,
+            ["./q@1.txt", "q@1.txt", "file:q@1.txt", &whole("q@1.txt")],
+        ),
+        (
+            2,
+            [
+                "@acme/p@1.0.tgz",
+                "./@acme/p@1.0.tgz",
+                "file:@acme/p@1.0.tgz",
+                &whole("@acme/p@1.0.tgz"),
+            ],
+        ),
+        (
+            3,
+            [
+                "d/gone.txt",
+                "file:d/gone.txt",
+                "x/../d/gone.txt",
+                &whole("d/../d/gone.txt"),
+            ],
+        ),
+    ] {
+        for name in names {
+            assert_eq!(numbers(&sandbox, &[name]), [number], "{name}");
+        }
+    }
+}

@@ -129,7 +129,7 @@ fn look(app: &App, ledger: Option<&Ledger>, word: &str) -> Result<Looked, Comman
     let sources = Sources::new(app, &profile);
     let (which, reference) = match words::meaning(word) {
         Ok(Meant::File(path)) => {
-            let path = std::path::absolute(path)
+            let path = words::file_reference(Path::new(path))
                 .map_err(|e| CommandError::input(format!("`{word}` is no path")).because(e))?;
             (SourceOf::Files, path.display().to_string())
         }
