@@ -2,11 +2,12 @@
 
 use sigtool_core::ledger::Execution;
 use std::collections::BTreeMap;
+use std::net::Ipv6Addr;
 
 /// What a CI system calls its facts.
 struct System {
     name: &'static str,
-    /// A variable that only this system sets, and the value that it must have if any other could be meant.
+    /// A variable that only this system sets, and the value that it must have if others could be meant than those that say no.
     known_by: (&'static str, Option<&'static str>),
     url: fn(&Facts<'_>) -> Option<String>,
     project: &'static [&'static str],
@@ -49,8 +50,8 @@ const SYSTEMS: [System; 7] = [
         known_by: ("GITLAB_CI", None),
         url: |facts| {
             facts
-                .get("CI_JOB_URL")
-                .or_else(|| facts.get("CI_PIPELINE_URL"))
+                .address("CI_JOB_URL")
+                .or_else(|| facts.address("CI_PIPELINE_URL"))
         },
         project: &["CI_PROJECT_PATH"],
         pipeline: "CI_PIPELINE_NAME",
@@ -75,7 +76,7 @@ const SYSTEMS: [System; 7] = [
     System {
         name: "circleci",
         known_by: ("CIRCLECI", Some("true")),
-        url: |facts| facts.get("CIRCLE_BUILD_URL"),
+        url: |facts| facts.address("CIRCLE_BUILD_URL"),
         project: &["CIRCLE_PROJECT_USERNAME", "CIRCLE_PROJECT_REPONAME"],
         pipeline: "CIRCLE_WORKFLOW_ID",
         run: "CIRCLE_BUILD_NUM",
@@ -100,7 +101,7 @@ const SYSTEMS: [System; 7] = [
     System {
         name: "jenkins",
         known_by: ("JENKINS_URL", None),
-        url: |facts| facts.get("BUILD_URL"),
+        url: |facts| facts.address("BUILD_URL"),
         project: &[],
         pipeline: "JOB_NAME",
         run: "BUILD_NUMBER",
@@ -121,6 +122,13 @@ impl Facts<'_> {
         let value = self.0.get(name)?;
         (!value.is_empty()).then(|| value.chars().take(MAX_FACT).collect())
     }
+
+    /// The address of a page, without what may be a secret in it.
+    fn address(&self, name: &str) -> Option<String> {
+        // A part of an address is none, and might be one of the secret.
+        let whole = self.0.get(name).filter(|url| url.len() <= MAX_FACT)?;
+        without_secrets(whole)
+    }
 }
 
 /// Reads the environment. Nobody has proven what it says.
@@ -128,9 +136,10 @@ pub(crate) fn execution(environment: &BTreeMap<String, String>) -> Execution {
     let facts = Facts(environment);
     let here = SYSTEMS.iter().find(|system| {
         let (name, value) = system.known_by;
-        facts
-            .get(name)
-            .is_some_and(|found| value.is_none_or(|value| found == value))
+        facts.get(name).is_some_and(|found| match value {
+            Some(value) => found == value,
+            None => !says_no(&found),
+        })
     });
     let Some(system) = here else {
         return Execution {
@@ -142,7 +151,7 @@ pub(crate) fn execution(environment: &BTreeMap<String, String>) -> Execution {
     let project: Vec<String> = system.project.iter().filter_map(|n| facts.get(n)).collect();
     Execution {
         system: Some(system.name.to_owned()),
-        url: (system.url)(&facts).map(|url| without_credentials(&url)),
+        url: (system.url)(&facts),
         project: (!project.is_empty()).then(|| project.join("/")),
         pipeline: facts.get(system.pipeline),
         run: facts.get(system.run),
@@ -156,7 +165,7 @@ pub(crate) fn execution(environment: &BTreeMap<String, String>) -> Execution {
 }
 
 fn harness(facts: &Facts<'_>) -> Option<String> {
-    if let Some(url) = facts.get("DRONE_BUILD_LINK") {
+    if let Some(url) = facts.address("DRONE_BUILD_LINK") {
         return Some(url);
     }
     let get = |name: &str| facts.get(&format!("HARNESS_{name}_ID"));
@@ -173,7 +182,7 @@ fn harness(facts: &Facts<'_>) -> Option<String> {
 fn github(facts: &Facts<'_>) -> Option<String> {
     let run = format!(
         "{}/{}/actions/runs/{}",
-        facts.get("GITHUB_SERVER_URL")?,
+        facts.address("GITHUB_SERVER_URL")?,
         facts.get("GITHUB_REPOSITORY")?,
         facts.get("GITHUB_RUN_ID")?
     );
@@ -184,7 +193,7 @@ fn github(facts: &Facts<'_>) -> Option<String> {
 }
 
 fn buildkite(facts: &Facts<'_>) -> Option<String> {
-    let build = facts.get("BUILDKITE_BUILD_URL")?;
+    let build = facts.address("BUILDKITE_BUILD_URL")?;
     Some(match facts.get("BUILDKITE_JOB_ID") {
         Some(job) => format!("{build}#{job}"),
         None => build,
@@ -192,7 +201,7 @@ fn buildkite(facts: &Facts<'_>) -> Option<String> {
 }
 
 fn azure(facts: &Facts<'_>) -> Option<String> {
-    let server = facts.get("SYSTEM_COLLECTIONURI")?;
+    let server = facts.address("SYSTEM_COLLECTIONURI")?;
     Some(format!(
         "{}/{}/_build/results?buildId={}",
         server.trim_end_matches('/'),
@@ -201,15 +210,46 @@ fn azure(facts: &Facts<'_>) -> Option<String> {
     ))
 }
 
-/// An address may hold a password, which is nothing to be kept.
-fn without_credentials(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else {
-        return url.to_owned();
-    };
+/// Whether a variable says that this is not the system which it is of: somebody has switched it off for a run by hand.
+fn says_no(value: &str) -> bool {
+    ["", "0", "false"]
+        .iter()
+        .any(|no| value.eq_ignore_ascii_case(no))
+}
+
+/// An address without user, password, query and fragment. Nothing if it is none, or if what looks like its path may be the rest of a
+/// password.
+fn without_secrets(url: &str) -> Option<String> {
+    let (scheme, rest) = url.split_once("://")?;
+    if !["http", "https"]
+        .iter()
+        .any(|s| scheme.eq_ignore_ascii_case(s))
+    {
+        return None;
+    }
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    let (authority, path) = rest.split_at(end);
-    let host = authority.rsplit_once('@').map_or(authority, |(_, h)| h);
-    format!("{scheme}://{host}{path}")
+    let (authority, rest) = rest.split_at(end);
+    let place = authority.rsplit_once('@').map_or(authority, |(_, p)| p);
+    let path = rest.split(['?', '#']).next().unwrap_or_default();
+    let unwritable = |c: char| c.is_control() || c.is_whitespace() || c == '\\';
+    if !is_host_and_port(place) || rest.contains('@') || path.contains(unwritable) {
+        return None;
+    }
+    Some(format!("{scheme}://{place}{path}"))
+}
+
+/// Whether it is a domain or an IP address, with a port or without.
+fn is_host_and_port(place: &str) -> bool {
+    let (host, port) = match place.strip_prefix('[').and_then(|p| p.split_once(']')) {
+        Some((host, port)) if host.parse::<Ipv6Addr>().is_ok() => ("", port),
+        Some(_) => return false,
+        None => place.split_at(place.find(':').unwrap_or(place.len())),
+    };
+    let of_host = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
+    let is_host = place.starts_with('[') || !host.is_empty() && host.bytes().all(of_host);
+    let is_port =
+        |port: &str| port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok();
+    is_host && (port.is_empty() || port.strip_prefix(':').is_some_and(is_port))
 }
 
 fn host() -> String {
@@ -364,6 +404,58 @@ mod tests {
         assert!(!found.host.unwrap().is_empty());
         let nobody = of(&[("USER", "")]).user.unwrap();
         assert!(nobody.starts_with("user "), "{nobody}");
+    }
+
+    #[test]
+    fn a_variable_that_says_no_tells_of_no_system() {
+        for variable in [
+            "GITLAB_CI",
+            "TF_BUILD",
+            "JENKINS_URL",
+            "HARNESS_PIPELINE_ID",
+            "CIRCLECI",
+        ] {
+            for value in ["", "0", "false", "False", "FALSE"] {
+                let found = of(&[(variable, value), ("USER", "alice")]);
+                assert_eq!(found.system, None, "{variable}={value}");
+                assert_eq!(found.user.as_deref(), Some("alice"));
+            }
+        }
+    }
+
+    #[test]
+    fn an_address_is_kept_without_what_may_be_secret() {
+        let long = format!("https://bob:1/{}@ci/", "x".repeat(MAX_FACT));
+        for (url, kept) in [
+            ("https://ci/job/1", Some("https://ci/job/1")),
+            (
+                "http://ci.acme.example:8080/job/a%20b/",
+                Some("http://ci.acme.example:8080/job/a%20b/"),
+            ),
+            ("https://[::1]:8080/job", Some("https://[::1]:8080/job")),
+            ("https://bob:hunter2@ci/job/1", Some("https://ci/job/1")),
+            ("https://bob:hunt@er2@ci", Some("https://ci")),
+            (
+                "https://ci/job/1?token=hunter2#hunter2",
+                Some("https://ci/job/1"),
+            ),
+            ("https://bob:hun/ter2@ci/job/1", None),
+            ("https://bob:2/hunter@ci/job/1", None),
+            ("https://bob:2?hunter@ci/job/1", None),
+            ("https://bob:2#hunter@ci/job/1", None),
+            ("https://bob:hunter2", None),
+            ("bob:hunter2@ci/job/1", None),
+            ("ftp://ci/job/1", None),
+            ("https://", None),
+            ("https://ci/a b", None),
+            ("https://ci:99999/", None),
+            ("https://[ci]/", None),
+            (&long, None),
+        ] {
+            let found = of(&[("JENKINS_URL", "https://j"), ("BUILD_URL", url)]);
+            assert_eq!(found.url.as_deref(), kept, "{url}");
+            assert_eq!(found.system.as_deref(), Some("jenkins"));
+        }
     }
 
     #[test]
