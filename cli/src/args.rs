@@ -514,16 +514,23 @@ fn head(text: &str) -> Result<Head, String> {
 
 /// How long ago, or a day, or a time.
 fn since(text: &str) -> Result<Since, String> {
-    let wrong =
-        || format!("`{text}` is no time: write 24h, 7d, 2026-11-25 or 2026-11-25T10:00:00Z");
-    if let Some(days) = text.strip_suffix('d') {
-        let days: u32 = days.parse().map_err(|_| wrong())?;
-        return Ok(Since::Ago(Duration::from_secs(86_400) * days));
+    let wrong = || {
+        format!("`{text}` is no time: write 90s, 30m, 24h, 7d, 2026-11-25 or 2026-11-25T10:00:00Z")
+    };
+    // Somebody may mean a year by it, or seconds.
+    let has_no_unit = text.bytes().all(|byte| byte.is_ascii_digit());
+    let days = || text.strip_suffix('d')?.parse().ok();
+    match days() {
+        _ if has_no_unit => Err(wrong()),
+        Some(0) => Err(wrong()),
+        Some(days) => Ok(Since::Ago(Duration::from_secs(
+            86_400_u64.saturating_mul(days),
+        ))),
+        None => match length(text) {
+            Ok(ago) => Ok(Since::Ago(ago)),
+            Err(_) => Since::at(text).ok_or_else(wrong),
+        },
     }
-    if let Ok(ago) = length(text) {
-        return Ok(Since::Ago(ago));
-    }
-    Since::at(text).ok_or_else(wrong)
 }
 
 /// A day, as in the configuration.
@@ -566,6 +573,35 @@ mod tests {
     fn the_command_line_is_consistent() {
         use clap::CommandFactory as _;
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_moment_is_told_by_a_unit_or_a_date_that_there_is() {
+        let ago = |seconds| Ok(Since::Ago(Duration::from_secs(seconds)));
+        assert_eq!(since("7d"), ago(604_800));
+        assert_eq!(since("24h"), ago(86_400));
+        assert_eq!(since("18446744073709551615d"), ago(u64::MAX));
+        for day in ["2026-11-25", "2024-02-29", "2026-11-25T10:00:00+14:00"] {
+            assert!(since(day).is_ok(), "{day}");
+        }
+        for wrong in [
+            "",
+            "2026",
+            "90",
+            "0d",
+            "0h",
+            "0s",
+            "d",
+            "-1d",
+            "2026-02-31",
+            "2026-02-29",
+            "2026-13-01",
+            "2026-02-31T10:00:00Z",
+            "2026-11-25 junk",
+            "tomorrow",
+        ] {
+            assert!(since(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

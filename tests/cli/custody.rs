@@ -227,7 +227,7 @@ fn entries_are_chosen_by_artifact_signer_time_and_number() {
     run(&sandbox, &["history", "--since", "yesterday"])
         .code(2)
         .stderr_eq(str![[r#"
-error: invalid value 'yesterday' for '--since <WHEN>': `yesterday` is no time: write 24h, 7d, 2026-11-25 or 2026-11-25T10:00:00Z
+error: invalid value 'yesterday' for '--since <WHEN>': `yesterday` is no time: write 90s, 30m, 24h, 7d, 2026-11-25 or 2026-11-25T10:00:00Z
 
 For more information, try '--help'.
 
@@ -1079,4 +1079,35 @@ fn what_is_gone_is_found_by_each_of_its_names() {
             assert_eq!(numbers(&sandbox, &[name]), [number], "{name}");
         }
     }
+}
+
+#[test]
+fn longer_ago_than_any_time_is_since_ever() {
+    let sandbox = sandbox();
+    done(&sandbox, &["sign", "app.txt"]);
+    for since in [
+        "5000000d",
+        "4294967295d",
+        "18446744073709551615ms",
+        "900000d",
+        "9999999h",
+    ] {
+        assert_eq!(numbers(&sandbox, &["--since", since]), [1], "{since}");
+    }
+    run(&sandbox, &["history", "--since", "2026"]).code(2).stderr_eq(str![[r#"
+error: invalid value '2026' for '--since <WHEN>': `2026` is no time: write 90s, 30m, 24h, 7d, 2026-11-25 or 2026-11-25T10:00:00Z
+
+For more information, try '--help'.
+
+"#]]);
+}
+
+#[test]
+fn of_no_entry_that_was_asked_for_nothing_is_said() {
+    let sandbox = sandbox();
+    done(&sandbox, &["sign", "app.txt"]);
+    let none = run(&sandbox, &["history", "--limit", "0"]);
+    none.code(0)
+        .stdout_eq("")
+        .stderr_eq("0 of 1 entry, head 1:sha256:[..]\n");
 }

@@ -47,7 +47,7 @@ pub(super) fn run(app: &App, args: &History) -> Outcome {
         .map_err(unreadable)?;
     let head = ledger.head().map_err(unreadable)?;
     app.ui.end_items();
-    if shown == 0 {
+    if shown == 0 && args.limit != Some(0) {
         app.ui.note("no entry is about that");
     }
     app.ui

@@ -64,11 +64,11 @@ impl Since {
         if !is_date {
             return None;
         }
+        // It also takes the 31st of February for the 3rd of March.
+        let question = "SELECT strftime(?1, ?2) WHERE date(substr(?2, 1, 10)) = substr(?2, 1, 10)";
         let connection = Connection::open_in_memory().ok()?;
         connection
-            .query_row("SELECT strftime(?1, ?2)", params![FORM, text], |row| {
-                row.get(0)
-            })
+            .query_row(question, params![FORM, text], |row| row.get(0))
             .ok()
             .map(Self::At)
     }
@@ -210,9 +210,11 @@ impl Ledger {
                 let before = format!("-{:.3} seconds", ago.as_secs_f64());
                 let text = "SELECT strftime(?1, 'now', ?2)";
                 let query = params![FORM, before];
-                Ok(self
+                let moment: Option<String> = self
                     .state
-                    .with(|c| c.query_row(text, query, |row| row.get(0)))?)
+                    .with(|c| c.query_row(text, query, |row| row.get(0)))?;
+                // Before all times that SQLite knows is before all entries too.
+                Ok(moment.unwrap_or_default())
             }
         }
     }
