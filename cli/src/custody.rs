@@ -3,6 +3,7 @@
 use crate::app::{App, SignerInUse};
 use crate::batch::Item;
 use crate::config::Profile;
+use crate::config::origin::shorten;
 use crate::error::{CommandError, why};
 use crate::execution::execution;
 use crate::words::{self, Meant};
@@ -325,6 +326,22 @@ pub(crate) fn names(word: &str) -> Result<Vec<Named>, CommandError> {
         }));
     }
     Ok(names)
+}
+
+/// What a key may be called in the ledger: as it was written when it signed, or as reports call it, which is how it is trusted. Both
+/// are known by what `history` prints, and by the path.
+pub(crate) fn signers(app: &App, word: &str) -> Vec<String> {
+    let home = app.folders.home.as_deref();
+    let path = match (word.strip_prefix("~/"), home) {
+        (Some(rest), Some(home)) => Ok(home.join(rest)),
+        _ => std::path::absolute(word),
+    };
+    let mut names = vec![word.to_owned()];
+    if let Ok(path) = path {
+        let below_here = app.short(&path);
+        names.extend([path.display().to_string(), shorten(&path, home), below_here]);
+    }
+    names
 }
 
 /// The whole name of an image that Docker Hub keeps: `alpine`, `acme/app`.

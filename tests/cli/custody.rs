@@ -1111,3 +1111,37 @@ fn of_no_entry_that_was_asked_for_nothing_is_said() {
         .stdout_eq("")
         .stderr_eq("0 of 1 entry, head 1:sha256:[..]\n");
 }
+
+#[test]
+fn a_key_is_found_by_its_path_and_by_what_history_prints() {
+    let sandbox = sandbox();
+    fs::create_dir(sandbox.home().join("keys")).unwrap();
+    for name in ["a.key", "a.pub"] {
+        let from = sandbox.work().join(name);
+        fs::rename(from, sandbox.home().join("keys").join(name)).unwrap();
+    }
+    sandbox.write_config(
+        "[profile.default.signer]\nbackend = \"cosign-key\"\nkey = \"~/keys/a.key\"\npassword = { env = \"SIGTOOL_PASSWORD\" }\n\
+         [profile.default.verify]\nkeys = [\"~/keys/a.pub\"]\n",
+    );
+    done(&sandbox, &["sign", "app.txt"]);
+    done(&sandbox, &["verify", "app.txt"]);
+    let in_home = |name: &str| sandbox.home().join(name).display().to_string();
+    for key in ["~/keys/a.key", &in_home("keys/a.key")] {
+        assert_eq!(numbers(&sandbox, &["--signer", key]), [1], "{key}");
+    }
+    for key in ["~/keys/a.pub", &in_home("keys/a.pub")] {
+        assert_eq!(numbers(&sandbox, &["--signer", key]), [2], "{key}");
+    }
+
+    // Below the working directory it is printed without the way there.
+    keys::put_with_profile(&sandbox);
+    done(&sandbox, &["sign", "app.txt"]);
+    done(&sandbox, &["verify", "app.txt"]);
+    for (number, key) in [(3, "a.key"), (4, "a.pub")] {
+        let whole = sandbox.work().join(key).display().to_string();
+        for key in [key, &whole] {
+            assert_eq!(numbers(&sandbox, &["--signer", key]), [number], "{key}");
+        }
+    }
+}

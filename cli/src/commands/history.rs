@@ -3,7 +3,7 @@
 use super::Outcome;
 use crate::app::App;
 use crate::args::History;
-use crate::custody::{names, open_to_read, place, unreadable};
+use crate::custody::{names, open_to_read, place, signers, unreadable};
 use crate::error::{CommandError, Failure};
 use crate::output::{Text, clean};
 use serde::Serialize;
@@ -31,7 +31,7 @@ pub(super) fn run(app: &App, args: &History) -> Outcome {
     let query = Query {
         artifacts: args.artifact.as_deref().map(names).transpose()?,
         since: args.since.clone(),
-        signer: args.signer.clone(),
+        signer: args.signer.as_deref().map(|word| signers(app, word)),
         limit: args.limit,
     };
     let mut shown = 0_usize;

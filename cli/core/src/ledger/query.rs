@@ -13,8 +13,8 @@ pub struct Query {
     pub artifacts: Option<Vec<Named>>,
     /// Not before this.
     pub since: Option<Since>,
-    /// Of a signer whose key hint begins with this, or whose key is called so.
-    pub signer: Option<String>,
+    /// Of a signer whose key hint begins with one of these, or whose key is called so. Any signer if it is none.
+    pub signer: Option<Vec<String>>,
     /// At most so many.
     pub limit: Option<u64>,
 }
@@ -235,13 +235,16 @@ pub(super) fn select_entries(query: &Query, since: Option<String>) -> (String, V
         conditions.push("time >= ?".to_owned());
         values.push(since.into());
     }
-    if let Some(signer) = &query.signer {
-        conditions.push(
-            "EXISTS (SELECT 1 FROM json_each(body, '$.signers') WHERE value ->> '$.name' = ? \
-             OR value ->> '$.key_id' = ? OR substr(value ->> '$.key_hint', 1, length(?)) = ?)"
-                .to_owned(),
-        );
-        values.extend(std::iter::repeat_n(signer.clone().into(), 4));
+    if let Some(names) = &query.signer {
+        let called = "value ->> '$.name' = ? OR value ->> '$.key_id' = ? \
+             OR substr(value ->> '$.key_hint', 1, length(?)) = ?";
+        let any = vec![called; names.len()].join(" OR ");
+        conditions.push(format!(
+            "EXISTS (SELECT 1 FROM json_each(body, '$.signers') WHERE {any})"
+        ));
+        for name in names {
+            values.extend(std::iter::repeat_n(name.clone().into(), 4));
+        }
     }
     let conditions = match &conditions[..] {
         [] => String::new(),

@@ -536,7 +536,7 @@ fn entries_are_chosen_by_signer_time_and_number() {
     let ledger = world.open();
     ledger.append(&[signing("b", "bob")]).unwrap();
     let by = |signer: &str| Query {
-        signer: Some(signer.to_owned()),
+        signer: Some(vec![signer.to_owned()]),
         ..Query::default()
     };
     assert_eq!(numbers(&ledger, &by("bob")), [4]);
