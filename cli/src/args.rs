@@ -18,7 +18,7 @@ use std::time::Duration;
     disable_help_subcommand = true,
     subcommand_required = false,
     allow_external_subcommands = true,
-    after_help = "Exit codes: 0 done or valid, 1 refused, 2 wrong command line or input, 3 could not tell, 70 a bug in sigtool.\n\
+    after_help = "Exit codes: 0 done or valid, 1 refused, 2 wrong command line or input, 3 could not tell, 70 a bug in sigtool, 130 interrupted.\n\
                   First steps: `sigtool init`, then `sigtool sign FILE` and `sigtool verify FILE`."
 )]
 pub(crate) struct Cli {

@@ -17,7 +17,7 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 
 /// The pages that are about no command: what `help` calls them, their name and their section.
-const TOPICS: [(&str, &str, u8); 2] = [
+pub(crate) const TOPICS: [(&str, &str, u8); 2] = [
     ("backends", "sigtool-backends", 7),
     ("configuration", "sigtool-config", 5),
 ];
@@ -47,7 +47,7 @@ pub(crate) fn help(
         return Ok(text(words));
     };
     if Cli::command().find_subcommand(name).is_some() {
-        if let Some(page) = built_in_page(words)
+        if let Some(page) = built_in_page(words)?
             && ui.is_read_by_a_person()
         {
             manual.show(&page, 1)?;
@@ -55,7 +55,17 @@ pub(crate) fn help(
         return Ok(text(words));
     }
     let app = App::start(global, environment.clone())?;
-    if let Some(alias) = app.config.aliases().get(name) {
+    let path = environment.get("PATH").map(OsStr::new);
+    let is_external = external::find(name, path).is_some();
+    let alias = app.config.aliases().get(name);
+    let topic = TOPICS.iter().find(|(topic, ..)| topic == name);
+    let (alone, rest) = (&words[..1], &words[1..]);
+    if let [word, ..] = rest
+        && (alias.is_some() || topic.is_some() && !is_external)
+    {
+        return Err(nothing_below(alone, word));
+    }
+    if let Some(alias) = alias {
         #[derive(Serialize)]
         struct Alias<'a> {
             alias: &'a str,
@@ -75,10 +85,10 @@ pub(crate) fn help(
         );
         return Ok(0);
     }
-    let path = environment.get("PATH").map(OsStr::new);
     if let Some(file) = external::find(name, path)
         && app.config.external_commands().value
         && ui.is_read_by_a_person()
+        && rest.is_empty()
     {
         let executables = vec![file];
         Manual {
@@ -86,8 +96,8 @@ pub(crate) fn help(
             ..manual
         }
         .show(&format!("sigtool-{name}"), 1)?;
-    } else if let Some((_, page, section)) = TOPICS.iter().find(|(topic, ..)| topic == name)
-        && external::find(name, path).is_none()
+    } else if let Some((_, page, section)) = topic
+        && !is_external
     {
         manual.show(page, *section)?;
         return Err(CommandError::could_not_tell(format!(
@@ -96,7 +106,9 @@ pub(crate) fn help(
         .hint("./install.sh in sigtool's source folder installs the pages"));
     }
     // Refused as when it is run, if it is switched off or not there.
-    run_external(&app, path, &[OsString::from(name), "--help".into()])
+    let words = words.iter().map(OsString::from);
+    let words: Vec<OsString> = words.chain(["--help".into()]).collect();
+    run_external(&app, path, &words)
 }
 
 /// Prints the text of `--help`. Gives the exit code.
@@ -110,13 +122,28 @@ fn text(words: &[String]) -> u8 {
     }
 }
 
-/// The page of a built-in command, by the words that call it: `sigtool-key-generate`.
-fn built_in_page(words: &[String]) -> Option<String> {
+/// The page of a built-in command, by the words that call it: `sigtool-key-generate`. `None` if it has no command of such a name.
+fn built_in_page(words: &[String]) -> Result<Option<String>, CommandError> {
     let mut command = &Cli::command();
-    for word in words {
-        command = command.find_subcommand(word)?;
+    let mut page = command.get_name().to_owned();
+    for (count, word) in words.iter().enumerate() {
+        if !command.has_subcommands() {
+            return Err(nothing_below(&words[..count], word));
+        }
+        match command.find_subcommand(word) {
+            Some(below) => command = below,
+            None => return Ok(None),
+        }
+        // Not the word, which may be another name of the command's.
+        page += &format!("-{}", command.get_name());
     }
-    Some(format!("sigtool-{}", words.join("-")))
+    Ok(Some(page))
+}
+
+fn nothing_below(words: &[String], word: &str) -> CommandError {
+    let words = words.join(" ");
+    CommandError::input(format!("`{words}` has no command `{word}`"))
+        .hint(format!("see what there is to it: sigtool help {words}"))
 }
 
 impl Manual<'_> {

@@ -60,6 +60,11 @@ fn completes(kind: Kind) {
     goes_on(&shell, "sigtool s", &["ship", "sign"]);
     goes_on(&shell, "sigtool gr", &["greet"]);
     goes_on(&shell, "sigtool help gr", &["greet"]);
+    goes_on(&shell, "sigtool help key ge", &["generate"]);
+    goes_on(&shell, "sigtool help key i", &["import"]);
+    goes_on(&shell, "sigtool help conf", &["config", "configuration"]);
+    goes_on(&shell, "sigtool help back", &["backend", "backends"]);
+    goes_on(&shell, "sigtool help sign v", &[]);
     goes_on(&shell, "sigtool key exp", &["export-public"]);
     // Flags and their values.
     goes_on(&shell, "sigtool sign --artifact", &["--artifact-version"]);

@@ -537,7 +537,7 @@ Global options:
   -y, --yes                      Answer every question with yes
 
 Exit codes: 0 done or valid, 1 refused, 2 wrong command line or input, 3 could not tell, 70 a bug in
-sigtool.
+sigtool, 130 interrupted.
 First steps: `sigtool init`, then `sigtool sign FILE` and `sigtool verify FILE`.
 
 "#]]);

@@ -24,6 +24,7 @@ fn reader() -> Option<Reader> {
         "sigtool-sign.1",
         "sigtool-key-generate.1.gz",
         "sigtool-hello.1",
+        "sigtool-history.1",
     ] {
         std::fs::write(pages.join(page), "").unwrap();
     }
@@ -90,9 +91,15 @@ fn on_a_terminal_help_opens_the_page() {
         &words,
         "man: -l [ROOT]/pages/man1/sigtool-key-generate.1.gz\n",
     );
+    // By any of its names.
+    reader.sees(
+        &["custody"],
+        "man: -l [ROOT]/pages/man1/sigtool-history.1\n",
+    );
     // An external command's, or its own words.
     reader.sees(&["hello"], "man: -l [ROOT]/pages/man1/sigtool-hello.1\n");
     reader.sees(&["bye"], "bye: --help\n");
+    reader.sees(&["hello", "there"], "hello: there --help\n");
     // A page that is not there.
     reader.sees(
         &["verify"],
@@ -232,4 +239,22 @@ fn mandoc_has_nothing_to_say_against_the_pages() {
         .filter(|line| !line.contains("missing date"))
         .collect();
     assert!(warnings.is_empty(), "{warnings:#?}");
+}
+
+#[test]
+fn a_word_too_many_is_refused() {
+    let sandbox = sandbox();
+    for (words, above) in [
+        (["sign", "verify"], "sign"),
+        (["configuration", "foo"], "configuration"),
+        (["ship", "foo"], "ship"),
+    ] {
+        let output = sandbox.sigtool().arg("help").args(words);
+        output.assert().code(2).stdout_eq("").stderr_eq(format!(
+            "error: `{above}` has no command `{}`\n  hint: see what there is to it: sigtool help {above}\n",
+            words[1]
+        ));
+    }
+    let below = sandbox.sigtool().args(["help", "key", "foo"]);
+    below.assert().code(2);
 }

@@ -7,6 +7,7 @@ use crate::commands::known_keys;
 use crate::config::schema;
 use crate::config::value::dotted;
 use crate::external;
+use crate::manual::TOPICS;
 use crate::run::{environment, expand_alias, with_globals};
 use clap::{CommandFactory as _, FromArgMatches as _, Parser as _};
 use clap_complete::engine::{
@@ -61,6 +62,11 @@ pub(super) fn complete(
             .is_some_and(|app| app.config.external_commands().value)
             && external::find(&name, path.as_deref().map(OsStr::new)).is_some();
         return if runs { files(&line.last) } else { Vec::new() };
+    }
+    if let Some(above) = asked_of_help(&words).filter(|above| !above.is_empty())
+        && !line.last.starts_with('-')
+    {
+        return commands_below(&above, &line.last);
     }
     let index = words.len();
     words.push(line.last.clone().into());
@@ -278,11 +284,44 @@ pub(super) fn commands() -> Candidates {
     all
 }
 
-/// Everything that `help` knows.
+/// Everything that `help` knows: of commands below another one, see [`complete`].
 pub(super) fn helped() -> Candidates {
     let command = Cli::command();
-    let built_in = command.get_subcommands().map(|command| {
-        CompletionCandidate::new(command.get_name()).help(command.get_about().cloned())
-    });
-    built_in.chain(commands()).collect()
+    let built_in = command.get_subcommands().map(candidate);
+    let mut all: Candidates = built_in.chain(commands()).collect();
+    for (topic, page, section) in TOPICS {
+        if all.iter().all(|known| known.get_value() != topic) {
+            let help = format!("{page}({section})");
+            all.push(CompletionCandidate::new(topic).help(Some(help.into())));
+        }
+    }
+    all
+}
+
+fn candidate(command: &clap::Command) -> CompletionCandidate {
+    CompletionCandidate::new(command.get_name()).help(command.get_about().cloned())
+}
+
+/// The words after `help`.
+fn asked_of_help(words: &[OsString]) -> Option<Vec<String>> {
+    match Cli::try_parse_from(words).ok()?.command? {
+        Command::Help { command } => Some(command),
+        _ => None,
+    }
+}
+
+/// What a command has below it that begins so.
+fn commands_below(above: &[String], typed: &str) -> Candidates {
+    let mut command = &Cli::command();
+    for word in above {
+        match command.find_subcommand(word) {
+            Some(below) => command = below,
+            None => return Vec::new(),
+        }
+    }
+    let below = command.get_subcommands();
+    below
+        .filter(|command| command.get_name().starts_with(typed))
+        .map(candidate)
+        .collect()
 }
