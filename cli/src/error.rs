@@ -1,5 +1,6 @@
 //! What a command failed with: a kind that decides the exit code, a message, its causes, and hints.
 
+use sigtool_core::ledger::Head;
 use sigtool_sdk::{Error, ErrorCode};
 use std::fmt;
 use std::ops::Range;
@@ -68,6 +69,8 @@ pub(crate) struct CommandError {
     pub(crate) code: Option<ErrorCode>,
     /// It is no use to begin with anything else.
     pub(crate) ends_run: bool,
+    /// The ledger's head with this failure in it, if it was entered.
+    pub(crate) head: Option<Box<Head>>,
 }
 
 impl CommandError {
@@ -80,6 +83,7 @@ impl CommandError {
             snippet: None,
             code: None,
             ends_run: false,
+            head: None,
         }
     }
 
@@ -109,6 +113,12 @@ impl CommandError {
         self
     }
 
+    /// Where it was entered.
+    pub(crate) fn entered(mut self, head: Option<Head>) -> Self {
+        self.head = head.map(Box::new);
+        self
+    }
+
     pub(crate) fn snippet(mut self, snippet: Snippet) -> Self {
         self.snippet = Some(Box::new(snippet));
         self
@@ -129,6 +139,7 @@ impl CommandError {
             snippet: None,
             code: Some(error.code),
             ends_run: false,
+            head: None,
         }
     }
 }

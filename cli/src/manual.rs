@@ -29,6 +29,18 @@ struct Manual<'a> {
     executables: Vec<PathBuf>,
 }
 
+/// What an alias stands for.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Alias<'a> {
+    /// Its name.
+    alias: &'a str,
+    /// The words in whose place it stands.
+    stands_for: &'a [String],
+    /// Where it is set, as people are told.
+    origin: String,
+}
+
 /// Helps with a command, an alias, an external command, or a topic.
 pub(crate) fn help(
     ui: &Ui,
@@ -66,12 +78,6 @@ pub(crate) fn help(
         return Err(nothing_below(alone, word));
     }
     if let Some(alias) = alias {
-        #[derive(Serialize)]
-        struct Alias<'a> {
-            alias: &'a str,
-            stands_for: &'a [String],
-            origin: String,
-        }
         let (words, origin) = (&alias.value, alias.origin.to_string());
         let shown = format!("`{}` stands for: {} ({origin})", name, words.join(" "));
         let stands_for = words.as_slice();

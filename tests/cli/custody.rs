@@ -120,6 +120,19 @@ fn results_tell_the_head_that_proves_them_later() {
             .starts_with("2:sha256:")
     );
     done(&sandbox, &["history", "--verify", "--head", head]);
+    sandbox.write("app.txt", "tampered");
+    sandbox.write("notes.txt", "precious");
+    for (number, arguments) in [
+        (3, &["verify", "app.txt"][..]),
+        (4, &["verify", "."]),
+        (5, &["sign", "."]),
+        (6, &["sign", "app.txt", "--bundle", "notes.txt"]),
+    ] {
+        let failed = rows(&sandbox, arguments);
+        let head = failed[0]["head"].as_str().unwrap();
+        assert!(head.starts_with(&format!("{number}:sha256:")), "{head}");
+        done(&sandbox, &["history", "--verify", "--head", head]);
+    }
     assert!(
         rows(&sandbox, &["sign", "--no-history", "app.txt"])[0]
             .get("head")

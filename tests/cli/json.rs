@@ -349,6 +349,9 @@ fn commands(checked: &mut Checked<'_>) {
     sandbox.append_config("[alias]\nship = [\"sign\", \"--attach\"]\nloop = [\"loop\"]\n");
     let mut run = |code, schemas: &str, words: &str| checked.run(&sandbox, code, schemas, words);
     run(0, "list", "--list");
+    run(0, "completions", "completions bash");
+    run(0, "help", "help ship");
+    run(2, "error", "help ship app.txt");
     run(2, "error", "sgin app.txt");
     run(2, "error", "ship app.txt");
     run(2, "error", "sign --no-such-flag");

@@ -13,9 +13,6 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// Commands that write text for a shell or a person, whatever the format.
-const TEXT: [&str; 2] = ["completions", "help"];
-
 /// What a command writes in its second form, what `--list` writes, and what any command writes that failed.
 const FORMS: [&str; 4] = ["error", "history-verify", "inspect-image", "list"];
 
@@ -27,11 +24,13 @@ fn all() -> Vec<(&'static str, Value)> {
         schema::<backend::Folder>("backend-path"),
         schema::<backend::Pinned<'_>>("backend-pin"),
         schema::<backend::Shown<'_>>("backend-show"),
+        schema::<crate::completion::Registration<'_>>("completions"),
         schema::<ErrorRow<'_>>("config-check"),
         schema::<config::Row<'_>>("config-explain"),
         schema::<config::File<'_>>("config-path"),
         schema::<config::Set<'_>>("config-set"),
         schema::<Failed<'_>>("error"),
+        schema::<crate::manual::Alias<'_>>("help"),
         schema::<history::HashedEntry>("history"),
         schema::<history::Report<'_>>("history-verify"),
         schema::<init::Made<'_>>("init"),
@@ -145,7 +144,7 @@ fn add_commands(command: &clap::Command, above: &str, names: &mut BTreeSet<Strin
         let name = format!("{above}{}", command.get_name());
         if command.has_subcommands() {
             add_commands(command, &format!("{name}-"), names);
-        } else if !TEXT.contains(&name.as_str()) {
+        } else {
             names.insert(name);
         }
     }

@@ -342,7 +342,7 @@ impl Work<'_> {
             let written = written.as_ref().map(|(a, stored)| (&**a, &stored[..]));
             let error = failed(source, signer, item, error);
             match self.custody.not_signed(signer, item, written, &error) {
-                Ok(_) => error,
+                Ok(head) => error.entered(head),
                 Err(unentered) => CommandError {
                     ends_run: true,
                     ..error.because(format!("nor is it in the history: {unentered}"))
@@ -449,7 +449,7 @@ pub(super) struct Row<'a> {
     /// The signatures that were written.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     signatures: Vec<Signature<'a>>,
-    /// The ledger's head with this signing in it.
+    /// The ledger's head with this signing in it, or with its failure.
     #[serde(skip_serializing_if = "Option::is_none")]
     head: Option<&'a Head>,
     /// Remarks, which are no failures.
@@ -520,7 +520,7 @@ fn report(
                     resolved: None,
                     signer: None,
                     signatures: Vec::new(),
-                    head: None,
+                    head: error.head.as_deref(),
                     notes: &[],
                     error: Some(super::ErrorRow::of(&error)),
                 };

@@ -292,15 +292,16 @@ impl Work<'_> {
             Ok(judged) => self.custody.verified(&judged.verified),
             Err(error) => self.custody.not_verified(item, error),
         };
-        let mut judged = judged?;
-        match entered {
-            Ok(head) => judged.head = head,
-            Err(error) => {
+        match (judged, entered) {
+            (Ok(judged), Ok(head)) => Ok(Judged { head, ..judged }),
+            (Ok(mut judged), Err(error)) => {
                 let note = format!("not entered in the history: {error}");
                 judged.verified.notes.push(note);
+                Ok(judged)
             }
+            (Err(failed), Ok(head)) => Err(failed.entered(head)),
+            (Err(failed), Err(_)) => Err(failed),
         }
-        Ok(judged)
     }
 
     fn verify(&self, item: &Item) -> Result<Judged, CommandError> {
@@ -422,7 +423,7 @@ pub(super) struct Row<'a> {
     /// Every signature that was looked at.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     checked: &'a [CheckedSignature],
-    /// The ledger's head with this verification in it.
+    /// The ledger's head with this verification in it, be it a failed one.
     #[serde(skip_serializing_if = "Option::is_none")]
     head: Option<&'a Head>,
     /// Remarks, which decide nothing.
@@ -522,7 +523,7 @@ fn report(app: &App, shown: &str, result: Result<Judged, CommandError>) -> Optio
                     verification: None,
                     demanded_by: None,
                     checked: &[],
-                    head: None,
+                    head: error.head.as_deref(),
                     notes: &[],
                     error: Some(super::ErrorRow::of(&error)),
                 };

@@ -44,13 +44,18 @@ pub(crate) fn answer(arguments: &[OsString]) -> bool {
         .unwrap_or(false)
 }
 
+/// What registers the completion in a shell.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Registration<'a> {
+    /// The shell.
+    shell: &'a str,
+    /// What it is to run at its start.
+    script: &'a str,
+}
+
 /// `sigtool completions`: prints what registers the completion in a shell.
 pub(crate) fn print(ui: &Ui, shell: Shell) -> u8 {
-    #[derive(Serialize)]
-    struct Registration<'a> {
-        shell: &'a str,
-        script: &'a str,
-    }
     let script = registration(shell);
     let shell = shell.name();
     ui.result(
