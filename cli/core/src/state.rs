@@ -6,10 +6,13 @@ use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long a process waits for another one's turn. A turn takes a millisecond.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How long to wait before it is tried again.
+pub(crate) const PAUSE: Duration = Duration::from_micros(300);
 
 /// Half a MiB of pages at hand: what is more, the system holds for us.
 const SETTINGS: &str = "PRAGMA synchronous = NORMAL; PRAGMA cache_size = -512;";
@@ -87,6 +90,27 @@ pub enum StateError {
     },
 }
 
+impl StateError {
+    /// Whether it is another process's turn.
+    fn is_busy(&self) -> bool {
+        use rusqlite::ErrorCode::DatabaseBusy;
+        matches!(self, Self::Sqlite { error, .. } if error.sqlite_error_code() == Some(DatabaseBusy))
+    }
+}
+
+/// Opens, and opens again while others make the file or are the last to close it: SQLite does not wait for them by itself.
+fn patiently<T>(open: impl Fn() -> Result<T, StateError>) -> Result<T, StateError> {
+    let since = Instant::now();
+    loop {
+        match open() {
+            Err(error) if error.is_busy() && since.elapsed() < PATIENCE => {
+                std::thread::sleep(PAUSE);
+            }
+            done => return done,
+        }
+    }
+}
+
 /// What SQLite says, in words that say more than its own.
 fn words(error: &rusqlite::Error) -> String {
     use rusqlite::ErrorCode as Code;
@@ -131,9 +155,11 @@ impl State {
         }
         require_regular(path).map_err(|error| unusable(path, error))?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
-        let state = Self::connect(path, flags, path, layout)?;
-        state.prepare()?;
-        Ok(state)
+        patiently(|| {
+            let state = Self::connect(path, flags, path, layout)?;
+            state.prepare()?;
+            Ok(state)
+        })
     }
 
     /// Opens the file to read it; none if it is not there.
@@ -153,12 +179,19 @@ impl State {
             Err(error) => return Err(unusable(path, error)),
             Ok(_) => require_regular(path).map_err(|error| unusable(path, error))?,
         }
-        let state = match Self::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE, path, layout) {
-            Ok(state) if state.version().is_ok() => state,
+        patiently(|| Self::look(path, layout))
+    }
+
+    fn look(path: &Path, layout: &'static Layout) -> Result<Option<Self>, StateError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE;
+        let opened = Self::connect(path, flags, path, layout);
+        let state = match opened.and_then(|state| state.version().map(|_| state)) {
+            Ok(state) => state,
+            Err(error) if error.is_busy() => return Err(error),
             // Where nothing can be written, SQLite has no place for what its readers share. Nobody else writes there either, unless
             // something is still in the log of a writer.
-            failed if has_log(path) => failed?,
-            _ => {
+            Err(error) if has_log(path) => return Err(error),
+            Err(_) => {
                 let uri = immutable(path);
                 let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
                 Self::connect(&uri, flags, path, layout)?

@@ -1,20 +1,17 @@
 //! The head of the chain, in a file of its own: how many entries there are, and the hash of the last one.
 
 use super::LedgerError;
-use crate::state::{PATIENCE, StateError, require_regular};
+use crate::state::{PATIENCE, PAUSE, StateError, require_regular};
 use sigtool_sdk::types::{Digest, DigestAlgorithm};
 use std::fmt;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// How the file of the head ends, in place of the ledger's own ending.
 const ENDING: &str = "head";
-
-/// How long to wait before the file is asked for again that another process is at.
-const PAUSE: Duration = Duration::from_micros(300);
 
 /// The end of a chain: `12:sha256:…`. Kept elsewhere, it proves later that the first twelve entries are still what they were.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -127,8 +124,12 @@ impl HeadFile {
         }
     }
 
-    /// What it says; nothing in a new one, and where it is missing.
+    /// What it says when nobody writes it; nothing in a new one, and where it is missing.
     pub(super) fn read(&mut self) -> Result<Option<Head>, LedgerError> {
+        self.lock_by(File::try_lock_shared)?.read()
+    }
+
+    fn read_now(&mut self) -> Result<Option<Head>, LedgerError> {
         let Some(file) = &mut self.file else {
             return Ok(None);
         };
@@ -150,9 +151,16 @@ impl HeadFile {
 
     /// Waits until no other process writes the ledger.
     pub(super) fn lock(&mut self) -> Result<Turn<'_>, LedgerError> {
+        self.lock_by(File::try_lock)
+    }
+
+    fn lock_by(
+        &mut self,
+        lock: impl Fn(&File) -> Result<(), TryLockError>,
+    ) -> Result<Turn<'_>, LedgerError> {
         let since = Instant::now();
         loop {
-            let locked = self.file.as_ref().map_or(Ok(()), File::try_lock);
+            let locked = self.file.as_ref().map_or(Ok(()), &lock);
             match locked {
                 Ok(()) => return Ok(Turn(self)),
                 Err(TryLockError::WouldBlock) if since.elapsed() < PATIENCE => {
@@ -164,12 +172,13 @@ impl HeadFile {
     }
 }
 
-/// The right to write the ledger, until it is dropped.
+/// The right to write the ledger, or to read its head while nobody does, until it is dropped. A head that is read while it is written
+/// can be half of one and half of another.
 pub(super) struct Turn<'a>(&'a mut HeadFile);
 
 impl Turn<'_> {
     pub(super) fn read(&mut self) -> Result<Option<Head>, LedgerError> {
-        self.0.read()
+        self.0.read_now()
     }
 
     /// In place: it is shorter than a block, and never gets shorter.

@@ -242,7 +242,7 @@ fn an_entry_that_was_made_anew_does_not_fit_to_what_follows() {
         world.findings()[0],
         "entry 4 was not made after the one before it: entry 3 has been replaced"
     );
-    let mut before = chain::hash(&body(3));
+    let mut before = chain::hash(body(3));
     for number in 4..=6 {
         let mut entry: Entry = serde_json::from_str(&body(number)).unwrap();
         entry.previous = before;
@@ -497,8 +497,9 @@ fn eight_writers_at_once_lose_nothing_and_keep_the_chain() {
         for writer in 0..8 {
             let path = world.path();
             scope.spawn(move || {
-                let ledger = Ledger::open(&path).unwrap();
                 for turn in 0..25 {
+                    // Opened anew, as by processes that come and go: whoever looks for the head must not see half of it.
+                    let ledger = Ledger::open(&path).unwrap();
                     ledger
                         .append(&[signing(&format!("{writer}-{turn}"), "alice")])
                         .unwrap();
