@@ -983,7 +983,7 @@ fn json_says_all_that_was_done() {
         .code(2)
         .stdout_eq(str![[r#"
 [{"artifact":"[HOST]/app:v1","status":"signed","resolved":{"reference":"[HOST]/app@[IMAGE]","name":"[HOST]/app","version":"v1","kind":"container-image","digests":["[IMAGE]"],"size":397,"media_type":"application/vnd.oci.image.manifest.v1+json"},"signer":{"backend":"cosign-key","algorithm":"ecdsa-p256","key_hint":"I/dsfvoVK5uzp8ssMnPabo6ENWjLWnIzBlcfKJybTSY=","key_id":"[ROOT]/here/a.key"},"signatures":[{"format":"bundle","place":"beside","location":"[HOST]/app@sha256:[..]","replaced":false,"signature":"[..]"},{"format":"cosign","place":"beside","location":"[HOST]/app:[TAG].sig","replaced":false,"signature":"[..]"},{"format":"bundle","place":"store","location":"the local store","replaced":false,"signature":"[..]"},{"format":"cosign","place":"store","location":"the local store","replaced":false,"signature":"[..]"}],"head":"[..]"}
-,{"artifact":"[HOST]/app:none","status":"failed","error":{"kind":"input","message":"cannot sign `[HOST]/app:none`","causes":["there is no image `[HOST]/app:none`"],"code":"not-found"}}
+,{"artifact":"[HOST]/app:none","status":"failed","head":"[..]","error":{"kind":"input","message":"cannot sign `[HOST]/app:none`","causes":["there is no image `[HOST]/app:none`"],"code":"not-found"}}
 ]
 
 "#]]);
