@@ -7,13 +7,13 @@ use crate::error::{CommandError, why};
 use crate::host::HostSettings;
 use crate::interrupt::{self, Patient};
 use crate::output::clean;
+use crate::seen::Seen;
 use crate::sources::{SourceOf, Sources};
 use crate::words::{self, Meant, Unclear};
 use sigtool_sdk::source::{Resolve, ResolveArgs};
 use sigtool_sdk::types::{Artifact, DigestAlgorithm};
 use std::borrow::Cow;
-use std::collections::{BTreeSet, HashSet, VecDeque};
-use std::hash::{BuildHasher as _, RandomState};
+use std::collections::{BTreeSet, VecDeque};
 use std::io::{self, BufRead, BufReader, Read as _};
 use std::iter::Peekable;
 use std::path::{Path, PathBuf};
@@ -119,8 +119,8 @@ pub(crate) struct Rest<'a> {
     left_out: Option<Words>,
     list: Option<List>,
     pending: Pending,
-    /// What has been found, where one artifact can be found twice: digests of places, under a key that nobody knows.
-    seen: Option<(RandomState, HashSet<u64>)>,
+    /// The places that have been found, where one artifact can be found twice.
+    seen: Option<Seen>,
     /// How many artifacts were named again, and how many signatures were skipped.
     dropped: (usize, usize),
 }
@@ -247,22 +247,24 @@ impl Rest<'_> {
         if self.asked.artifacts.len() == 1 && self.asked.from_file.is_none() {
             return;
         }
-        let state = RandomState::new();
-        let seen = expanded.found().map(|item| state.hash_one(place(item)));
-        self.seen = Some((state.clone(), seen.collect()));
+        let mut seen = Seen::default();
+        for item in expanded.found() {
+            seen.insert(&place(item));
+        }
+        self.seen = Some(seen);
     }
 
     fn is_wanted(&mut self, item: &Result<Item, Missed>) -> bool {
-        let (Some((state, seen)), Ok(item)) = (&mut self.seen, item) else {
+        let (Some(seen), Ok(item)) = (&mut self.seen, item) else {
             return true;
         };
         let is_file = item.source == SourceOf::Files;
-        let of_known = |artifact: &str| seen.contains(&state.hash_one(artifact));
+        let of_known = |artifact: &str| seen.contains(artifact);
         if is_file && artifacts_of(&item.reference).any(of_known) {
             self.dropped.1 += 1;
             return false;
         }
-        let is_new = seen.insert(state.hash_one(place(item)));
+        let is_new = seen.insert(&place(item));
         self.dropped.0 += usize::from(!is_new);
         is_new
     }

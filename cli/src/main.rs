@@ -21,6 +21,7 @@ mod manual;
 mod output;
 mod pasted;
 mod run;
+mod seen;
 mod sources;
 mod suggest;
 mod words;
