@@ -232,8 +232,9 @@ impl Tally {
 /// Works on all items, `jobs` at once, and reports each in the order in which they were named.
 ///
 /// `is_failure` tells a result that is no success. With `fail_fast` nothing is begun after the first failure, and in any case after one
-/// that ends the run; what had begun before is finished and reported. Ctrl-C does the same, and what had begun is cancelled. After `items` come those that `more` gives,
-/// one at a time. Nobody gets further ahead of the reports than [`AHEAD`], or results would pile up behind one that takes long.
+/// that ends the run; what had begun before is finished and reported. Ctrl-C does the same, and what had begun is cancelled. After
+/// `items` come those that `more` gives, one at a time. Nobody gets further ahead of the reports than [`AHEAD`], or results would pile
+/// up behind one that takes long.
 pub(crate) fn run<'a, T: Send>(
     items: &'a [Result<Item, Missed>],
     more: Option<&'a mut (dyn FnMut() -> Option<Result<Item, Missed>> + Send + 'a)>,

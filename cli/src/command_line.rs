@@ -22,7 +22,11 @@ const MARK: char = '\0';
 /// The words, with a mark in place of those that are left out.
 pub(crate) fn shortened() -> Vec<OsString> {
     let shortened = File::open(WORDS).and_then(|file| shorten(BufReader::new(file)));
-    shortened.unwrap_or_else(|_| whole())
+    match shortened {
+        Ok(words) if is_shortened(&words) => words,
+        // What the system shows may begin with a loader that was called by name.
+        _ => whole(),
+    }
 }
 
 /// All words.
@@ -45,12 +49,12 @@ fn shorten(words: impl io::BufRead) -> io::Result<Vec<OsString>> {
         let word = word?;
         let start = offset;
         offset += word.len() as u64 + 1;
-        row = if can_only_be_an_artifact(&word) {
+        row = if may_be_an_artifact(&word) {
             row + 1
         } else {
             0
         };
-        if row > FIRST {
+        if row > FIRST && !is_private_key(&word) {
             if left_out.count == 0 {
                 left_out.offset = start;
             }
@@ -64,10 +68,14 @@ fn shorten(words: impl io::BufRead) -> io::Result<Vec<OsString>> {
     Ok(given)
 }
 
-/// In a long row: not a flag, and nothing that the command line is refused for.
-fn can_only_be_an_artifact(word: &[u8]) -> bool {
-    let is_artifact = |word: &str| !word.starts_with('-') && !pasted::is_private_key(word);
-    std::str::from_utf8(word).is_ok_and(is_artifact)
+/// In a row of words: not a flag.
+fn may_be_an_artifact(word: &[u8]) -> bool {
+    std::str::from_utf8(word).is_ok_and(|word| !word.starts_with('-'))
+}
+
+/// What the command line is refused for must be seen by who refuses it.
+fn is_private_key(word: &[u8]) -> bool {
+    std::str::from_utf8(word).is_ok_and(pasted::is_private_key)
 }
 
 /// Words that were left out.

@@ -676,7 +676,9 @@ impl List {
 }
 
 fn unreadable(why: &io::Error) -> CommandError {
-    CommandError::could_not_tell("cannot read the words of the command line").because(why)
+    CommandError::could_not_tell("cannot read the words of the command line")
+        .because(why)
+        .hint("name the artifacts in a list, one a line: --from-file LIST")
 }
 
 fn bad_list(list: &Path, why: &dyn std::fmt::Display) -> CommandError {

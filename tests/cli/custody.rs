@@ -42,6 +42,15 @@ fn numbers(sandbox: &Sandbox, arguments: &[&str]) -> Vec<u64> {
     rows(sandbox, &all).iter().map(number).collect()
 }
 
+/// A registry, and an image in it whose signature lies beside it.
+fn signed_image(sandbox: &Sandbox) -> Option<(Registry, String)> {
+    let registry = Registry::olareg(&["--api-delete"])?;
+    registry.push_image("app", "v1", 1);
+    let image = format!("{}/app:v1", registry.host());
+    done(sandbox, &["sign", "--attach", &image]);
+    Some((registry, image))
+}
+
 fn ledger(sandbox: &Sandbox) -> PathBuf {
     sandbox.home().join(".local/state/sigtool/ledger.db")
 }
@@ -689,13 +698,10 @@ shop 1.10.0 (helm-chart, sha256:[..])
 
 #[test]
 fn a_signature_that_the_registry_no_longer_has_is_gone_though_the_local_store_has_it() {
-    let Some(registry) = Registry::olareg(&["--api-delete"]) else {
+    let sandbox = sandbox();
+    let Some((registry, image)) = signed_image(&sandbox) else {
         return;
     };
-    let sandbox = sandbox();
-    registry.push_image("app", "v1", 1);
-    let image = format!("{}/app:v1", registry.host());
-    done(&sandbox, &["sign", "--attach", &image]);
     let row = &rows(&sandbox, &["overview", &image])[0];
     let lies = row["signatures"][0]["location"].as_str().unwrap();
     let digest = lies.rsplit_once('@').unwrap().1;
@@ -810,13 +816,10 @@ fn an_image_is_entered_as_signed_and_as_attached() {
 
 #[test]
 fn what_the_ledger_knows_is_told_though_the_registry_does_not_answer() {
-    let Some(registry) = Registry::olareg(&["--api-delete"]) else {
+    let sandbox = sandbox();
+    let Some((registry, image)) = signed_image(&sandbox) else {
         return;
     };
-    let sandbox = sandbox();
-    registry.push_image("app", "v1", 1);
-    let image = format!("{}/app:v1", registry.host());
-    done(&sandbox, &["sign", "--attach", &image]);
     drop(registry);
     let command = ["overview", &image, "--format", "json"];
     let output = sandbox.sigtool().args(command).output().unwrap();

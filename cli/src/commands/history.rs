@@ -5,7 +5,7 @@ use crate::app::App;
 use crate::args::History;
 use crate::custody::{names, open_to_read, place, signers, unreadable};
 use crate::error::{CommandError, Failure};
-use crate::output::{Text, clean};
+use crate::output::Text;
 use serde::Serialize;
 use serde::ser::{Error as _, Serializer};
 use serde_json::value::RawValue;
@@ -37,10 +37,9 @@ pub(super) fn run(app: &App, args: &History) -> Outcome {
     let mut shown = 0_usize;
     ledger
         .entries(&query, |recorded| {
-            let text = text(app, &recorded);
-            let gap = if shown == 0 { "" } else { "\n" };
-            let text = Text::lines(format!("{gap}{text}").lines());
-            app.ui.item(text, &Row(&recorded));
+            let gap = (shown > 0).then(String::new);
+            let lines = gap.into_iter().chain(text(app, &recorded));
+            app.ui.item(Text::lines(lines), &Row(&recorded));
             shown += 1;
             ControlFlow::Continue(())
         })
@@ -178,7 +177,7 @@ fn entries(head: &Head) -> String {
 }
 
 /// An entry for people: what, who, where to, where.
-fn text(app: &App, recorded: &Recorded) -> String {
+fn text(app: &App, recorded: &Recorded) -> Vec<String> {
     let Entry {
         number,
         time,
@@ -216,8 +215,9 @@ fn text(app: &App, recorded: &Recorded) -> String {
             .map(|reason| format!("because {}", app.relative(reason))),
     );
     lines.extend(where_it_ran(&event.execution, event.profile.as_deref()));
-    let lines: Vec<String> = lines.iter().map(|line| clean(line)).collect();
-    lines.join("\n    ")
+    let below = lines.iter_mut().skip(1);
+    below.for_each(|line| line.insert_str(0, "    "));
+    lines
 }
 
 /// `2026-11-25 22:28:44Z`.

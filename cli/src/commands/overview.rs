@@ -29,9 +29,9 @@ pub(super) fn run(app: &App, args: &Overview) -> Outcome {
     let ledger = open_to_read(app)?;
     let mut shown = 0;
     let mut show = |group: &Group| {
-        let gap = if shown == 0 { "" } else { "\n" };
-        let text = format!("{gap}{}", text(app, group));
-        app.ui.item(Text::lines(text.lines()), group);
+        let gap = (shown > 0).then(String::new);
+        let lines = gap.into_iter().chain(text(app, group));
+        app.ui.item(Text::lines(lines), group);
         shown += 1;
     };
     let mut missed = None;
@@ -344,7 +344,7 @@ impl From<Known> for Group {
     }
 }
 
-fn text(app: &App, group: &Group) -> String {
+fn text(app: &App, group: &Group) -> Vec<String> {
     let mut lines = vec![artifact(&group.artifact)];
     let mut heading = None;
     for signature in group.signatures.iter().chain(&group.of_other_content) {
@@ -406,6 +406,5 @@ fn text(app: &App, group: &Group) -> String {
             verified.entry
         ));
     }
-    let lines: Vec<String> = lines.iter().map(|line| clean(line)).collect();
-    lines.join("\n")
+    lines
 }

@@ -212,7 +212,7 @@ impl Ledger {
             walked
         })?;
         if written.is_none() && walk.head.count > 0 {
-            walk.findings.push(Finding::NoHead);
+            walk.tell(Finding::NoHead);
         }
         Ok(Proof {
             head: walk.head,
@@ -238,13 +238,18 @@ struct Walk {
 }
 
 impl Walk {
+    /// One of many findings of a kind.
     fn find(&mut self, finding: Finding) {
-        if self.findings.contains(&finding) {
-            return;
-        }
         match self.findings.len() < MAX_FINDINGS {
-            true => self.findings.push(finding),
-            false => self.more += 1,
+            true => self.tell(finding),
+            false => self.more += u64::from(!self.findings.contains(&finding)),
+        }
+    }
+
+    /// A finding that is told however many there are.
+    fn tell(&mut self, finding: Finding) {
+        if !self.findings.contains(&finding) {
+            self.findings.push(finding);
         }
     }
 
@@ -288,12 +293,8 @@ impl Walk {
         }
         for expected in std::mem::take(&mut self.anchors) {
             let found = self.head.count;
-            let cut = Finding::CutOff { found, expected };
-            if let Finding::CutOff { expected, .. } = &cut
-                && expected.count > found
-                && !self.findings.contains(&cut)
-            {
-                self.findings.push(cut);
+            if expected.count > found {
+                self.tell(Finding::CutOff { found, expected });
             }
         }
         self.index(connection)
@@ -322,7 +323,7 @@ impl Walk {
         }
         for expected in self.anchors.clone() {
             if expected.count == number && expected.hash != hash {
-                self.findings.push(Finding::OtherHead { expected });
+                self.tell(Finding::OtherHead { expected });
             }
         }
         // What comes next was made after what this entry was.

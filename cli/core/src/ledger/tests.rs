@@ -39,9 +39,12 @@ impl World {
         connection.execute_batch(statements).unwrap();
     }
 
+    fn read(&self) -> Ledger {
+        Ledger::open_to_read(&self.path()).unwrap().unwrap()
+    }
+
     fn findings(&self) -> Vec<String> {
-        let ledger = Ledger::open_to_read(&self.path()).unwrap().unwrap();
-        let proof = ledger.prove(None).unwrap();
+        let proof = self.read().prove(None).unwrap();
         proof.findings.iter().map(ToString::to_string).collect()
     }
 }
@@ -251,6 +254,12 @@ fn an_entry_that_was_made_anew_does_not_fit_to_what_follows() {
         rewrite(number, &text);
     }
     assert!(world.findings()[0].starts_with("entry 6 is not the one that it was"));
+    let proof = world.read().prove(Some(&head)).unwrap();
+    assert_eq!(
+        proof.findings.len(),
+        1,
+        "told once, though two heads say so"
+    );
     let ledger = Ledger::open_to_read(&world.path()).unwrap().unwrap();
     let new = ledger.head().unwrap();
     std::fs::write(world.path().with_extension("head"), format!("{new}\n")).unwrap();
