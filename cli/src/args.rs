@@ -1,14 +1,54 @@
 //! What can be typed: the commands and their flags. Nothing here has effects.
 
-use crate::completion;
 use crate::config::{Color, Format, Isolation, SignatureFormat};
-use clap::{Args, Parser, Subcommand, ValueHint};
-use clap_complete::engine::{ArgValueCandidates, ArgValueCompleter};
+use clap::builder::ArgExt;
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use sigtool_core::ledger::{Head, ParseHeadError, Since};
 use sigtool_sdk::types::KeyAlgorithm;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
+
+/// What the value of an argument is one of, for whoever completes it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Takes {
+    /// An algorithm of keys.
+    Algorithm,
+    /// A file, or an image that is known here.
+    Artifact,
+    /// The id of a backend.
+    Backend,
+    /// The same, or a file.
+    BackendOrFile,
+    /// A command, an alias or a topic, for `help`.
+    Command,
+    /// The key of a setting.
+    ConfigKey,
+    /// `KEY=VALUE`, or a file.
+    ConfigValue,
+    /// A key to sign with.
+    Key,
+    /// The name of a profile.
+    Profile,
+    /// A key to verify with.
+    PublicKey,
+    /// An artifact that the ledger knows, or a file.
+    Remembered,
+    /// How many signers are required.
+    Requirement,
+}
+
+impl ArgExt for Takes {}
+
+/// A shell that can complete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Shell {
+    Bash,
+    Zsh,
+    Fish,
+    #[value(alias = "pwsh")]
+    Powershell,
+}
 
 /// Signs software artifacts, and proves later who signed them
 #[derive(Debug, Parser)]
@@ -38,11 +78,11 @@ pub(crate) struct Cli {
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
     /// Use this profile
-    #[arg(short, long, global = true, value_name = "NAME", add = ArgValueCandidates::new(completion::profiles))]
+    #[arg(short, long, global = true, value_name = "NAME", add = Takes::Profile)]
     pub(crate) profile: Option<String>,
 
     /// Set a configuration value, or read another configuration file
-    #[arg(long, global = true, value_name = "KEY=VALUE|FILE", add = ArgValueCompleter::new(completion::config_values))]
+    #[arg(long, global = true, value_name = "KEY=VALUE|FILE", add = Takes::ConfigValue)]
     pub(crate) config: Vec<String>,
 
     /// How results are written: text, json or jsonl (an object a line)
@@ -117,6 +157,7 @@ pub(crate) enum Command {
     /// Show the manual page of a command, or what an alias stands for
     Help {
         /// Which, as in `key generate`; or `configuration`, or `backends`
+        #[arg(add = Takes::Command)]
         command: Vec<String>,
     },
     /// An alias, or `sigtool-<name>` on PATH.
@@ -164,7 +205,7 @@ impl Command {
 #[derive(Debug, Args)]
 pub(crate) struct Artifacts {
     /// Files or images; globs are expanded; `-` is standard input
-    #[arg(value_name = "ARTIFACT", add = ArgValueCompleter::new(completion::artifacts))]
+    #[arg(value_name = "ARTIFACT", add = Takes::Artifact)]
     pub(crate) artifacts: Vec<String>,
 
     /// Also take the artifacts listed in this file, one a line; `-` is standard input
@@ -200,7 +241,7 @@ pub(crate) struct Sign {
     pub(crate) artifacts: Artifacts,
 
     /// The key to sign with: a path, or SCHEME:REST such as env:VARIABLE
-    #[arg(long, value_name = "KEY", add = ArgValueCompleter::new(completion::keys))]
+    #[arg(long, value_name = "KEY", add = Takes::Key)]
     pub(crate) key: Option<String>,
 
     /// What to write: bundle (FILE.sigstore.json, an image's referrer; the default), cosign (FILE.sig, an image's `.sig` tag),
@@ -259,11 +300,11 @@ pub(crate) struct Verify {
     pub(crate) artifacts: Artifacts,
 
     /// A public key to trust; repeat for several
-    #[arg(long, value_name = "KEY", add = ArgValueCompleter::new(completion::public_keys))]
+    #[arg(long, value_name = "KEY", add = Takes::PublicKey)]
     pub(crate) key: Vec<String>,
 
     /// How many of the trusted signers must have signed: any (the default), all, or a number
-    #[arg(long, value_name = "HOW-MANY", add = ArgValueCandidates::new(completion::requirements))]
+    #[arg(long, value_name = "HOW-MANY", add = Takes::Requirement)]
     pub(crate) require: Option<String>,
 
     /// Demand that this was signed along with an image's digest; repeat for several
@@ -292,7 +333,7 @@ Examples:
   sigtool overview ghcr.io/acme/app:1.2        and of an image; foreign signatures are listed, not judged")]
 pub(crate) struct Overview {
     /// A file or an image, or what the ledger knows it by: a name, `NAME:VERSION`, a digest
-    #[arg(value_name = "ARTIFACT", add = ArgValueCompleter::new(completion::remembered))]
+    #[arg(value_name = "ARTIFACT", add = Takes::Remembered)]
     pub(crate) artifact: Option<String>,
 }
 
@@ -306,7 +347,7 @@ Examples:
   sigtool history --verify --head 12:sha256:…  and is it still the one of which this was the head?")]
 pub(crate) struct History {
     /// A file or an image, or what the ledger knows it by: a name, `NAME:VERSION`, a digest
-    #[arg(value_name = "ARTIFACT", add = ArgValueCompleter::new(completion::remembered))]
+    #[arg(value_name = "ARTIFACT", add = Takes::Remembered)]
     pub(crate) artifact: Option<String>,
 
     /// Only what happened since: 90m, 24h, 7d, a day such as 2026-11-25, or a time such as 2026-11-25T10:00:00Z
@@ -339,7 +380,7 @@ Examples:
   sigtool inspect ghcr.io/acme/app:1.2 --bundle app.json     take one along to another machine")]
 pub(crate) struct Inspect {
     /// A bundle, a `.sig`, a key or a certificate; `-` is standard input. Or an image: its signatures
-    #[arg(value_name = "FILE|IMAGE", add = ArgValueCompleter::new(completion::artifacts))]
+    #[arg(value_name = "FILE|IMAGE", add = Takes::Artifact)]
     pub(crate) artifact: String,
 
     /// Write the image's bundle here: the one made on this machine, or the only one; all of them into a folder ending in `/`
@@ -360,7 +401,7 @@ pub(crate) enum Key {
         #[arg(long, value_name = "NAME", default_value = "sigtool", value_hint = ValueHint::FilePath)]
         output_key_prefix: PathBuf,
         /// ecdsa-p256, ecdsa-p384, ecdsa-p521, ed25519, rsa-2048, rsa-3072 or rsa-4096
-        #[arg(long, value_name = "ALGORITHM", default_value = "ecdsa-p256", add = ArgValueCandidates::new(completion::algorithms))]
+        #[arg(long, value_name = "ALGORITHM", default_value = "ecdsa-p256", add = Takes::Algorithm)]
         algorithm: KeyAlgorithm,
         /// Replace a key that is there already
         #[arg(long)]
@@ -369,7 +410,7 @@ pub(crate) enum Key {
     /// Take over a private key: cosign's, or PEM as OpenSSL writes it
     Import {
         /// The private key; or SCHEME:REST such as env:VARIABLE
-        #[arg(long, value_name = "KEY", add = ArgValueCompleter::new(completion::keys))]
+        #[arg(long, value_name = "KEY", add = Takes::Key)]
         key: String,
         /// Where to write, without the endings
         #[arg(long, value_name = "NAME", default_value = "import-sigtool", value_hint = ValueHint::FilePath)]
@@ -398,10 +439,10 @@ pub(crate) enum Key {
 #[derive(Debug, Args)]
 pub(crate) struct OneKey {
     /// A path, or SCHEME:REST; without it the profile's
-    #[arg(value_name = "KEY", add = ArgValueCompleter::new(completion::keys))]
+    #[arg(value_name = "KEY", add = Takes::Key)]
     pub(crate) reference: Option<String>,
     /// The same, as a flag
-    #[arg(long, value_name = "KEY", conflicts_with = "reference", add = ArgValueCompleter::new(completion::keys))]
+    #[arg(long, value_name = "KEY", conflicts_with = "reference", add = Takes::Key)]
     pub(crate) key: Option<String>,
 }
 
@@ -413,13 +454,13 @@ pub(crate) enum Profile {
     /// Show what a profile amounts to
     Show {
         /// Which; without it the one in use
-        #[arg(add = ArgValueCandidates::new(completion::profiles))]
+        #[arg(add = Takes::Profile)]
         name: Option<String>,
     },
     /// Use a profile from now on
     Use {
         /// Which
-        #[arg(add = ArgValueCandidates::new(completion::profiles))]
+        #[arg(add = Takes::Profile)]
         name: String,
     },
 }
@@ -430,7 +471,7 @@ pub(crate) enum Config {
     /// Say where each value comes from
     Explain {
         /// A key such as profile.prod.signer; without it everything
-        #[arg(add = ArgValueCandidates::new(completion::config_keys))]
+        #[arg(add = Takes::ConfigKey)]
         key: Option<String>,
     },
     /// Find every mistake in the configuration
@@ -440,7 +481,7 @@ pub(crate) enum Config {
     /// Set a value in the user's file
     Set {
         /// A key such as profile.prod.signature_format
-        #[arg(add = ArgValueCandidates::new(completion::config_keys))]
+        #[arg(add = Takes::ConfigKey)]
         key: String,
         /// The value, as in TOML; a bare word is a string
         value: String,
@@ -455,7 +496,7 @@ pub(crate) enum Backend {
     /// Show what a backend declares
     Show {
         /// Its id
-        #[arg(add = ArgValueCandidates::new(completion::backends))]
+        #[arg(add = Takes::Backend)]
         id: String,
     },
     /// List the folders that backends are looked for in
@@ -469,7 +510,7 @@ pub(crate) enum Backend {
     /// Test whether a backend keeps its promises
     Check {
         /// The shared library or executable, or the id of a backend
-        #[arg(add = ArgValueCompleter::new(completion::backends_and_files))]
+        #[arg(add = Takes::BackendOrFile)]
         path: String,
         /// Settings to test with: a TOML file with tables `[signer]`, `[source]` and `[artifact]`
         #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
@@ -497,7 +538,7 @@ Or for this shell only: source <(sigtool completions bash), and the same for zsh
 pub(crate) struct Completions {
     /// For which shell: bash, zsh, fish or powershell
     #[arg(value_enum, hide_possible_values = true)]
-    pub(crate) shell: completion::Shell,
+    pub(crate) shell: Shell,
 }
 
 /// `KEY=VALUE`.

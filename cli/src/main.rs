@@ -1,42 +1,35 @@
 //! `sigtool`: signs software artifacts and proves later who signed them. A thin dispatcher: no cryptography, no network.
 
+mod alias;
 mod app;
 mod args;
-mod batch;
-mod command_line;
+mod artifacts;
 mod commands;
-mod completion;
 mod config;
-mod cosign;
 mod custody;
+mod dispatch;
 mod error;
-mod execution;
-mod expand;
-mod external;
 #[cfg(test)]
 mod generated;
 mod host;
+mod image_name;
 mod interrupt;
-mod manual;
 mod output;
 mod pasted;
-mod run;
-mod seen;
-mod sources;
+mod report;
 mod suggest;
-mod words;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let arguments = command_line::shortened();
+    let arguments: Vec<_> = std::env::args_os().collect();
     if let Some(code) = host::child_host::run(&arguments) {
         return code;
     }
-    if completion::answer(&arguments) {
+    if dispatch::completion::answer(&arguments) {
         return ExitCode::SUCCESS;
     }
     host::child_host::no_core_files();
-    run::report_panics();
-    ExitCode::from(run::run(arguments))
+    dispatch::report_panics();
+    ExitCode::from(dispatch::run(&arguments))
 }

@@ -1,12 +1,12 @@
 //! `sigtool init`: leaves a profile that signs with a new key pair and verifies against it. Running it again changes nothing.
 
-use super::Outcome;
-use super::key::protection;
 use crate::app::App;
+use crate::commands::Outcome;
 use crate::error::{CommandError, why};
 use crate::host::SecretSource;
 use crate::output::Text;
-use serde::Serialize;
+use crate::report::key::protection;
+use crate::report::profile::Made;
 use sigtool_sdk::types::KeyAlgorithm;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -14,27 +14,6 @@ use toml_edit::{Array, InlineTable, Value};
 
 /// The profile and the key that are made.
 const NAME: &str = "default";
-
-/// What was made, or was there already.
-#[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub(super) struct Made<'a> {
-    /// The profile.
-    profile: &'a str,
-    /// Whether it was made now.
-    changed: bool,
-    /// The configuration file that it is in, or would be.
-    config_file: PathBuf,
-    /// The private key, if it is in a file.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    key: Option<PathBuf>,
-    /// The public key that belongs to it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    public_key: Option<PathBuf>,
-    /// How a key that was made is kept: `encrypted`, `encrypted-with-empty-password`, or the backend's own word.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    protection: Option<String>,
-}
 
 pub(super) fn run(app: &App) -> Outcome {
     let Some(config_file) = app.config.user_file().map(Path::to_path_buf) else {

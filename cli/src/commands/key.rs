@@ -1,13 +1,17 @@
 //! `sigtool key`: make keys, take them over, show them.
 
-use super::Outcome;
-use crate::app::{App, FILE_KEYS, working_folder};
+use crate::app::App;
+use crate::app::folders::working_folder;
+use crate::app::keys::{known, read_key};
+use crate::app::opening::FILE_KEYS;
 use crate::args::{Key, OneKey};
+use crate::commands::Outcome;
 use crate::config::{KeyText, Profile};
 use crate::error::{CommandError, why};
-use crate::host::{Opening, SecretSource};
+use crate::host::SecretSource;
+use crate::host::opening::Opening;
 use crate::output::Text;
-use serde::Serialize;
+use crate::report::key::{Listed, Row, protection, report_made};
 use serde_json::json;
 use sigtool_core::key::{key_hint, to_pem};
 use sigtool_sdk::Kind;
@@ -16,13 +20,9 @@ use sigtool_sdk::signer::{
     ChangePassword, Generate, GenerateArgs, GetPublicKey, Import, ImportArgs, KeyArgs, KeyMade,
     PublicKeyReply,
 };
-use sigtool_sdk::types::{KeyAlgorithm, PublicKey, Secret};
+use sigtool_sdk::types::{KeyAlgorithm, Secret};
 use std::collections::BTreeMap;
-use std::io::Read as _;
-use std::path::{Path, PathBuf};
-
-/// The largest private key that is read: many times an RSA-4096 PEM.
-const MAX_KEY: u64 = 64 * 1024;
+use std::path::Path;
 
 pub(super) fn run(app: &App, command: &Key) -> Outcome {
     match command {
@@ -136,129 +136,6 @@ fn import(app: &App, key: &str, prefix: &Path, overwrite: bool) -> Outcome {
     Ok(0)
 }
 
-fn read_key(path: &Path) -> Result<Secret, CommandError> {
-    let unreadable = |e: &dyn std::fmt::Display| {
-        CommandError::input(format!("cannot read the key `{}`", path.display())).because(e)
-    };
-    let facts = std::fs::metadata(path).map_err(|e| unreadable(&e))?;
-    if !facts.is_file() {
-        return Err(unreadable(&"not a regular file"));
-    }
-    let mut bytes = Vec::with_capacity(MAX_KEY as usize);
-    std::fs::File::open(path)
-        .and_then(|file| file.take(MAX_KEY).read_to_end(&mut bytes))
-        .map_err(|e| unreadable(&e))?;
-    Ok(Secret::new(bytes))
-}
-
-/// A key.
-#[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub(super) struct Row<'a> {
-    /// The reference of the key: a path, or `SCHEME:REST`.
-    key: &'a str,
-    /// Its algorithm.
-    algorithm: KeyAlgorithm,
-    /// How bundles name it: the Base64 of the SHA-256 of its public half.
-    key_hint: String,
-    /// Its public half, in PEM.
-    public_key: String,
-    /// How it is kept: `encrypted`, `encrypted-with-empty-password`, `plain`, or the backend's own word.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    protection: Option<&'a str>,
-    /// The files that were written.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    files: Vec<String>,
-}
-
-/// A key that a profile names, or that lies where `sigtool init` puts keys.
-#[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub(super) struct Listed<'a> {
-    /// The reference of the key: a path, or `SCHEME:REST`.
-    key: &'a str,
-    /// The profiles that name it.
-    profiles: &'a [String],
-}
-
-impl<'a> Row<'a> {
-    fn of(
-        key: &'a str,
-        public_key: &PublicKey,
-        protection: Option<&'a str>,
-        files: &[PathBuf],
-    ) -> Self {
-        Self {
-            key,
-            algorithm: public_key.algorithm,
-            key_hint: key_hint(public_key),
-            public_key: to_pem(public_key),
-            protection,
-            files: files.iter().map(|file| super::lossy(file)).collect(),
-        }
-    }
-}
-
-/// How a key is kept, in words.
-pub(super) fn protection(word: Option<&str>) -> String {
-    match word {
-        Some("encrypted") => "protected by a password".to_owned(),
-        Some("encrypted-with-empty-password") => {
-            "not protected: its password is empty, whoever has the file can sign".to_owned()
-        }
-        Some("plain") => "not protected: whoever has the file can sign".to_owned(),
-        Some(other) => other.to_owned(),
-        None => "unknown".to_owned(),
-    }
-}
-
-pub(super) fn report_made(app: &App, verb: &str, made: &KeyMade) {
-    let files: Vec<_> = made.files.iter().map(|file| app.short(file)).collect();
-    let text = format!(
-        "{verb} {} ({}), {}",
-        files.join(" and "),
-        made.public_key.algorithm,
-        protection(made.protection.as_deref())
-    );
-    let row = Row::of(
-        &made.key,
-        &made.public_key,
-        made.protection.as_deref(),
-        &made.files,
-    );
-    app.ui.result(&text, &row);
-}
-
-/// The keys that profiles name, and those in the folder of `init`, each with its profiles. None is unlocked.
-pub(crate) fn known(app: &App, shown: &dyn Fn(&Path) -> String) -> BTreeMap<String, Vec<String>> {
-    let mut keys: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for name in app.config.profile_names() {
-        let name = name.name;
-        let profile = app
-            .config
-            .profile(Some(&name), &|id| app.backends.named_manifest(id));
-        if let Ok(profile) = profile
-            && let Some(signer) = &profile.signer
-            && let Some(key) = signer.key_text()
-        {
-            let shown = key
-                .path()
-                .map_or_else(|| key.text.clone(), |path| shown(&path));
-            keys.entry(shown).or_default().push(name);
-        }
-    }
-    if let Some(folder) = app.folders.keys()
-        && let Ok(entries) = std::fs::read_dir(folder)
-    {
-        for path in entries.flatten().map(|entry| entry.path()) {
-            if path.extension().is_some_and(|e| e == "key") {
-                keys.entry(shown(&path)).or_default();
-            }
-        }
-    }
-    keys
-}
-
 fn list(app: &App) -> Outcome {
     let keys = known(app, &|path| app.short(path));
     for (key, profiles) in &keys {
@@ -279,7 +156,10 @@ fn list(app: &App) -> Outcome {
 }
 
 /// A public key from a public key file, or from whatever signer holds the private one.
-fn public_key(app: &App, which: &OneKey) -> Result<(String, PublicKeyReply), CommandError> {
+pub(crate) fn public_key(
+    app: &App,
+    which: &OneKey,
+) -> Result<(String, PublicKeyReply), CommandError> {
     let reference = which.reference.as_deref().or(which.key.as_deref());
     if let Some(reference) = reference {
         let key = KeyText {

@@ -1,11 +1,12 @@
 //! `sigtool profile`: show and choose profiles.
 
-use super::Outcome;
 use crate::app::App;
 use crate::args::Profile;
+use crate::commands::Outcome;
 use crate::config::origin::Origin;
 use crate::error::CommandError;
-use serde::Serialize;
+use crate::report::profile::{Row, Used};
+use crate::report::setting::{dotted, print};
 
 pub(super) fn run(app: &App, command: &Profile) -> Outcome {
     match command {
@@ -13,29 +14,6 @@ pub(super) fn run(app: &App, command: &Profile) -> Outcome {
         Profile::Show { name } => show(app, name.as_deref()),
         Profile::Use { name } => use_profile(app, name),
     }
-}
-
-/// A profile.
-#[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub(super) struct Row<'a> {
-    /// Its name.
-    name: &'a str,
-    /// Whether it is the one in use.
-    in_use: bool,
-    /// The profile that it inherits from.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    inherits: Option<&'a str>,
-    /// Where it is defined.
-    origin: String,
-}
-
-/// The profile that is used from now on.
-#[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub(super) struct Used<'a> {
-    /// Its name.
-    profile: &'a str,
 }
 
 fn list(app: &App) -> Outcome {
@@ -79,8 +57,8 @@ fn show(app: &App, name: Option<&str>) -> Outcome {
         .profile(asked, &|id| app.backends.named_manifest(id))?;
     let rows = app
         .config
-        .explain(Some(&super::config::dotted(&["profile", &chosen.value])));
-    super::config::print(app, &rows);
+        .explain(Some(&dotted(&["profile", &chosen.value])));
+    print(app, &rows);
     Ok(0)
 }
 

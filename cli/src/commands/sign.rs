@@ -1,28 +1,24 @@
 //! `sigtool sign`: one unlock, many artifacts, and one failure does not lose the others.
 
-use super::Outcome;
-use crate::app::{App, SignerInUse};
+use crate::app::App;
+use crate::app::opening::SignerInUse;
 use crate::args::Sign;
-use crate::batch::{self, Expanded, Item, Places, STDIN, Tally};
+use crate::artifacts::batch::{self};
+use crate::artifacts::destination::{Places, STDIN, destination};
+use crate::artifacts::{Item, Items, SourceOf, Sources};
+use crate::commands::Outcome;
 use crate::config::{Profile, SignatureFormat};
-use crate::custody::{Custody, location};
-use crate::error::{CommandError, Failure, why};
-use crate::expand::expand;
-use crate::host;
+use crate::custody::recorder::Custody;
+use crate::error::CommandError;
 use crate::interrupt;
 use crate::output::{Ticker, clean};
-use crate::sources::{SourceInUse, SourceOf, Sources};
-use serde::Serialize;
-use sigtool_core::key::key_hint;
-use sigtool_core::ledger::Head;
+use crate::report::signing::{Done, already_written, failed, report};
+use crate::report::summary::summary;
 use sigtool_core::sign::{Destination, Place, SignError, SignedArtifact, SigningRequest, Stored};
 use sigtool_core::{Store, sign_artifact};
-use sigtool_sdk::ErrorCode;
-use sigtool_sdk::types::{
-    Artifact, ArtifactKind, Bytes, DigestAlgorithm, KeyAlgorithm, SignatureFormat as Format,
-};
+use sigtool_sdk::types::SignatureFormat as Format;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 pub(super) fn run(app: &App, args: &Sign) -> Outcome {
     interrupt::watch();
@@ -37,17 +33,17 @@ pub(super) fn run(app: &App, args: &Sign) -> Outcome {
         ));
     }
     let sources = Sources::new(app, &profile);
-    let mut expanded = expand("sign", &args.artifacts, &sources, needs_all(args))?;
+    let mut items = Items::find("sign", &args.artifacts, &sources, needs_all(args))?;
     let wanted = Wanted::new(args, &profile)?;
-    check_single(args, &expanded)?;
-    check_files(app, args, &profile, &expanded)?;
-    say_notes(app, &expanded.notes);
+    check_single(args, &items)?;
+    check_files(app, args, &profile, &items)?;
+    say_notes(app, items.take_notes());
     let opening = app.opening(args.key.as_deref(), &profile)?;
-    let images = expanded.may_have_images();
+    let images = items.may_have_images();
     let store = if images { store(app, &wanted)? } else { None };
     let custody = Custody::required(app, &profile, !args.no_history)?;
     // If there is nothing to sign, nobody is asked for a password.
-    let signer = match expanded.found().next() {
+    let signer = match items.ahead().next() {
         Some(_) => Some(app.signer(opening)?),
         None => None,
     };
@@ -61,14 +57,10 @@ pub(super) fn run(app: &App, args: &Sign) -> Outcome {
         warn_of_project(app, &wanted, &profile);
     }
     let mut kept_here = 0;
-    let ticker = Ticker::new(&app.ui, "signing", expanded.count());
-    let jobs = expanded.jobs(app.jobs());
-    let mut rest = expanded.rest.take();
-    let is_more = rest.is_some();
-    let mut more = || rest.as_mut()?.next();
+    let ticker = Ticker::new(&app.ui, "signing", items.known_count());
+    let jobs = items.jobs(app.jobs());
     let tally = batch::run(
-        &expanded.items,
-        is_more.then_some(&mut more),
+        &mut items,
         jobs,
         args.artifacts.fail_fast,
         |item| match &signer {
@@ -88,10 +80,10 @@ pub(super) fn run(app: &App, args: &Sign) -> Outcome {
     drop(ticker);
     app.ui.end_items();
     say_where(app, kept_here);
-    if let Some(rest) = &rest {
-        say_notes(app, &rest.notes());
+    say_notes(app, items.take_notes());
+    if tally.count() > 1 {
+        app.ui.say(summary("signed", &tally, |_| None));
     }
-    summary(app, &tally);
     Ok(tally.exit_code())
 }
 
@@ -106,9 +98,9 @@ fn needs_all(args: &Sign) -> bool {
         || !args.annotations.is_empty()
 }
 
-fn say_notes(app: &App, notes: &[String]) {
+fn say_notes(app: &App, notes: Vec<String>) {
     for note in notes {
-        app.ui.note(&app.relative(note));
+        app.ui.note(&app.relative(&note));
     }
 }
 
@@ -163,9 +155,9 @@ fn check_files(
     app: &App,
     args: &Sign,
     profile: &Profile,
-    expanded: &Expanded<'_>,
+    items: &Items<'_>,
 ) -> Result<(), CommandError> {
-    let Some(file) = expanded.found().find(|i| i.source == SourceOf::Files) else {
+    let Some(file) = items.ahead().find(|i| i.source == SourceOf::Files) else {
         return Ok(());
     };
     let refused = |flag: &str, why: &str| {
@@ -182,7 +174,7 @@ fn check_files(
     if args.append {
         return refused("--append", "beside a file each signer has one signature");
     }
-    if args.attach && !expanded.has(SourceOf::Images) {
+    if args.attach && !items.has(SourceOf::Images) {
         return refused("--attach", "a file's signature always lies beside it");
     }
     if !profile.annotations.is_empty() {
@@ -249,16 +241,16 @@ fn say_where(app: &App, images: usize) {
 }
 
 /// Flags that name one thing cannot serve several artifacts.
-fn check_single(args: &Sign, expanded: &Expanded<'_>) -> Result<(), CommandError> {
+fn check_single(args: &Sign, items: &Items<'_>) -> Result<(), CommandError> {
     let places = Places {
         bundle: args.bundle.as_deref(),
         signature: args.signature.as_deref(),
     };
-    places.check(expanded)?;
-    if expanded.is_single() {
+    places.check(items)?;
+    if items.is_single() {
         return Ok(());
     }
-    let count = expanded.items.len();
+    let count = items.ahead().count();
     for (flag, given) in [
         ("--name", &args.name),
         ("--artifact-version", &args.artifact_version),
@@ -279,12 +271,6 @@ struct Work<'a> {
     sources: &'a Sources<'a>,
     store: Option<&'a Store>,
     custody: &'a Custody,
-}
-
-/// A signed artifact, and the head of the ledger once it was entered.
-struct Done {
-    signed: SignedArtifact,
-    head: Option<Head>,
 }
 
 impl Work<'_> {
@@ -313,8 +299,7 @@ impl Work<'_> {
         let args = self.wanted.args;
         let source = self.sources.get(item.source)?;
         let at = |path: &Option<PathBuf>, suffix: &str| {
-            path.as_deref()
-                .map(|path| batch::destination(path, item, suffix))
+            path.as_deref().map(|path| destination(path, item, suffix))
         };
         let destination = Destination {
             attach: self.wanted.attach,
@@ -364,267 +349,4 @@ impl Work<'_> {
         }
         Ok(())
     }
-}
-
-fn failed(
-    source: &SourceInUse,
-    signer: &SignerInUse,
-    item: &Item,
-    error: SignError,
-) -> CommandError {
-    let message = format!("cannot sign `{}`", clean(&item.shown));
-    match error {
-        SignError::Artifact(error) => source.failed(message, *error),
-        SignError::Signer { operation, error } => {
-            by_backend(message, &signer.backend, operation, *error)
-        }
-        SignError::Source { operation, error } => {
-            let keeps_none = error.code == ErrorCode::Unsupported;
-            let mut shown = by_backend(message, &source.backend, operation, *error);
-            if shown.failure != Failure::Cancelled {
-                shown.failure = Failure::CouldNotTell;
-            }
-            if keeps_none {
-                shown.hints.push(
-                    "this source keeps no signatures: say where they go with `--bundle FILE` or `--signature FILE`"
-                        .to_owned(),
-                );
-            }
-            shown
-        }
-        SignError::SignerMisbehaved { operation, what } => CommandError::could_not_tell(message)
-            .because(format!(
-                "the backend `{}` failed in `{operation}`",
-                signer.backend
-            ))
-            .because(what)
-            .hint("nothing was written; this is for the backend's author to mend"),
-        error @ (SignError::Destination(_) | SignError::NoBytes(_)) => {
-            CommandError::input(message).because(error)
-        }
-        SignError::Partly { stored, error, .. } => {
-            failed(source, signer, item, *error).because(already_written(&stored))
-        }
-        SignError::Store(error) => CommandError::could_not_tell(message).because(error),
-        SignError::Write { path, error } => CommandError::could_not_tell(message).because(format!(
-            "cannot write `{}`: {}",
-            path.display(),
-            why(&error)
-        )),
-    }
-}
-
-fn already_written(stored: &[Stored]) -> String {
-    let written: Vec<String> = stored.iter().map(|s| clean(&s.location)).collect();
-    format!("already written: {}", written.join(", "))
-}
-
-fn by_backend(
-    message: String,
-    backend: &str,
-    operation: &str,
-    mut error: sigtool_sdk::Error,
-) -> CommandError {
-    let blame = host::blame(backend, operation, &error);
-    error.hints.extend(host::whose_move(backend, &error));
-    let mut shown = CommandError::from_backend(message, error);
-    shown.causes.splice(0..0, blame);
-    shown
-}
-
-/// A signed artifact in a report.
-#[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub(super) struct Row<'a> {
-    /// The artifact as the command line names it.
-    artifact: &'a str,
-    /// What became of it.
-    status: Status,
-    /// What it was found to be.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    resolved: Option<&'a Artifact>,
-    /// Who signed it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    signer: Option<Signer<'a>>,
-    /// The signatures that were written.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    signatures: Vec<Signature<'a>>,
-    /// The ledger's head with this signing in it, or with its failure.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    head: Option<&'a Head>,
-    /// Remarks, which are no failures.
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    notes: &'a [String],
-    /// Why it was not signed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<super::ErrorRow<'a>>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "kebab-case")]
-#[cfg_attr(test, derive(schemars::JsonSchema), schemars(inline))]
-enum Status {
-    Failed,
-    Signed,
-}
-
-/// Who signed.
-#[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-struct Signer<'a> {
-    /// The backend that holds the key.
-    backend: &'a str,
-    /// The key's algorithm.
-    algorithm: KeyAlgorithm,
-    /// How bundles name the key: the Base64 of the SHA-256 of its public half.
-    key_hint: String,
-    /// The backend's own name for it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    key_id: Option<&'a str>,
-    /// Its version, where the backend rotates keys under one name.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    key_version: Option<&'a str>,
-}
-
-/// A signature that was written.
-#[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-struct Signature<'a> {
-    /// How it is written.
-    format: Format,
-    /// What sort of place it lies in.
-    place: Place,
-    /// Where: a path in full, a reference, or `the local store`.
-    location: String,
-    /// Whether it took the place of an earlier one.
-    replaced: bool,
-    /// The signature itself, in Base64.
-    signature: &'a Bytes,
-}
-
-fn report(
-    app: &App,
-    shown: &str,
-    signer: Option<&SignerInUse>,
-    result: Result<Done, CommandError>,
-) -> Option<Failure> {
-    let Done { signed, head } = match result {
-        Ok(done) => done,
-        Err(error) => {
-            let error = app.relative_error(error);
-            app.ui.error(&error);
-            if app.ui.is_machine() {
-                let row = Row {
-                    artifact: shown,
-                    status: Status::Failed,
-                    resolved: None,
-                    signer: None,
-                    signatures: Vec::new(),
-                    head: error.head.as_deref(),
-                    notes: &[],
-                    error: Some(super::ErrorRow::of(&error)),
-                };
-                app.ui.item("", &row);
-            }
-            return Some(error.failure);
-        }
-    };
-    for note in &signed.notes {
-        let note = app.relative(note);
-        app.ui.note(&format!("{shown}: {note}"));
-    }
-    let row = Row {
-        artifact: shown,
-        status: Status::Signed,
-        resolved: Some(&signed.artifact),
-        signer: signer.map(|signer| Signer {
-            backend: &signer.backend,
-            algorithm: signed.public_key.algorithm,
-            key_hint: key_hint(&signed.public_key),
-            key_id: signed.key_id.as_deref(),
-            key_version: signed.key_version.as_deref(),
-        }),
-        signatures: signed
-            .stored
-            .iter()
-            .map(|stored| Signature {
-                format: stored.format,
-                place: stored.place,
-                location: super::lossy(&location(&signed.artifact, stored)),
-                replaced: stored.replaced,
-                signature: &stored.signature,
-            })
-            .collect(),
-        head: head.as_ref(),
-        notes: &signed.notes,
-        error: None,
-    };
-    let again = if told(&signed).any(|s| s.replaced) {
-        " again"
-    } else {
-        ""
-    };
-    app.ui.item(
-        &format!(
-            "signed{again} {}{} → {}",
-            shown,
-            describe(shown, &signed.artifact),
-            places(app, &signed).join(", ")
-        ),
-        &row,
-    );
-    None
-}
-
-/// Where the signatures went, as people are told. Of the local store only where it is the one place.
-fn told(signed: &SignedArtifact) -> impl Iterator<Item = &Stored> {
-    let elsewhere = signed.stored.iter().any(|s| s.place != Place::Store);
-    let stored = signed.stored.iter();
-    stored.filter(move |s| !elsewhere || s.place != Place::Store)
-}
-
-fn places(app: &App, signed: &SignedArtifact) -> Vec<String> {
-    let mut places: Vec<String> = told(signed)
-        .map(|stored| app.short(Path::new(&stored.location)))
-        .collect();
-    places.dedup();
-    places
-}
-
-/// ` (helm-chart app 1.2.0)`; nothing if that says no more than the path does.
-pub(super) fn describe(shown: &str, artifact: &Artifact) -> String {
-    if artifact.kind == ArtifactKind::ContainerImage {
-        // Its name is what was typed; what it stands for is the digest.
-        let digest = artifact.digest(DigestAlgorithm::Sha256);
-        let digest = digest
-            .map(ToString::to_string)
-            .filter(|d| !shown.contains(d));
-        return digest.map_or_else(String::new, |digest| format!(" ({digest})"));
-    }
-    let said = shown == "-" && artifact.name == STDIN
-        || Path::new(shown)
-            .file_name()
-            .is_some_and(|name| name == artifact.name.as_str());
-    let kind = match artifact.kind {
-        ArtifactKind::Unknown => None,
-        kind => Some(kind.to_string()),
-    };
-    let version = artifact.version.clone();
-    if said && kind.is_none() && version.is_none() {
-        return String::new();
-    }
-    let words: Vec<String> = kind
-        .into_iter()
-        .chain([artifact.name.clone()])
-        .chain(version)
-        .collect();
-    format!(" ({})", words.join(" "))
-}
-
-/// For several artifacts: how many, and the name of each that failed.
-fn summary(app: &App, tally: &Tally) {
-    if tally.count() == 1 {
-        return;
-    }
-    app.ui.say(super::summary("signed", tally, |_| None));
 }

@@ -1,33 +1,27 @@
 //! `sigtool verify`: valid, refused, or could not tell. Never without a policy.
 
-use super::Outcome;
-use crate::app::{App, working_folder};
+use crate::app::App;
+use crate::app::folders::working_folder;
+use crate::app::keys::{read, trusted_key};
 use crate::args::Verify;
-use crate::batch::{self, Item, Places, STDIN};
-use crate::config::profile::VerifySettings;
+use crate::artifacts::destination::{Places, STDIN, destination};
+use crate::artifacts::{Item, Items, SourceOf, Sources, batch};
+use crate::commands::Outcome;
 use crate::config::settings::Require as Wanted;
+use crate::config::verify::VerifySettings;
 use crate::config::{KeyText, Profile};
-use crate::custody::Custody;
+use crate::custody::ledger::store;
+use crate::custody::recorder::Custody;
 use crate::error::{CommandError, Failure, why};
-use crate::expand::{Rest, expand};
 use crate::interrupt::{self, INTERRUPTED};
-use crate::output::{Ticker, clean, plural};
-use crate::sources::{SourceOf, Sources};
-use serde::Serialize;
-use sigtool_core::key::parse_public_key;
-use sigtool_core::ledger::Head;
-use sigtool_core::policy::{Require, TrustedKey};
-use sigtool_core::verify::CheckedSignature;
+use crate::output::{Ticker, clean};
+use crate::report::summary::summary;
+use crate::report::verdict::{Judged, report};
+use sigtool_core::policy::Require;
 use sigtool_core::{
-    GivenSignature, Policy, Reason, Store, Verification, Verified, VerifyingRequest,
-    verify_artifact,
+    GivenSignature, Policy, Store, Verification, VerifyingRequest, verify_artifact,
 };
-use sigtool_sdk::types::{Artifact, Digest};
-use std::io::Read as _;
-use std::path::Path;
-
-/// The largest public key or signature that is read from a file of the user's.
-const MAX_FILE: u64 = 16 * 1024 * 1024;
+use sigtool_sdk::types::Digest;
 
 pub(super) fn run(app: &App, args: &Verify) -> Outcome {
     interrupt::watch();
@@ -36,13 +30,13 @@ pub(super) fn run(app: &App, args: &Verify) -> Outcome {
     let sources = Sources::new(app, &profile);
     let needs_all =
         args.bundle.is_some() || args.signature.is_some() || !args.annotations.is_empty();
-    let mut expanded = expand("verify", &args.artifacts, &sources, needs_all)?;
+    let mut items = Items::find("verify", &args.artifacts, &sources, needs_all)?;
     let places = Places {
         bundle: args.bundle.as_deref(),
         signature: args.signature.as_deref(),
     };
-    places.check(&expanded)?;
-    if let Some(file) = expanded.found().find(|i| i.source == SourceOf::Files)
+    places.check(&items)?;
+    if let Some(file) = items.ahead().find(|i| i.source == SourceOf::Files)
         && !args.annotations.is_empty()
     {
         let file = clean(&file.shown);
@@ -54,10 +48,10 @@ pub(super) fn run(app: &App, args: &Verify) -> Outcome {
             "verify `{file}` by itself, without `--annotations`"
         )));
     }
-    for note in &expanded.notes {
-        app.ui.note(&app.relative(note));
+    for note in items.take_notes() {
+        app.ui.note(&app.relative(&note));
     }
-    let images = expanded.may_have_images();
+    let images = items.may_have_images();
     let work = Work {
         places: &places,
         demands: &policies,
@@ -65,14 +59,10 @@ pub(super) fn run(app: &App, args: &Verify) -> Outcome {
         store: if images { store(app) } else { Ok(None) },
         custody: Custody::as_it_can(app, &profile, !args.no_history),
     };
-    let ticker = Ticker::new(&app.ui, "verifying", expanded.count());
-    let jobs = expanded.jobs(app.jobs());
-    let mut rest = expanded.rest.take();
-    let is_more = rest.is_some();
-    let mut more = || rest.as_mut()?.next();
+    let ticker = Ticker::new(&app.ui, "verifying", items.known_count());
+    let jobs = items.jobs(app.jobs());
     let tally = batch::run(
-        &expanded.items,
-        is_more.then_some(&mut more),
+        &mut items,
         jobs,
         args.artifacts.fail_fast,
         |item| work.verify_and_enter(item),
@@ -84,11 +74,11 @@ pub(super) fn run(app: &App, args: &Verify) -> Outcome {
     );
     drop(ticker);
     app.ui.end_items();
-    for note in rest.iter().flat_map(Rest::notes) {
+    for note in items.take_notes() {
         app.ui.note(&app.relative(&note));
     }
     if tally.count() > 1 {
-        app.ui.say(super::summary("valid", &tally, |failure| {
+        app.ui.say(summary("valid", &tally, |failure| {
             Some(match failure {
                 Failure::Refused => "refused",
                 Failure::CouldNotTell => "could not tell",
@@ -122,20 +112,6 @@ struct Demand {
     policy: Policy,
     /// Where it stands, if it is not what this run asked for, but what the machine demands of every run.
     of_machine: Option<String>,
-}
-
-/// What verifying an artifact gave, and which policy decided it.
-struct Judged {
-    verified: Verified,
-    of_machine: Option<String>,
-    /// The head of the ledger once it was entered.
-    head: Option<Head>,
-}
-
-impl Judged {
-    fn is_valid(&self) -> bool {
-        matches!(self.verified.verification, Verification::Valid { .. })
-    }
 }
 
 fn asked_policy(app: &App, args: &Verify, profile: &Profile) -> Result<Policy, CommandError> {
@@ -206,73 +182,6 @@ fn policy_of(
         let message = "this policy cannot be used";
         settings.require.origin.error(format!("{message}: {e}"), "")
     })
-}
-
-/// A public key by its reference: a file, or a variable that holds it.
-fn trusted_key(app: &App, key: &KeyText) -> Result<TrustedKey, CommandError> {
-    let cannot = || CommandError::input(format!("cannot use the key `{}`", clean(&key.text)));
-    let text = match (key.path(), key.scheme()) {
-        (Some(path), _) => read(&path).map_err(|e| cannot().because(why(&e)))?,
-        (None, Some("env")) => {
-            let name = key.rest();
-            let value = app.settings.environment.get(name);
-            value
-                .ok_or_else(|| {
-                    cannot().because(format!("the environment variable `{name}` is not set"))
-                })?
-                .clone()
-                .into_bytes()
-        }
-        (None, scheme) => {
-            return Err(cannot().because(format!(
-                "public keys of the form `{}:` are not served",
-                scheme.unwrap_or("")
-            )));
-        }
-    };
-    let public_key = parse_public_key(&text).map_err(|e| {
-        let error = cannot().because(&e);
-        match e.hint() {
-            Some(hint) => error.hint(hint),
-            None => error,
-        }
-    })?;
-    Ok(TrustedKey {
-        key: public_key,
-        name: name(app, key),
-    })
-}
-
-/// How reports call a trusted key: as it was written, or shorter.
-fn name(app: &App, key: &KeyText) -> String {
-    match key.path() {
-        Some(path) if Path::new(&key.text).is_absolute() => app.short(&path),
-        _ => key.text.clone(),
-    }
-}
-
-fn read(path: &Path) -> std::io::Result<Vec<u8>> {
-    // Before it is opened: opening a named pipe waits for its other end.
-    let facts = std::fs::metadata(path)?;
-    if facts.is_dir() {
-        return Err(std::io::ErrorKind::IsADirectory.into());
-    }
-    if !facts.is_file() {
-        return Err(std::io::Error::other("it is not a regular file"));
-    }
-    let mut bytes = Vec::new();
-    std::fs::File::open(path)?
-        .take(MAX_FILE)
-        .read_to_end(&mut bytes)?;
-    Ok(bytes)
-}
-
-/// The local store, if there is one yet; or why it cannot be read.
-pub(super) fn store(app: &App) -> Result<Option<Store>, sigtool_sdk::Error> {
-    match app.folders.store() {
-        Some(path) => Ok(Store::open_to_read(&path)?),
-        None => Ok(None),
-    }
 }
 
 /// What verifying one artifact takes.
@@ -390,7 +299,7 @@ fn same(before: &[Digest], now: &[Digest]) -> bool {
 fn given(places: &Places<'_>, item: &Item) -> Result<Vec<GivenSignature>, CommandError> {
     let mut given = Vec::new();
     for (_, path, suffix) in places.given() {
-        let path = batch::destination(path, item, suffix);
+        let path = destination(path, item, suffix);
         let content = read(&path).map_err(|e| {
             CommandError::input(format!("cannot read the signature `{}`", path.display()))
                 .because(why(&e))
@@ -401,192 +310,4 @@ fn given(places: &Places<'_>, item: &Item) -> Result<Vec<GivenSignature>, Comman
         });
     }
     Ok(given)
-}
-
-/// A verified artifact in a report.
-#[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub(super) struct Row<'a> {
-    /// The artifact as the command line names it.
-    artifact: &'a str,
-    /// The verdict, or that there is none.
-    status: Status,
-    /// What it was found to be.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    resolved: Option<&'a Artifact>,
-    /// The verdict, and why.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    verification: Option<&'a Verification>,
-    /// Where the policy stands that decided, if it is the machine's.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    demanded_by: Option<&'a str>,
-    /// Every signature that was looked at.
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    checked: &'a [CheckedSignature],
-    /// The ledger's head with this verification in it, be it a failed one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    head: Option<&'a Head>,
-    /// Remarks, which decide nothing.
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    notes: &'a [String],
-    /// Why it could not be verified at all.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<super::ErrorRow<'a>>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "kebab-case")]
-#[cfg_attr(test, derive(schemars::JsonSchema), schemars(inline))]
-enum Status {
-    Failed,
-    Inconclusive,
-    Refused,
-    Valid,
-}
-
-/// What else is to say. Beside a good signature, those of other signers are a line and no list: they are nobody's fault.
-fn say_notes(app: &App, name: &str, verified: &Verified) {
-    let valid = matches!(verified.verification, Verification::Valid { .. });
-    let of_others: Vec<String> = verified
-        .checked
-        .iter()
-        .filter_map(|checked| checked.reason.as_ref())
-        .filter(|reason| {
-            matches!(
-                reason,
-                Reason::WrongKey { .. } | Reason::DoesNotVerify { .. }
-            )
-        })
-        .map(ToString::to_string)
-        .collect();
-    for note in &verified.notes {
-        let line = format!("{name}: {}", app.relative(note));
-        if valid && of_others.contains(note) {
-            app.ui.trace(&line);
-        } else {
-            app.ui.note(&line);
-        }
-    }
-    if valid && !of_others.is_empty() {
-        app.ui.note(&format!(
-            "{name}: {} beside it {} not count: not by a key of the policy (`--verbose` lists them)",
-            plural(of_others.len(), "signature"),
-            if of_others.len() == 1 { "does" } else { "do" }
-        ));
-    }
-}
-
-/// Every reason; of several signatures by other keys it is said once who is trusted.
-fn because(app: &App, mut error: CommandError, reasons: &[Reason]) -> CommandError {
-    let of_others = |reason: &&Reason| {
-        matches!(
-            reason,
-            Reason::WrongKey {
-                unverified_key_hint: Some(_),
-                ..
-            }
-        )
-    };
-    let several = reasons.iter().filter(of_others).count() > 1;
-    let mut trusts = None;
-    for reason in reasons {
-        let text = match reason {
-            Reason::WrongKey {
-                signature,
-                unverified_key_hint: Some(hint),
-                trusted,
-            } if several => {
-                trusts = Some(trusted);
-                format!("`{signature}` is signed by another key (key hint {hint})")
-            }
-            reason => reason.to_string(),
-        };
-        error = error.because(app.relative(&text));
-    }
-    let Some(trusted) = trusts else { return error };
-    let trusted: Vec<_> = trusted.iter().map(ToString::to_string).collect();
-    error.because(format!("trusted: {}", trusted.join(", ")))
-}
-
-fn report(app: &App, shown: &str, result: Result<Judged, CommandError>) -> Option<Failure> {
-    let name = clean(shown);
-    let judged = match result {
-        Ok(judged) => judged,
-        Err(error) => {
-            let error = app.relative_error(error);
-            app.ui.error(&error);
-            if app.ui.is_machine() {
-                let row = Row {
-                    artifact: shown,
-                    status: Status::Failed,
-                    resolved: None,
-                    verification: None,
-                    demanded_by: None,
-                    checked: &[],
-                    head: error.head.as_deref(),
-                    notes: &[],
-                    error: Some(super::ErrorRow::of(&error)),
-                };
-                app.ui.item("", &row);
-            }
-            return Some(error.failure);
-        }
-    };
-    let verified = &judged.verified;
-    say_notes(app, &name, verified);
-    let (status, failure, reasons) = match &verified.verification {
-        Verification::Valid { .. } => (Status::Valid, None, &[][..]),
-        Verification::Refused { reasons } => {
-            (Status::Refused, Some(Failure::Refused), &reasons[..])
-        }
-        Verification::Inconclusive { reasons } => (
-            Status::Inconclusive,
-            Some(Failure::CouldNotTell),
-            &reasons[..],
-        ),
-    };
-    let row = Row {
-        artifact: shown,
-        status,
-        resolved: Some(&verified.artifact),
-        verification: Some(&verified.verification),
-        demanded_by: judged.of_machine.as_deref(),
-        checked: &verified.checked,
-        head: judged.head.as_ref(),
-        notes: &verified.notes,
-        error: None,
-    };
-    if let Some(failure) = failure {
-        let message = match failure {
-            Failure::Refused => format!("refused `{name}`"),
-            _ => format!("could not tell whether `{name}` is signed as the policy demands"),
-        };
-        let mut error = CommandError::new(failure, message);
-        if let Some(place) = &judged.of_machine {
-            error = error.because(format!("the policy of this machine demands more: {place}"));
-        }
-        app.ui.error(&because(app, error, reasons));
-        if app.ui.is_machine() {
-            app.ui.item("", &row);
-        }
-        return Some(failure);
-    }
-    let Verification::Valid { signers } = &verified.verification else {
-        return None;
-    };
-    let by: Vec<_> = signers
-        .iter()
-        .map(|signer| {
-            format!(
-                "{} ({}, key hint {})",
-                signer.name, signer.algorithm, signer.key_hint
-            )
-        })
-        .collect();
-    let what = super::sign::describe(shown, &verified.artifact);
-    app.ui.item(
-        &format!("valid {name}{what}, signed by {}", by.join(" and ")),
-        &row,
-    );
-    None
 }

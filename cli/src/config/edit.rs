@@ -1,12 +1,12 @@
 //! Writing the user's file: `config set`, `profile use`, `backend pin` and `init`. Comments and order are kept.
 
-use super::Manifests;
-use super::layer::{Layer, name_the_choice, read_file};
-use super::origin::{Origin, SourceFile, shorten};
-use super::profile::setting_value;
-use super::schema;
-use super::secret::looks_secret;
-use super::value::{Data, Node, dotted, parse_file, split};
+use crate::config::file::read_file;
+use crate::config::layer::name_the_choice;
+use crate::config::mask::looks_secret;
+use crate::config::origin::{Layer, Origin, SourceFile, shorten};
+use crate::config::profile::setting_value;
+use crate::config::value::{Data, Node, dotted, parse_file, split};
+use crate::config::{Manifests, schema};
 use crate::error::{CommandError, Failure, why};
 use sigtool_sdk::NewFile;
 use sigtool_sdk::manifest::{Kind, SettingType};

@@ -1,7 +1,7 @@
 //! The environment variables that sigtool reads: a closed list. Others that begin with `SIGTOOL_` get a warning.
 
-use super::origin::Origin;
-use super::value::{Data, Node};
+use crate::config::origin::Origin;
+use crate::config::value::{Data, Node};
 use crate::error::CommandError;
 use crate::suggest::closest;
 use std::collections::BTreeMap;

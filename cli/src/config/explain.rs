@@ -1,8 +1,8 @@
 //! What `config explain` shows: each value, where it came from, and what it took the place of.
 
-use super::Config;
-use super::profile::resolve;
-use super::value::{Located, Node, Overrode, dotted, split};
+use crate::config::Config;
+use crate::config::profile::resolve;
+use crate::config::value::{Located, Node, Overrode, dotted, split};
 
 /// One value.
 #[derive(Clone, Debug)]

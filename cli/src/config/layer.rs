@@ -1,49 +1,13 @@
 //! The layers of the configuration: where they are found, how they are read, and laid over each other.
 
-use super::environment;
-use super::merge::merge;
-use super::origin::{Origin, SourceFile, shorten};
-use super::project;
-use super::schema;
-use super::trust;
-use super::value::{Data, Node, from_value, parse_file, parse_value, split};
-use super::{LookedAt, Sources};
-use crate::error::{CommandError, Failure, why};
-use std::fs::File;
-use std::io::Read;
+use crate::config::file::{contents, read_file};
+use crate::config::merge::merge;
+use crate::config::origin::{Layer, Origin, SourceFile, shorten};
+use crate::config::value::{Data, Node, from_value, parse_file, parse_value, split};
+use crate::config::{LookedAt, Sources, environment, project, schema, trust};
+use crate::error::CommandError;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-/// The layers that are files, lowest first. Between the project's and `--config` come the variables, above it the flags.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub(crate) enum Layer {
-    /// `/etc/sigtool/config.toml`.
-    System,
-    /// The user's file, or the one that `SIGTOOL_CONFIG` names.
-    User,
-    /// The nearest `.sigtool.toml`.
-    Project,
-    /// `--config FILE`.
-    #[serde(rename = "--config")]
-    Override,
-    /// `/etc/sigtool/policy.toml`, which is above all of them.
-    Policy,
-}
-
-impl Layer {
-    /// The name in `config path`.
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Override => "--config",
-            Self::Policy => "policy",
-            Self::Project => "project",
-            Self::System => "system",
-            Self::User => "user",
-        }
-    }
-}
 
 /// What became of a file that was looked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,10 +21,10 @@ pub(crate) enum FileState {
 }
 
 /// No configuration is larger. Stops a file that is none from filling the memory.
-const MAX_FILE: u64 = 1024 * 1024;
+pub(crate) const MAX_FILE: u64 = 1024 * 1024;
 
 /// The file that stands for "no file".
-const NO_FILE: &str = "/dev/null";
+pub(crate) const NO_FILE: &str = "/dev/null";
 
 /// What reading all layers gave.
 pub(crate) struct Layers {
@@ -260,91 +224,6 @@ impl Layers {
     fn looked(&mut self, layer: Layer, path: PathBuf, state: FileState) {
         self.files.push(LookedAt { layer, path, state });
     }
-}
-
-/// Reads a file of at most 1 MiB; `None` if it is not there.
-pub(crate) fn read_file(
-    path: &Path,
-    home: Option<&Path>,
-    layer: Layer,
-) -> Result<Option<SourceFile>, CommandError> {
-    if path == Path::new(NO_FILE) {
-        return Ok(Some(SourceFile::new(
-            path.into(),
-            home,
-            String::new(),
-            layer,
-        )));
-    }
-    match open(path, true) {
-        Ok(file) => contents(file, path, home, layer).map(Some),
-        Err(e) if is_missing(&e) => Ok(None),
-        Err(e) => Err(unreadable(path, home, layer, &why(&e))),
-    }
-}
-
-/// The content of an open file.
-fn contents(
-    file: File,
-    path: &Path,
-    home: Option<&Path>,
-    layer: Layer,
-) -> Result<SourceFile, CommandError> {
-    let cannot = |why: &dyn std::fmt::Display| unreadable(path, home, layer, why);
-    if !file.metadata().map_err(|e| cannot(&why(&e)))?.is_file() {
-        return Err(cannot(&"it is not a regular file"));
-    }
-    let mut bytes = Vec::new();
-    file.take(MAX_FILE + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|e| cannot(&why(&e)))?;
-    if bytes.len() as u64 > MAX_FILE {
-        return Err(cannot(
-            &"it is larger than 1 MiB, which no configuration is",
-        ));
-    }
-    let text = String::from_utf8(bytes).map_err(|_| cannot(&"it is not UTF-8"))?;
-    Ok(SourceFile::new(path.into(), home, text, layer))
-}
-
-fn unreadable(
-    path: &Path,
-    home: Option<&Path>,
-    layer: Layer,
-    why: &dyn std::fmt::Display,
-) -> CommandError {
-    let failure = match layer {
-        Layer::Override => Failure::Input,
-        _ => Failure::CouldNotTell,
-    };
-    let shown = shorten(path, home);
-    CommandError::new(failure, format!("cannot read the configuration {shown}")).because(why)
-}
-
-/// Opens without waiting for the other end of a FIFO; a link only where links are followed.
-pub(crate) fn open(path: &Path, follow: bool) -> std::io::Result<File> {
-    let mut options = std::fs::OpenOptions::new();
-    options.read(true);
-    #[cfg(unix)]
-    {
-        use rustix::fs::OFlags;
-        use std::os::unix::fs::OpenOptionsExt;
-        let link = if follow {
-            OFlags::empty()
-        } else {
-            OFlags::NOFOLLOW
-        };
-        let flags = (OFlags::NONBLOCK | link).bits();
-        options.custom_flags(i32::try_from(flags).unwrap_or_default());
-    }
-    #[cfg(not(unix))]
-    let _ = follow;
-    options.open(path)
-}
-
-fn is_missing(error: &std::io::Error) -> bool {
-    use std::io::ErrorKind::{NotADirectory, NotFound};
-    matches!(error.kind(), NotFound | NotADirectory)
 }
 
 /// `profile = "NAME"` chooses a profile, `[profile.NAME]` is one: the first becomes `default_profile`.

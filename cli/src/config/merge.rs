@@ -3,8 +3,8 @@
 //! Tables merge; scalars and arrays replace. Whole is replaced: a table by a scalar and the other way round, a table whose
 //! `backend` differs (else a setting of the old backend stays behind), and a reference to a secret by another one.
 
-use super::secret;
-use super::value::{Data, Node, Overrode, dotted};
+use crate::config::secret;
+use crate::config::value::{Data, Node, Overrode, dotted};
 
 /// Lays `high` over `low`.
 pub(crate) fn merge(low: &mut Node, high: Node) {
@@ -125,7 +125,7 @@ fn replace(low: &mut Node, mut high: Node, path: &[String]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::layer::Layer;
+    use crate::config::origin::Layer;
     use crate::config::origin::SourceFile;
     use crate::config::value::parse_file;
     use std::sync::Arc;

@@ -4,11 +4,32 @@
 //! variables, `--config`, flags. Every value knows where it came from. [`merge`] says how the layers are laid together,
 //! [`trust`] what a project may not set, [`policy`] what nobody may.
 
+use crate::config::settings::Choice as _;
+use crate::error::CommandError;
+use edit::Edit;
+use explain::Explained;
+use layer::FileState;
+use network::Network;
+use origin::{Layer, Origin};
+use policy::Ceiling;
+use profile::Reading;
+use settings::Grant;
+use sigtool_sdk::manifest::Manifest;
+use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use value::{Located, Node, absolute};
+
 pub(crate) mod edit;
 pub(crate) mod environment;
 pub(crate) mod explain;
+mod file;
+mod key_text;
 pub(crate) mod layer;
+mod mask;
 mod merge;
+pub(crate) mod network;
 pub(crate) mod origin;
 pub(crate) mod policy;
 pub(crate) mod profile;
@@ -18,27 +39,15 @@ pub(crate) mod secret;
 pub(crate) mod settings;
 mod trust;
 pub(crate) mod value;
+pub(crate) mod verify;
 
 #[cfg(test)]
 mod tests;
 
-use crate::error::CommandError;
-use edit::Edit;
-use explain::Explained;
-use layer::{FileState, Layer};
-use origin::Origin;
-use policy::Ceiling;
-use profile::Reading;
+pub(crate) use key_text::KeyText;
 pub(crate) use profile::{BackendTable, Profile, SettingValue};
 pub(crate) use secret::SecretReference;
-use settings::{Choice, Grant, Network};
-pub(crate) use settings::{Color, Format, Isolation, KeyText, SignatureFormat};
-use sigtool_sdk::manifest::Manifest;
-use std::collections::{BTreeMap, BTreeSet};
-use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
-use value::{Located, Node, absolute};
+pub(crate) use settings::{Color, Format, Isolation, SignatureFormat};
 
 /// How to get the manifest of a backend that a profile names: `None` if there is no such backend, an error if it cannot be used.
 pub(crate) type Manifests<'a> = &'a dyn Fn(&str) -> Result<Option<Manifest>, CommandError>;

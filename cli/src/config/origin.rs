@@ -1,7 +1,6 @@
 //! Where a value came from: what `config explain` prints, and what errors point at.
 
-use super::layer::Layer;
-use super::secret;
+use crate::config::mask;
 use crate::error::{CommandError, Failure, Snippet};
 use std::fmt;
 use std::ops::Range;
@@ -151,7 +150,7 @@ impl Origin {
         match self {
             Self::BuiltIn => CommandError::could_not_tell(message),
             Self::File { file, span, .. } => {
-                let (text, span) = secret::mask(&file.text, span, hidden, false);
+                let (text, span) = mask::mask(&file.text, span, hidden, false);
                 CommandError::new(file.failure(), message).snippet(Snippet {
                     path: PathBuf::from(&file.shown),
                     text,
@@ -172,6 +171,37 @@ impl fmt::Display for Origin {
             Self::File { file, line, .. } => write!(f, "{}:{line}", file.shown),
             Self::Variable(name) => f.write_str(name),
             Self::Flag(flag) => f.write_str(flag),
+        }
+    }
+}
+
+/// The layers that are files, lowest first. Between the project's and `--config` come the variables, above it the flags.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) enum Layer {
+    /// `/etc/sigtool/config.toml`.
+    System,
+    /// The user's file, or the one that `SIGTOOL_CONFIG` names.
+    User,
+    /// The nearest `.sigtool.toml`.
+    Project,
+    /// `--config FILE`.
+    #[serde(rename = "--config")]
+    Override,
+    /// `/etc/sigtool/policy.toml`, which is above all of them.
+    Policy,
+}
+
+impl Layer {
+    /// The name in `config path`.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Override => "--config",
+            Self::Policy => "policy",
+            Self::Project => "project",
+            Self::System => "system",
+            Self::User => "user",
         }
     }
 }

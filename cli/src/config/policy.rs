@@ -10,12 +10,15 @@
 //! require = "all"
 //! ```
 
-use super::layer::{FileState, Layer, Layers, read_file};
-use super::profile::VerifySettings;
-use super::schema::{Known, check_keys, check_verify};
-use super::settings::{Choice, Require};
-use super::value::{Located, Node, parse_file};
-use super::{Isolation, LookedAt, Sources};
+use crate::config::file::read_file;
+use crate::config::layer::{FileState, Layers};
+use crate::config::origin::Layer;
+use crate::config::schema::{Known, check_keys, check_verify};
+use crate::config::settings::Choice as _;
+use crate::config::settings::Require;
+use crate::config::value::{Located, Node, parse_file};
+use crate::config::verify::VerifySettings;
+use crate::config::{Isolation, LookedAt, Sources};
 use crate::error::CommandError;
 use std::path::Path;
 use std::sync::Arc;

@@ -1,13 +1,16 @@
 //! Profiles: what they inherit, and what they say once a backend's manifest has been asked.
 
-use super::Manifests;
-use super::merge::merge_at;
-use super::origin::Origin;
-use super::policy::Ceiling;
-use super::schema::{FIRST_PARTY, key_texts};
-use super::secret::SecretReference;
-use super::settings::{Choice, KeyText, Require, SignatureFormat};
-use super::value::{Data, Located, Node, absolute, below};
+use crate::config::Manifests;
+use crate::config::key_text::KeyText;
+use crate::config::merge::merge_at;
+use crate::config::origin::Origin;
+use crate::config::policy::Ceiling;
+use crate::config::schema::FIRST_PARTY;
+use crate::config::secret::SecretReference;
+use crate::config::settings::Choice as _;
+use crate::config::settings::{Require, SignatureFormat};
+use crate::config::value::{Data, Located, Node, absolute, below, field};
+use crate::config::verify::VerifySettings;
 use crate::error::CommandError;
 use crate::suggest::closest;
 use sigtool_sdk::manifest::{Kind, Manifest, SettingType};
@@ -108,90 +111,6 @@ pub(crate) enum SettingValue {
     String(String),
     Strings(Vec<String>),
     Table(serde_json::Value),
-}
-
-/// Which signatures are accepted.
-#[derive(Clone, Debug)]
-pub(crate) struct VerifySettings {
-    pub(crate) keys: Vec<Located<KeyText>>,
-    pub(crate) identities: Vec<AcceptedIdentity>,
-    pub(crate) require: Located<Require>,
-}
-
-/// An identity whose signatures are accepted.
-#[derive(Clone, Debug)]
-pub(crate) struct AcceptedIdentity {
-    pub(crate) subject: Located<String>,
-    pub(crate) issuer: Located<String>,
-}
-
-impl VerifySettings {
-    /// Reads a table with `keys`, `identities` and `require`. `None` if it lists nothing: "all of nothing" must not be valid.
-    ///
-    /// # Errors
-    ///
-    /// A wrong type, or more required than listed.
-    pub(crate) fn read(
-        node: &Node,
-        path: &str,
-        home: Option<&Path>,
-        default: Require,
-    ) -> Result<Option<Self>, CommandError> {
-        let keys = match node.child("keys") {
-            Some(keys) => key_texts(keys, &below(path, "keys"), home)?,
-            None => Vec::new(),
-        };
-        let identities = match node.child("identities") {
-            Some(list) => list
-                .array(&below(path, "identities"))?
-                .iter()
-                .map(AcceptedIdentity::read)
-                .collect::<Result<_, _>>()?,
-            None => Vec::new(),
-        };
-        let require = match node.child("require") {
-            Some(require) => Located::new(
-                Require::read(require, &below(path, "require"))?,
-                &require.origin,
-            ),
-            None => Located::built_in(default),
-        };
-        let listed = keys.len() + identities.len();
-        if listed == 0 {
-            return Ok(None);
-        }
-        if let Require::Number(number) = require.value
-            && number.get() > listed
-        {
-            return Err(require.origin.error(
-                format!("`{path}` requires {number} signers and lists {listed}"),
-                &format!("at most {listed}"),
-            ));
-        }
-        Ok(Some(Self {
-            keys,
-            identities,
-            require,
-        }))
-    }
-}
-
-impl AcceptedIdentity {
-    fn read(node: &Node) -> Result<Self, CommandError> {
-        let field = |key: &str| {
-            let field = node.child(key).ok_or_else(|| {
-                node.origin.error(
-                    format!("an identity lacks `{key}`"),
-                    "an identity has `subject` and `issuer`",
-                )
-            })?;
-            Ok(Located::new(field.string(key)?.to_owned(), &field.origin))
-        };
-        Ok(Self {
-            subject: field("subject")?,
-            issuer: field("issuer")?,
-        })
-    }
 }
 
 /// The table of a profile with everything that it inherits, and with what is built in below.
@@ -474,7 +393,7 @@ impl Reading<'_> {
 }
 
 /// One backend's table, while its settings are read.
-struct Table<'a> {
+pub(crate) struct Table<'a> {
     node: &'a Node,
     path: &'a str,
     id: &'a str,
@@ -575,24 +494,6 @@ fn non_empty<'a>(node: &'a Node, key: &str) -> Result<&'a str, CommandError> {
             .origin
             .error(format!("`{key}` is empty"), "a path belongs here")),
         text => Ok(text),
-    }
-}
-
-/// One field of a profile; a wrong one is noted and counts as absent.
-fn field<'a, T>(
-    node: &'a Node,
-    path: &str,
-    key: &str,
-    problems: &mut Vec<CommandError>,
-    read: impl Fn(&'a Node, &str) -> Result<T, CommandError>,
-) -> Option<Located<T>> {
-    let node = node.child(key)?;
-    match read(node, &below(path, key)) {
-        Ok(value) => Some(Located::new(value, &node.origin)),
-        Err(error) => {
-            problems.push(error);
-            None
-        }
     }
 }
 

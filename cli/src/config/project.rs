@@ -30,7 +30,7 @@ pub(crate) fn open(path: &Path, user_id: u32) -> Result<File, String> {
     if path.symlink_metadata().map_err(cannot)?.is_symlink() {
         return Err("it is a symbolic link".to_owned());
     }
-    let file = super::layer::open(path, false).map_err(cannot)?;
+    let file = super::file::open(path, false).map_err(cannot)?;
     let metadata = file.metadata().map_err(cannot)?;
     trusted(&metadata, user_id)?;
     Ok(file)

@@ -2,11 +2,13 @@
 //!
 //! The settings of a backend's own table stand in the backend's manifest; [`profile`](super::profile) checks them.
 
-use super::settings::{
-    Choice, Color, Format, Grant, Isolation, KeyText, Network, Require, SignatureFormat, duration,
-    jobs,
+use crate::config::key_text::key_texts;
+use crate::config::network::Network;
+use crate::config::settings::Choice as _;
+use crate::config::settings::{
+    Color, Format, Grant, Isolation, Require, SignatureFormat, duration, jobs,
 };
-use super::value::{Data, Node, below};
+use crate::config::value::{Data, Node, below};
 use crate::error::CommandError;
 use crate::suggest::closest;
 use sigtool_sdk::manifest::{Kind, is_id};
@@ -253,21 +255,6 @@ pub(crate) fn alias(node: &Node, key: &str) -> Result<Vec<String>, CommandError>
     Ok(words)
 }
 
-/// The public keys under `keys`.
-pub(crate) fn key_texts(
-    node: &Node,
-    key: &str,
-    home: Option<&std::path::Path>,
-) -> Result<Vec<super::value::Located<KeyText>>, CommandError> {
-    node.array(key)?
-        .iter()
-        .map(|item| {
-            let text = KeyText::read(item, key, home)?;
-            Ok(super::value::Located::new(text, &item.origin))
-        })
-        .collect()
-}
-
 /// The problems of a table with `keys`, `identities` and `require`.
 pub(crate) fn check_verify(node: &Node, path: &str) -> Vec<CommandError> {
     let mut found = Problems(Vec::new());
@@ -446,7 +433,7 @@ fn sha256(node: &Node, key: &str) -> Result<(), CommandError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::layer::Layer;
+    use crate::config::origin::Layer;
     use crate::config::origin::SourceFile;
     use crate::config::value::parse_file;
     use std::sync::Arc;

@@ -1,11 +1,9 @@
 //! The types of settings: what a text in the configuration means once it is read.
 
-use super::value::{Node, absolute};
+use crate::config::value::Node;
 use crate::error::CommandError;
-use crate::pasted::is_private_key;
 use std::fmt;
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// A setting that takes one of a few words.
@@ -219,140 +217,12 @@ pub(crate) fn jobs(node: &Node, key: &str) -> Result<NonZeroUsize, CommandError>
         })
 }
 
-/// A key reference as it was written, and the folder that a path in it is relative to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct KeyText {
-    /// A path, or `scheme:rest`.
-    pub(crate) text: String,
-    /// The folder.
-    pub(crate) base: PathBuf,
-}
-
-impl KeyText {
-    /// Reads the key reference under `key`.
-    ///
-    /// # Errors
-    ///
-    /// A key that was pasted in place of its reference is refused and not shown.
-    pub(crate) fn read(node: &Node, key: &str, home: Option<&Path>) -> Result<Self, CommandError> {
-        let text = node.string(key)?;
-        if text.contains(['\n', '\0']) || text.contains("-----BEGIN") || is_private_key(text) {
-            return Err(node.origin.error_hiding_value(
-                format!("`{key}` takes a key reference, not a key"),
-                "a path, or `scheme:name`, belongs here",
-            ));
-        }
-        if text.is_empty() {
-            return Err(node.origin.error(
-                format!("`{key}` is empty"),
-                "a path, or `scheme:name`, belongs here",
-            ));
-        }
-        let text = match (text.strip_prefix("~/"), home) {
-            (Some(rest), Some(home)) => home.join(rest).to_string_lossy().into_owned(),
-            _ => text.to_owned(),
-        };
-        Ok(Self {
-            text,
-            base: node.base.to_path_buf(),
-        })
-    }
-
-    /// The scheme before the colon, if it is no path. One letter before a colon is a drive, and so a path.
-    pub(crate) fn scheme(&self) -> Option<&str> {
-        let (scheme, _) = self.text.split_once(':')?;
-        let letters = |c: char| c.is_ascii_alphanumeric() || "+-.".contains(c);
-        (scheme.len() > 1
-            && scheme.starts_with(|c: char| c.is_ascii_alphabetic())
-            && scheme.chars().all(letters))
-        .then_some(scheme)
-    }
-
-    /// What stands behind the scheme: `VAR` of `env:VAR` and of cosign's `env://VAR`.
-    pub(crate) fn rest(&self) -> &str {
-        let rest = self.scheme().map_or(self.text.as_str(), |scheme| {
-            &self.text[scheme.len() + ":".len()..]
-        });
-        rest.strip_prefix("//").unwrap_or(rest)
-    }
-
-    /// The absolute path, if it is one: written plainly, or behind `file:`.
-    pub(crate) fn path(&self) -> Option<PathBuf> {
-        match self.scheme() {
-            None => Some(absolute(&self.base, None, &self.text)),
-            Some("file") => {
-                let path = &self.text["file:".len()..];
-                // `file:///a` is the URL of `/a`.
-                Some(absolute(
-                    &self.base,
-                    None,
-                    path.strip_prefix("//").unwrap_or(path),
-                ))
-            }
-            Some(_) => None,
-        }
-    }
-}
-
-/// The way to the network, as far as the configuration says it; the rest comes from the environment.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Network {
-    /// Absolute.
-    pub(crate) ca_file: Option<PathBuf>,
-    pub(crate) http_proxy: Option<String>,
-    pub(crate) https_proxy: Option<String>,
-    /// Separated by commas.
-    pub(crate) no_proxy: Option<String>,
-}
-
-impl Network {
-    /// Reads the table `network`.
-    ///
-    /// # Errors
-    ///
-    /// A wrong type, or a proxy with a password: that is no place for one.
-    pub(crate) fn read(node: &Node, home: Option<&Path>) -> Result<Self, CommandError> {
-        let proxy = |key: &str| -> Result<Option<String>, CommandError> {
-            let Some(node) = node.child(key) else {
-                return Ok(None);
-            };
-            let path = format!("network.{key}");
-            let text = node.string(&path)?;
-            if text.contains('@') {
-                return Err(node
-                    .origin
-                    .error_hiding_value(format!("`{path}` holds a user name"), "not here")
-                    .because("a password does not belong into a file")
-                    .hint(format!("set the variable `{key}` in the environment")));
-            }
-            Ok(Some(text.to_owned()).filter(|text| !text.is_empty()))
-        };
-        let ca_file = match node.child("ca_file") {
-            Some(file) => Some(absolute(&file.base, home, file.string("network.ca_file")?)),
-            None => None,
-        };
-        let no_proxy = match node.child("no_proxy") {
-            Some(hosts) => {
-                let hosts = hosts.strings("network.no_proxy")?;
-                let hosts: Vec<String> = hosts.into_iter().map(|host| host.value).collect();
-                Some(hosts.join(","))
-            }
-            None => None,
-        };
-        Ok(Self {
-            ca_file,
-            http_proxy: proxy("http_proxy")?,
-            https_proxy: proxy("https_proxy")?,
-            no_proxy,
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::config::origin::Origin;
     use crate::config::value::Data;
+    use std::path::Path;
 
     fn text(text: &str) -> Node {
         Node::new(
@@ -389,29 +259,6 @@ mod tests {
         ] {
             assert_eq!(parse_duration(wrong), None, "{wrong}");
         }
-    }
-
-    #[test]
-    fn a_path_resolves_against_the_file_that_holds_it_and_a_scheme_is_no_path() {
-        let path = |value: &str| {
-            KeyText::read(&text(value), "key", Some(Path::new("/home/ann")))
-                .unwrap()
-                .path()
-        };
-        assert_eq!(path("a.pub"), Some("/home/ann/here/a.pub".into()));
-        assert_eq!(path("./a:b"), Some("/home/ann/here/a:b".into()));
-        assert_eq!(path("/a"), Some("/a".into()));
-        assert_eq!(path("~/a"), Some("/home/ann/a".into()));
-        assert_eq!(path("C:/a"), Some("/home/ann/here/C:/a".into()));
-        assert_eq!(path("env:KEY"), None);
-        assert_eq!(path("awskms:///alias/x"), None);
-    }
-
-    #[test]
-    fn a_key_that_was_pasted_is_not_shown() {
-        let error =
-            KeyText::read(&text("-----BEGIN PRIVATE KEY-----\nhunter2"), "key", None).unwrap_err();
-        assert!(!format!("{error:?}").contains("hunter2"));
     }
 
     #[test]

@@ -4,10 +4,10 @@
 //! results and of signatures, annotations, the name of the key. It may not bring in code, secrets, services or trust. What
 //! is not allowed here is refused, so that a setting of tomorrow is refused too until someone thinks about it.
 
-use super::schema::alias;
-use super::value::{Data, Node, below};
+use crate::config::schema::alias;
+use crate::config::value::{Data, Node, below};
 use crate::error::CommandError;
-use crate::words::looks_like_image;
+use crate::image_name::looks_like_image;
 
 /// The commands that a project's alias may begin with: those that a clone cannot change anything of the user's with.
 const COMMANDS: [&str; 3] = ["inspect", "sign", "verify"];
@@ -201,7 +201,8 @@ fn image_in(words: &[String]) -> Option<&String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::layer::{Layer, name_the_choice};
+    use crate::config::layer::name_the_choice;
+    use crate::config::origin::Layer;
     use crate::config::origin::SourceFile;
     use crate::config::value::parse_file;
     use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! The tree of located values: every scalar, array and table knows where it came from.
 
-use super::origin::{Origin, SourceFile};
-use super::secret;
+use crate::config::mask::{self, HIDDEN, hides};
+use crate::config::origin::{Origin, SourceFile};
 use crate::error::{CommandError, Snippet};
 use crate::pasted::is_private_key;
 use std::collections::BTreeMap;
@@ -258,8 +258,8 @@ impl Node {
                     .collect();
                 format!("{{ {} }}", inside.join(", "))
             }
-            _ if secret::hides(path.iter().map(String::as_str)) => secret::HIDDEN.to_owned(),
-            data if is_below_secret(path) && !is_reference(path, data) => secret::HIDDEN.to_owned(),
+            _ if hides(path.iter().map(String::as_str)) => HIDDEN.to_owned(),
+            data if is_below_secret(path) && !is_reference(path, data) => HIDDEN.to_owned(),
             Data::Array(items) => {
                 let items: Vec<String> = items.iter().map(|item| item.shown(path)).collect();
                 format!("[{}]", items.join(", "))
@@ -268,7 +268,7 @@ impl Node {
             Data::Datetime(text) => text.clone(),
             Data::Float(value) => toml::Value::Float(*value).to_string(),
             Data::Integer(value) => value.to_string(),
-            Data::String(text) if is_private_key(text) => secret::HIDDEN.to_owned(),
+            Data::String(text) if is_private_key(text) => HIDDEN.to_owned(),
             Data::String(text) => toml_edit::Value::from(text.as_str()).to_string(),
         }
     }
@@ -278,14 +278,14 @@ impl Node {
 fn is_reference(path: &[String], data: &Data) -> bool {
     let kind = path.last().map(String::as_str);
     match data {
-        Data::String(text) => kind != Some("env") || secret::is_variable_name(text),
+        Data::String(text) => kind != Some("env") || mask::is_variable_name(text),
         _ => false,
     }
 }
 
 fn is_below_secret(path: &[String]) -> bool {
     let above = path.split_last().map_or(path, |(_, above)| above);
-    secret::hides(above.iter().map(String::as_str).chain([""]))
+    hides(above.iter().map(String::as_str).chain([""]))
 }
 
 /// The dotted key, quoted where TOML wants quotes.
@@ -394,7 +394,7 @@ pub(crate) fn from_value(value: &toml::Value, origin: &Origin, base: &Arc<Path>)
 fn not_toml(file: &SourceFile, error: &toml::de::Error) -> CommandError {
     let span = error.span().unwrap_or(0..0);
     let both = file.text.get(span.clone()) == Some("profile");
-    let (text, span) = secret::mask(&file.text, &span, None, true);
+    let (text, span) = mask::mask(&file.text, &span, None, true);
     let report = CommandError::new(file.failure(), format!("{} is not valid TOML", file.shown))
         .because(error.message())
         .snippet(Snippet {
@@ -461,10 +461,28 @@ impl Reader<'_> {
     }
 }
 
+/// One field of a profile; a wrong one is noted and counts as absent.
+pub(crate) fn field<'a, T>(
+    node: &'a Node,
+    path: &str,
+    key: &str,
+    problems: &mut Vec<CommandError>,
+    read: impl Fn(&'a Node, &str) -> Result<T, CommandError>,
+) -> Option<Located<T>> {
+    let node = node.child(key)?;
+    match read(node, &below(path, key)) {
+        Ok(value) => Some(Located::new(value, &node.origin)),
+        Err(error) => {
+            problems.push(error);
+            None
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::layer::Layer;
+    use crate::config::origin::Layer;
     use crate::error::Failure;
 
     fn file(text: &str) -> Arc<SourceFile> {

@@ -1,8 +1,9 @@
 //! The child's side of [`super::child`]: limits itself, then becomes the executable, or loads the library and serves it over
 //! its pipes.
 
-use super::child::{COMMAND, checked};
+use super::child::COMMAND;
 use super::load;
+use super::protocol::checked;
 use rustix::process::{Resource, Rlimit, Signal};
 use sigtool_sdk::abi::Plugin;
 use sigtool_sdk::host::Channel;

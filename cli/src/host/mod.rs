@@ -1,5 +1,24 @@
 //! Finds, checks, loads and runs backends. A profile names one; presence in a folder loads nothing.
 
+use crate::error::CommandError;
+use crate::interrupt;
+use crate::output::Ui;
+use blame::failed;
+use broker::Broker;
+use discover::Body;
+use queue::Queued;
+use redact::Redactor;
+use services::HandleServices;
+use sigtool_sdk::connection::{Connection, Handle};
+use sigtool_sdk::host::Services;
+use sigtool_sdk::message::Hello;
+use sigtool_sdk::{Error, ErrorCode, Kind, Manifest};
+use start::{check_description, hello};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::AtomicU32;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+pub(crate) mod blame;
 mod broker;
 mod child;
 pub(crate) mod child_host;
@@ -7,105 +26,23 @@ mod discover;
 mod in_process;
 mod load;
 mod object_file;
+pub(crate) mod opening;
 mod place;
+mod protocol;
 mod queue;
 mod redact;
 mod services;
+mod start;
+mod wait;
 
 pub(crate) use crate::config::Isolation;
+pub(crate) use blame::{blame, whose_move};
 pub(crate) use discover::{Declared, Folders, Found, Owner, read_backend};
-pub(crate) use services::{HostSettings, SecretSource};
-
-use crate::config::origin::Origin;
-use crate::error::{CommandError, Failure};
-use crate::interrupt;
-use crate::output::Ui;
-use broker::Broker;
-use discover::Body;
-use queue::Queued;
-use redact::Redactor;
-use services::HandleServices;
-use sigtool_sdk::connection::{self, Connection, Handle};
-use sigtool_sdk::host::Services;
-use sigtool_sdk::message::{Describe, Description, Empty, Hello, PROTOCOLS};
-use sigtool_sdk::{Error, ErrorCode, Kind, Manifest};
-use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::AtomicU32;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+pub(crate) use opening::{Opening, SecretSource};
+pub(crate) use services::HostSettings;
 
 /// Variables that every child process gets; others only if its manifest declares them.
 const CHILD_ENVIRONMENT: &[&str] = &["HOME", "LANG", "LC_ALL", "PATH", "TMPDIR", "TZ"];
-
-/// What sigtool says first to a backend.
-pub(crate) fn hello() -> Hello {
-    Hello {
-        protocol: PROTOCOLS.to_vec(),
-        id: "sigtool".to_owned(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        sdk: None,
-        capabilities: Vec::new(),
-    }
-}
-
-/// What to open: a kind of a backend, with its settings.
-#[derive(Clone, Debug)]
-pub(crate) struct Opening {
-    pub(crate) backend: String,
-    pub(crate) kind: Kind,
-    pub(crate) configuration: serde_json::Value,
-    /// Where the secrets of the configuration come from, by JSON pointer.
-    pub(crate) secrets: BTreeMap<String, SecretSource>,
-    /// Whether a new password may come from the variables that hold the present one.
-    pub(crate) new_password_may_be_old: bool,
-    /// What the profile lends to it.
-    pub(crate) lent: Lent,
-    /// Where each setting stands, by JSON pointer.
-    pub(crate) origins: BTreeMap<String, Origin>,
-}
-
-/// The backends of a profile that others may use by way of the host.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Lent {
-    pub(crate) secret: Option<Box<Opening>>,
-    pub(crate) identity: Option<Box<Opening>>,
-}
-
-impl Opening {
-    /// A backend with no settings.
-    pub(crate) fn plain(backend: &str, kind: Kind) -> Self {
-        Self {
-            backend: backend.to_owned(),
-            kind,
-            configuration: serde_json::Value::Object(serde_json::Map::new()),
-            secrets: BTreeMap::new(),
-            new_password_may_be_old: true,
-            lent: Lent::default(),
-            origins: BTreeMap::new(),
-        }
-    }
-
-    /// An error of this backend. One about a setting shows where that stands.
-    pub(crate) fn failed(&self, operation: &str, error: Error) -> CommandError {
-        let origin = error
-            .field
-            .as_ref()
-            .and_then(|field| self.origins.get(field));
-        let setting = error.field.clone();
-        let mut shown = failed(&self.backend, operation, error);
-        if let Some(origin) = origin {
-            return origin.blame(shown);
-        }
-        if let Some(field) = setting {
-            // It comes from a flag, or for a source from `[network]`: it has no place of its own to be shown.
-            if self.kind == Kind::Source {
-                let field = field.trim_start_matches('/');
-                shown = shown.because(format!("the setting is `{field}`"));
-            }
-            shown.failure = Failure::Input;
-        }
-        shown
-    }
-}
 
 /// The backends of this run. Each is started once, when it is first needed.
 pub(crate) struct Backends {
@@ -428,114 +365,6 @@ impl Backends {
             })
             .collect()
     }
-}
-
-/// What the code says must be what the manifest says, since the manifest is what the user was shown.
-fn check_description(
-    id: &str,
-    manifest: &Manifest,
-    said: &Hello,
-    connection: &Arc<dyn Connection>,
-    services: &Arc<dyn Services>,
-    timeout: Option<std::time::Duration>,
-) -> Result<(), CommandError> {
-    let described = connection::call::<Describe>(&**connection, services, timeout, None, &Empty {})
-        .map_err(|error| failed(id, "describe", error))?;
-    let differs = |what: &str, code: String, manifest: String| {
-        let error = Error::new(
-            ErrorCode::Integrity,
-            format!("its code says {what} {code}, its manifest {manifest}"),
-        )
-        .hint("its author must make the two equal");
-        Err(failed(id, "describe", error))
-    };
-    let Description {
-        id: described_id,
-        version,
-        kinds,
-        capabilities,
-        ..
-    } = described;
-    if described_id != manifest.id || said.id != manifest.id {
-        let other = if said.id == manifest.id {
-            described_id
-        } else {
-            said.id.clone()
-        };
-        return differs("id", crate::output::clean(&other), manifest.id.clone());
-    }
-    if version != manifest.version {
-        return differs(
-            "version",
-            crate::output::clean(&version),
-            manifest.version.clone(),
-        );
-    }
-    if kinds != manifest.kinds {
-        return differs("kinds", join(&kinds), join(&manifest.kinds));
-    }
-    if capabilities != manifest.capabilities {
-        return differs(
-            "capabilities",
-            crate::output::clean(&capabilities.join(", ")),
-            manifest.capabilities.join(", "),
-        );
-    }
-    Ok(())
-}
-
-/// A backend's error. What a person can mend is said in the backend's own words; a failure of the machinery names its part.
-pub(crate) fn failed(id: &str, operation: &str, mut error: Error) -> CommandError {
-    error.hints.extend(whose_move(id, &error));
-    match blame(id, operation, &error) {
-        None => {
-            let message = std::mem::take(&mut error.message);
-            let mut shown = CommandError::from_backend(message, error);
-            shown.causes.remove(0);
-            shown
-        }
-        Some(blame) if is_for_people(error.code) => {
-            let message = std::mem::take(&mut error.message);
-            let mut shown = CommandError::from_backend(message, error);
-            shown.causes[0] = blame;
-            shown
-        }
-        Some(blame) => CommandError::from_backend(blame, error),
-    }
-}
-
-/// Which backend failed in which operation, where a person should know: always of a third-party backend, and of sigtool's own
-/// if the machinery failed.
-pub(crate) fn blame(id: &str, operation: &str, error: &Error) -> Option<String> {
-    let own = !id.contains('.');
-    (!own || !is_for_people(error.code))
-        .then(|| format!("the backend `{id}` failed in `{operation}`"))
-}
-
-/// What to do about a bug, where nobody has said it.
-pub(crate) fn whose_move(id: &str, error: &Error) -> Option<String> {
-    let is_bug = matches!(error.code, ErrorCode::Internal | ErrorCode::Panic);
-    let hint = if id.contains('.') {
-        "this is for the backend's author to mend"
-    } else {
-        "this is a bug in sigtool: please report it"
-    };
-    (is_bug && error.hints.is_empty()).then(|| hint.to_owned())
-}
-
-/// Whether an error is about something that a person gave: a password, a path, a setting.
-fn is_for_people(code: ErrorCode) -> bool {
-    matches!(
-        code,
-        ErrorCode::AccessDenied
-            | ErrorCode::AuthRequired
-            | ErrorCode::Cancelled
-            | ErrorCode::Declined
-            | ErrorCode::Integrity
-            | ErrorCode::InvalidConfig
-            | ErrorCode::InvalidRequest
-            | ErrorCode::NotFound
-    )
 }
 
 fn join(kinds: &[Kind]) -> String {

@@ -1,6 +1,6 @@
 //! Threads that are used again, and a queue for backends that take few calls at once.
 
-use super::in_process::interrupted;
+use super::wait::interrupted;
 use crate::interrupt;
 use sigtool_sdk::Result;
 use sigtool_sdk::connection::Connection;

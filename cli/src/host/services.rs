@@ -1,8 +1,10 @@
 //! What sigtool lends to its backends while a call runs.
 
-use super::broker::Broker;
-use super::redact::Redactor;
-use crate::config::settings::Network;
+use crate::config::network::Network;
+use crate::error::CommandError;
+use crate::host::broker::Broker;
+use crate::host::opening::SecretSource;
+use crate::host::redact::Redactor;
 use crate::interrupt::{self, INTERRUPTED};
 use crate::output::{Ui, clean, person};
 use sigtool_sdk::host::{
@@ -31,26 +33,6 @@ const MAX_SAID: u32 = 20;
 /// The same with `--verbose`.
 const MAX_TRACED: u32 = 1000;
 
-/// Where a secret of a backend's configuration comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum SecretSource {
-    /// An environment variable.
-    Variable(String),
-    /// A file; the end of its last line is no part of the secret.
-    File(PathBuf),
-    /// An empty password, where the user said so.
-    Empty,
-    /// A person, with this text.
-    Prompt(String),
-    /// A backend of the kind `secret`: the one that serves the scheme.
-    Store {
-        /// `keyring`, or what stands before the colon of a reference.
-        scheme: String,
-        /// What stands behind it.
-        name: String,
-    },
-}
-
 /// What all backends of a run share.
 pub(crate) struct HostSettings {
     pub(crate) offline: bool,
@@ -62,6 +44,20 @@ pub(crate) struct HostSettings {
     pub(crate) cache: Option<PathBuf>,
     /// What the configuration says of the network.
     pub(crate) network: Network,
+}
+
+impl HostSettings {
+    /// Takes standard input for an artifact or a list.
+    ///
+    /// # Errors
+    ///
+    /// It is taken already.
+    pub(crate) fn take_stdin(&self) -> std::result::Result<(), CommandError> {
+        match self.stdin_taken.swap(true, Ordering::Relaxed) {
+            true => Err(CommandError::input("standard input can be given only once")),
+            false => Ok(()),
+        }
+    }
 }
 
 /// The services for one opened backend.
@@ -426,7 +422,7 @@ impl HandleServices {
     }
 }
 
-fn origin(source: &SecretSource) -> String {
+pub(crate) fn origin(source: &SecretSource) -> String {
     match source {
         SecretSource::Variable(name) => name.clone(),
         SecretSource::File(path) => path.display().to_string(),

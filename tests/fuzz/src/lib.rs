@@ -23,13 +23,13 @@ mod config;
 #[path = "../../../cli/src/error.rs"]
 mod error;
 #[allow(dead_code)]
+#[path = "../../../cli/src/image_name.rs"]
+mod image_name;
+#[allow(dead_code)]
 #[path = "../../../cli/src/pasted.rs"]
 mod pasted;
 #[path = "../../../cli/src/suggest.rs"]
 mod suggest;
-#[allow(dead_code)]
-#[path = "../../../cli/src/words.rs"]
-mod words;
 
 /// Takes any bytes, and panics if what it reads contradicts itself.
 pub type Target = fn(&[u8]);

@@ -1,9 +1,9 @@
 //! What lies beside an artifact, held against what the ledger knows: which signatures are where they were put, which lie elsewhere,
 //! which are of other content, and which are foreign.
 
-use super::{Foreign, Group, Signature};
-use crate::custody::unreadable;
+use crate::custody::ledger::unreadable;
 use crate::error::CommandError;
+use crate::report::overview::{Foreign, Group, Signature};
 use sigtool_core::find::{Found, FoundSignature, Unverified};
 use sigtool_core::ledger::{Action, EventArtifact, Ledger, Named, Query};
 use sigtool_core::sign::Place;

@@ -1,0 +1,122 @@
+//! The keys that are known here, and those that are read from files.
+
+use crate::app::App;
+use crate::config::KeyText;
+use crate::error::{CommandError, why};
+use crate::output::clean;
+use sigtool_core::key::parse_public_key;
+use sigtool_core::policy::TrustedKey;
+use sigtool_sdk::types::Secret;
+use std::collections::BTreeMap;
+use std::io::Read as _;
+use std::path::Path;
+
+/// The largest private key that is read: many times an RSA-4096 PEM.
+const MAX_KEY: u64 = 64 * 1024;
+
+pub(crate) fn read_key(path: &Path) -> Result<Secret, CommandError> {
+    let unreadable = |e: &dyn std::fmt::Display| {
+        CommandError::input(format!("cannot read the key `{}`", path.display())).because(e)
+    };
+    let facts = std::fs::metadata(path).map_err(|e| unreadable(&e))?;
+    if !facts.is_file() {
+        return Err(unreadable(&"not a regular file"));
+    }
+    let mut bytes = Vec::with_capacity(MAX_KEY as usize);
+    std::fs::File::open(path)
+        .and_then(|file| file.take(MAX_KEY).read_to_end(&mut bytes))
+        .map_err(|e| unreadable(&e))?;
+    Ok(Secret::new(bytes))
+}
+
+/// The keys that profiles name, and those in the folder of `init`, each with its profiles. None is unlocked.
+pub(crate) fn known(app: &App, shown: &dyn Fn(&Path) -> String) -> BTreeMap<String, Vec<String>> {
+    let mut keys: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for name in app.config.profile_names() {
+        let name = name.name;
+        let profile = app
+            .config
+            .profile(Some(&name), &|id| app.backends.named_manifest(id));
+        if let Ok(profile) = profile
+            && let Some(signer) = &profile.signer
+            && let Some(key) = signer.key_text()
+        {
+            let shown = key
+                .path()
+                .map_or_else(|| key.text.clone(), |path| shown(&path));
+            keys.entry(shown).or_default().push(name);
+        }
+    }
+    if let Some(folder) = app.folders.keys()
+        && let Ok(entries) = std::fs::read_dir(folder)
+    {
+        for path in entries.flatten().map(|entry| entry.path()) {
+            if path.extension().is_some_and(|e| e == "key") {
+                keys.entry(shown(&path)).or_default();
+            }
+        }
+    }
+    keys
+}
+
+/// The largest public key or signature that is read from a file of the user's.
+const MAX_FILE: u64 = 16 * 1024 * 1024;
+
+/// A public key by its reference: a file, or a variable that holds it.
+pub(crate) fn trusted_key(app: &App, key: &KeyText) -> Result<TrustedKey, CommandError> {
+    let cannot = || CommandError::input(format!("cannot use the key `{}`", clean(&key.text)));
+    let text = match (key.path(), key.scheme()) {
+        (Some(path), _) => read(&path).map_err(|e| cannot().because(why(&e)))?,
+        (None, Some("env")) => {
+            let name = key.rest();
+            let value = app.settings.environment.get(name);
+            value
+                .ok_or_else(|| {
+                    cannot().because(format!("the environment variable `{name}` is not set"))
+                })?
+                .clone()
+                .into_bytes()
+        }
+        (None, scheme) => {
+            return Err(cannot().because(format!(
+                "public keys of the form `{}:` are not served",
+                scheme.unwrap_or("")
+            )));
+        }
+    };
+    let public_key = parse_public_key(&text).map_err(|e| {
+        let error = cannot().because(&e);
+        match e.hint() {
+            Some(hint) => error.hint(hint),
+            None => error,
+        }
+    })?;
+    Ok(TrustedKey {
+        key: public_key,
+        name: name(app, key),
+    })
+}
+
+/// How reports call a trusted key: as it was written, or shorter.
+pub(crate) fn name(app: &App, key: &KeyText) -> String {
+    match key.path() {
+        Some(path) if Path::new(&key.text).is_absolute() => app.short(&path),
+        _ => key.text.clone(),
+    }
+}
+
+pub(crate) fn read(path: &Path) -> std::io::Result<Vec<u8>> {
+    // Before it is opened: opening a named pipe waits for its other end.
+    let facts = std::fs::metadata(path)?;
+    if facts.is_dir() {
+        return Err(std::io::ErrorKind::IsADirectory.into());
+    }
+    if !facts.is_file() {
+        return Err(std::io::Error::other("it is not a regular file"));
+    }
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?
+        .take(MAX_FILE)
+        .read_to_end(&mut bytes)?;
+    Ok(bytes)
+}

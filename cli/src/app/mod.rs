@@ -1,0 +1,206 @@
+//! What every command starts from: the terminal, the configuration, the backends.
+
+pub(crate) mod folders;
+pub(crate) mod keys;
+pub(crate) mod opening;
+mod shown;
+
+pub(crate) use folders::{UserFolders, working_folder};
+
+use crate::args::Global;
+use crate::config::settings::Grant;
+use crate::config::{self, Config, Profile};
+use crate::error::CommandError;
+use crate::host::{Backends, Ceiling, Declared, Folders, HostSettings};
+use crate::output::Ui;
+use clap::ValueEnum;
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+/// A run of sigtool.
+pub(crate) struct App {
+    pub(crate) ui: Arc<Ui>,
+    pub(crate) global: Global,
+    pub(crate) config: Config,
+    pub(crate) backends: Arc<Backends>,
+    pub(crate) settings: Arc<HostSettings>,
+    pub(crate) folders: UserFolders,
+}
+
+impl App {
+    /// Reads the configuration and finds out where backends are. Runs none.
+    pub(crate) fn start(
+        global: Global,
+        environment: BTreeMap<String, String>,
+    ) -> Result<Self, CommandError> {
+        let app = Self::start_with(global, environment, Config::load)?;
+        app.tell_warnings();
+        Ok(app)
+    }
+
+    /// The same with a configuration that may be wrong: for the commands that find and mend what is.
+    pub(crate) fn start_to_mend(
+        global: Global,
+        environment: BTreeMap<String, String>,
+    ) -> Result<Self, CommandError> {
+        let app = Self::start_with(global, environment, |sources| {
+            Ok(Config::load_with_problems(sources))
+        })?;
+        app.tell_warnings();
+        Ok(app)
+    }
+
+    /// The same for completion: what is wrong is left out, and nothing is said.
+    pub(crate) fn start_silently(
+        global: Global,
+        environment: BTreeMap<String, String>,
+    ) -> Option<Self> {
+        let load = |sources: &config::Sources| Ok(Config::load_with_problems(sources));
+        Self::start_with(global, environment, load).ok()
+    }
+
+    fn start_with(
+        global: Global,
+        environment: BTreeMap<String, String>,
+        load: impl FnOnce(&config::Sources) -> Result<Config, CommandError>,
+    ) -> Result<Self, CommandError> {
+        let folders = UserFolders::of(&environment);
+        let config = load(&sources(&global, &environment, &folders)?)?;
+        let ui = Arc::new(Ui::new(
+            global.format.or(config.format()).unwrap_or_default(),
+            global.color.or(config.color()).unwrap_or_default(),
+            global.quiet,
+            global.verbose,
+        ));
+        let settings = Arc::new(HostSettings {
+            offline: global.offline || config.offline(),
+            timeout: global.timeout.or(config.timeout()),
+            environment,
+            stdin_taken: AtomicBool::new(false),
+            cache: folders.cache.clone(),
+            network: config.network(),
+        });
+        let executable = std::env::current_exe()
+            .map_err(|e| CommandError::bug("cannot tell where sigtool itself is").because(e))?;
+        let executable = executable.canonicalize().unwrap_or(executable);
+        let data_home = folders.data.as_ref().and_then(|d| d.parent());
+        let backends = Backends::new(
+            Arc::clone(&ui),
+            Arc::clone(&settings),
+            Folders::of(&executable, data_home),
+            declared(&config),
+            Ceiling {
+                allowed: config.policy().backends(),
+                isolate: config.policy().isolates(),
+            },
+        );
+        Ok(Self {
+            ui,
+            global,
+            config,
+            backends,
+            settings,
+            folders,
+        })
+    }
+
+    fn tell_warnings(&self) {
+        for warning in self.config.warnings() {
+            self.ui.warn(warning);
+        }
+    }
+
+    /// The profile in use.
+    pub(crate) fn profile(&self) -> Result<Profile, CommandError> {
+        self.config.profile(self.global.profile.as_deref(), &|id| {
+            self.backends.named_manifest(id)
+        })
+    }
+
+    /// How many artifacts are to be worked on at once, if anyone says so.
+    pub(crate) fn jobs(&self) -> Option<NonZeroUsize> {
+        self.global.jobs.or(self.config.jobs())
+    }
+}
+
+fn sources(
+    global: &Global,
+    environment: &BTreeMap<String, String>,
+    folders: &UserFolders,
+) -> Result<config::Sources, CommandError> {
+    Ok(config::Sources {
+        system_dir: system_folder(environment),
+        user_file: folders.config.as_ref().map(|d| d.join("config.toml")),
+        working_dir: working_folder()?,
+        home: folders.home.clone(),
+        environment: environment
+            .iter()
+            .filter(|(name, _)| name.starts_with("SIGTOOL_"))
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect(),
+        overrides: global.config.clone(),
+        flags: flags(global),
+        user_id: rustix::process::getuid().as_raw(),
+    })
+}
+
+/// The flags that are settings, so that what explains the configuration knows of them.
+fn flags(global: &Global) -> Vec<(String, toml::Value, String)> {
+    fn word(choice: Option<impl ValueEnum>) -> Option<toml::Value> {
+        let value = choice?.to_possible_value()?;
+        Some(value.get_name().to_owned().into())
+    }
+    let number = |jobs: NonZeroUsize| i64::try_from(jobs.get()).unwrap_or(i64::MAX);
+    [
+        ("color", word(global.color), "--color"),
+        (
+            "default_profile",
+            global.profile.clone().map(Into::into),
+            "--profile",
+        ),
+        ("format", word(global.format), "--format"),
+        (
+            "jobs",
+            global.jobs.map(|jobs| number(jobs).into()),
+            "--jobs",
+        ),
+        ("offline", global.offline.then(|| true.into()), "--offline"),
+        (
+            "timeout",
+            global
+                .timeout
+                .map(|t| format!("{}ms", t.as_millis()).into()),
+            "--timeout",
+        ),
+    ]
+    .into_iter()
+    .filter_map(|(key, value, flag)| Some((key.to_owned(), value?, flag.to_owned())))
+    .collect()
+}
+
+/// `/etc/sigtool`. A test build can be pointed elsewhere; a release cannot, since the policy there is a ceiling.
+fn system_folder(environment: &BTreeMap<String, String>) -> PathBuf {
+    #[cfg(debug_assertions)]
+    if let Some(folder) = environment.get("SIGTOOL_TEST_ETC") {
+        return PathBuf::from(folder);
+    }
+    let _ = environment;
+    PathBuf::from("/etc/sigtool")
+}
+
+fn declared(config: &Config) -> BTreeMap<String, Declared> {
+    let declared = config.backends().iter().map(|(id, entry)| {
+        let declared = Declared {
+            path: entry.path.clone(),
+            sha256: entry.sha256.clone(),
+            isolation: entry.isolation,
+            identity_token: entry.grants.contains(&Grant::IdentityToken),
+            origin: entry.origin.to_string(),
+        };
+        (id.clone(), declared)
+    });
+    declared.collect()
+}

@@ -1,0 +1,521 @@
+//! From the words of the command line to artifacts: globs, folders, lists, standard input, images and what is in them.
+
+use super::item::{Item, Missed, SourceOf};
+use super::list::List;
+use super::meaning::{self, Meant, Unclear};
+use super::repeated::{Named, is_signature};
+use super::sources::Sources;
+use crate::args::Artifacts;
+use crate::error::{CommandError, why};
+use crate::interrupt::{self, Patient};
+use crate::output::clean;
+use sigtool_sdk::source::{Resolve, ResolveArgs};
+use sigtool_sdk::types::{Artifact, DigestAlgorithm};
+use std::collections::VecDeque;
+use std::io;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+
+/// How many artifacts are found before the first is worked on, so that what is wrong with a usual run is told at once. Those of a
+/// large run are found while others are worked on, or a list of all of them would fill the memory.
+const FIRST: usize = 1000;
+
+/// Enough to hide the way to a registry, and few enough not to be throttled by it.
+const JOBS_WITH_IMAGES: usize = 8;
+
+/// The artifacts that are meant, in the order in which they were named. They are found as they are asked for.
+pub(crate) struct Items<'a> {
+    asked: &'a Artifacts,
+    sources: &'a Sources<'a>,
+    /// The words that have not been looked at.
+    words: std::slice::Iter<'a, String>,
+    list: Option<List<'a>>,
+    /// What is to be looked into before the next word.
+    pending: Pending,
+    named: Named,
+    /// Whether nothing is left to look into.
+    is_all: bool,
+}
+
+/// What has been found and not been given, and what is to be looked into before the next word.
+#[derive(Default)]
+struct Pending {
+    items: VecDeque<Result<Item, Missed>>,
+    notes: Vec<String>,
+    /// The bytes of standard input; removed when this is dropped.
+    spool: Option<tempfile::NamedTempFile>,
+    /// What a pattern matched.
+    paths: VecDeque<PathBuf>,
+    folder: Option<Folder>,
+}
+
+impl Pending {
+    fn found(&mut self, item: Item) {
+        self.items.push_back(Ok(item));
+    }
+
+    fn miss(&mut self, shown: &str, error: CommandError) {
+        self.items.push_back(Err(Missed {
+            shown: shown.to_owned(),
+            error,
+        }));
+    }
+}
+
+/// A folder that is read page by page.
+struct Folder {
+    pub(crate) path: PathBuf,
+    reference: String,
+    page: Option<String>,
+}
+
+impl<'a> Items<'a> {
+    /// Finds the first thousand, so that what is wrong with a usual run is told before anything is worked on; with `all` every one, for
+    /// flags that need to know them. `verb` is what is done with them: `sign`.
+    ///
+    /// # Errors
+    ///
+    /// Nothing is named, or nothing is found in what is named; or it cannot be looked into.
+    pub(crate) fn find(
+        verb: &str,
+        asked: &'a Artifacts,
+        sources: &'a Sources<'a>,
+        all: bool,
+    ) -> Result<Self, CommandError> {
+        if asked.artifacts.is_empty() && asked.from_file.is_none() {
+            return Err(CommandError::input("no artifact is given").hint(format!(
+                "name files or images: sigtool {verb} app-1.2.0.tgz ghcr.io/acme/app:1.2"
+            )));
+        }
+        let mut items = Self {
+            asked,
+            sources,
+            words: asked.artifacts.iter(),
+            list: None,
+            pending: Pending::default(),
+            named: Named::new(!is_one_folder(asked)),
+            is_all: false,
+        };
+        items.look_ahead(if all { usize::MAX } else { FIRST })?;
+        if items.pending.items.is_empty() {
+            return Err(nothing_in(verb, asked));
+        }
+        items.named.first(&mut items.pending.items);
+        Ok(items)
+    }
+
+    fn look_ahead(&mut self, count: usize) -> Result<(), CommandError> {
+        while !self.is_all && self.pending.items.len() < count {
+            self.is_all = !self.step()?;
+        }
+        Ok(())
+    }
+
+    /// Whether flags for one artifact make sense.
+    pub(crate) fn is_single(&self) -> bool {
+        self.known_count() == Some(1)
+    }
+
+    /// How many there are, if that is known.
+    pub(crate) fn known_count(&self) -> Option<usize> {
+        self.size_hint().1
+    }
+
+    /// Those of the artifacts found so far that are there, and that have not been given.
+    pub(crate) fn ahead(&self) -> impl Iterator<Item = &Item> {
+        self.pending.items.iter().flatten()
+    }
+
+    /// Whether one of them comes from this source.
+    pub(crate) fn has(&self, source: SourceOf) -> bool {
+        self.ahead().any(|item| item.source == source)
+    }
+
+    /// Whether one of them may turn out to be an image.
+    pub(crate) fn may_have_images(&self) -> bool {
+        let words = self.words.len() > 0 || self.asked.from_file.is_some();
+        self.has(SourceOf::Images) || !self.is_all && words
+    }
+
+    /// How many are worked on at once. With files the processor is busy, with images one waits for the network.
+    pub(crate) fn jobs(&self, asked: Option<NonZeroUsize>) -> usize {
+        let jobs = asked.map_or_else(
+            || {
+                let cores = std::thread::available_parallelism().map_or(2, usize::from);
+                match self.has(SourceOf::Images) {
+                    true => cores.max(JOBS_WITH_IMAGES),
+                    false => cores,
+                }
+            },
+            usize::from,
+        );
+        jobs.clamp(1, self.pending.items.len().max(1))
+    }
+
+    /// The remarks since the last time: what was named and is not worked on, what a folder held that was skipped.
+    pub(crate) fn take_notes(&mut self) -> Vec<String> {
+        let mut notes = std::mem::take(&mut self.pending.notes);
+        notes.extend(self.named.take_notes());
+        notes
+    }
+
+    /// How the user named what the next step looks into.
+    fn what_is_next(&self) -> String {
+        let Pending { folder, paths, .. } = &self.pending;
+        let path = folder.as_ref().map(|folder| &folder.path);
+        if let Some(path) = path.or(paths.front()) {
+            return path.display().to_string();
+        }
+        let list = || self.asked.from_file.as_ref();
+        match self.words.as_slice().first() {
+            Some(word) => word.clone(),
+            None => list().map_or_else(String::new, |list| list.display().to_string()),
+        }
+    }
+
+    /// Looks into the next thing. Tells whether there was one.
+    fn step(&mut self) -> Result<bool, CommandError> {
+        interrupt::check()?;
+        let (asked, sources) = (self.asked, self.sources);
+        let pending = &mut self.pending;
+        if let Some(folder) = pending.folder.take() {
+            add_page(folder, sources, pending)?;
+        } else if let Some(path) = pending.paths.pop_front() {
+            let shown = path.display().to_string();
+            add_path(&path, &shown, asked, sources, pending)?;
+        } else if let Some(word) = self.words.next() {
+            add(word, asked, sources, pending)?;
+        } else if let Some(word) = self.line()? {
+            add(&word, asked, sources, &mut self.pending)?;
+        } else {
+            return Ok(false);
+        }
+        Ok(true)
+    }
+
+    /// The next line of the list that names something.
+    fn line(&mut self) -> Result<Option<String>, CommandError> {
+        let Some(path) = &self.asked.from_file else {
+            return Ok(None);
+        };
+        let list = match &mut self.list {
+            Some(list) => list,
+            list => list.insert(List::open(path, self.sources.settings())),
+        };
+        list.next().transpose()
+    }
+}
+
+impl Iterator for Items<'_> {
+    type Item = Result<Item, Missed>;
+
+    /// The next artifact. What fails is an artifact that was missed.
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some(item) = self.pending.items.pop_front() {
+                return Some(item);
+            }
+            if self.is_all {
+                return None;
+            }
+            let shown = self.what_is_next();
+            match self.step() {
+                Ok(is_more) => self.is_all = !is_more,
+                // The run ends, and says so itself.
+                Err(_) if interrupt::requested() => return None,
+                Err(error) => return Some(Err(Missed { shown, error })),
+            }
+            self.pending.items.retain(|item| self.named.is_wanted(item));
+        }
+    }
+
+    /// At most what has been found, once nothing is left to look into.
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let found = self.pending.items.len();
+        (found, self.is_all.then_some(found))
+    }
+}
+
+/// Whether all comes from one folder, which names nothing twice.
+fn is_one_folder(asked: &Artifacts) -> bool {
+    let words = asked.artifacts.as_slice();
+    asked.from_file.is_none() && matches!(words, [word] if Path::new(word).is_dir())
+}
+
+fn nothing_in(verb: &str, asked: &Artifacts) -> CommandError {
+    match &asked.from_file {
+        Some(list) if asked.artifacts.is_empty() => {
+            CommandError::input(format!("the list `{}` names no artifact", list.display()))
+        }
+        _ => CommandError::input(format!(
+            "there is nothing to {verb} in {}",
+            first_words(&asked.artifacts)
+        ))
+        .because("of a folder's files, signatures, hidden files and symbolic links are skipped"),
+    }
+}
+
+/// What was named, or the first of it.
+fn first_words(words: &[String]) -> String {
+    const SHOWN: usize = 3;
+    let shown = words.iter().take(SHOWN).map(|word| format!("`{word}`"));
+    let shown = shown.collect::<Vec<_>>().join(", ");
+    let more = if words.len() > SHOWN {
+        " and others"
+    } else {
+        ""
+    };
+    shown + more
+}
+
+fn add(
+    word: &str,
+    asked: &Artifacts,
+    sources: &Sources<'_>,
+    pending: &mut Pending,
+) -> Result<(), CommandError> {
+    interrupt::check()?;
+    if word == "-" {
+        let (item, spool) = standard_input(sources)?;
+        pending.found(item);
+        pending.spool = Some(spool);
+        return Ok(());
+    }
+    if sources.are_for(word) {
+        return add_foreign(word, sources, pending);
+    }
+    match meaning::meaning(word) {
+        Ok(Meant::File(path)) => add_path(Path::new(path), word, asked, sources, pending),
+        Ok(Meant::Pattern(pattern)) => add_glob(pattern, asked, pending),
+        Ok(Meant::Image(image)) => add_image(image, word, asked, sources, pending),
+        // Another's source may know better what there is.
+        Ok(Meant::Missing(path)) | Err(Unclear::Missing(path, _))
+            if !sources.files()?.serves_files() =>
+        {
+            add_path(Path::new(path), word, asked, sources, pending)
+        }
+        // Told here, so that nobody types a password for nothing.
+        Ok(Meant::Missing(path)) => {
+            pending.miss(word, meaning::missing(path));
+            Ok(())
+        }
+        Err(Unclear::Missing(_, error) | Unclear::Both(error)) => {
+            pending.miss(word, error);
+            Ok(())
+        }
+    }
+}
+
+/// A word that begins with a scheme of the profile's own source, which gets it as it is written.
+fn add_foreign(
+    word: &str,
+    sources: &Sources<'_>,
+    pending: &mut Pending,
+) -> Result<(), CommandError> {
+    sources.files()?;
+    pending.found(Item {
+        shown: word.to_owned(),
+        reference: word.to_owned(),
+        source: SourceOf::Files,
+        from_stdin: false,
+    });
+    Ok(())
+}
+
+fn add_image(
+    image: &str,
+    word: &str,
+    asked: &Artifacts,
+    sources: &Sources<'_>,
+    pending: &mut Pending,
+) -> Result<(), CommandError> {
+    // A setting of images that is wrong does not lose the files beside them.
+    let source = match sources.get(SourceOf::Images) {
+        Ok(source) => source,
+        Err(error) => {
+            pending.miss(word, error);
+            return Ok(());
+        }
+    };
+    let item = |shown: &str, reference: String| Item {
+        shown: shown.to_owned(),
+        reference,
+        source: SourceOf::Images,
+        from_stdin: false,
+    };
+    if !asked.recursive {
+        pending.found(item(word, image.to_owned()));
+        return Ok(());
+    }
+    let args = ResolveArgs {
+        reference: image.to_owned(),
+        digests: vec![DigestAlgorithm::Sha256],
+        recursive: true,
+        page: None,
+    };
+    let resolved = match source.handle.call::<Resolve>(&args) {
+        Ok(resolved) => resolved,
+        Err(error) => {
+            let message = format!("cannot list `{}`", clean(word));
+            pending.miss(word, source.failed(message, error));
+            return Ok(());
+        }
+    };
+    // From here on by digest: a tag that moves meanwhile changes nothing.
+    let whole = resolved
+        .artifact
+        .map(|artifact| item(word, pinned(artifact)));
+    pending.items.extend(whole.map(Ok));
+    for child in resolved.children {
+        pending.found(item(&child.clone(), child));
+    }
+    pending.notes.extend(resolved.notes);
+    Ok(())
+}
+
+/// A reference by digest that keeps the tag, which names the version and files of signatures.
+fn pinned(artifact: Artifact) -> String {
+    match (artifact.reference.split_once('@'), artifact.version) {
+        (Some((repository, digest)), Some(tag)) => format!("{repository}:{tag}@{digest}"),
+        _ => artifact.reference,
+    }
+}
+
+fn add_glob(pattern: &str, asked: &Artifacts, pending: &mut Pending) -> Result<(), CommandError> {
+    let options = glob::MatchOptions {
+        case_sensitive: true,
+        require_literal_separator: true,
+        require_literal_leading_dot: true,
+    };
+    let paths = match glob::glob_with(pattern, options) {
+        Ok(paths) => paths,
+        Err(error) => {
+            let error = CommandError::input(format!(
+                "there is no file `{pattern}`, and it is no pattern: {}",
+                error.msg
+            ));
+            pending.miss(pattern, error);
+            return Ok(());
+        }
+    };
+    let mut found = false;
+    for path in paths {
+        interrupt::check()?;
+        let path = path.map_err(|e| CommandError::could_not_tell(e.to_string()))?;
+        // What `dist/*` is meant to match: the artifacts, not the signatures that lie beside them, nor the folders.
+        if is_signature(&path) || (path.is_dir() && !asked.recursive) {
+            continue;
+        }
+        found = true;
+        pending.paths.push_back(path);
+    }
+    if !found {
+        let error = CommandError::input(format!("no artifact matches `{pattern}`"));
+        pending.miss(pattern, error);
+    }
+    Ok(())
+}
+
+fn add_path(
+    path: &Path,
+    shown: &str,
+    asked: &Artifacts,
+    sources: &Sources<'_>,
+    pending: &mut Pending,
+) -> Result<(), CommandError> {
+    let is_folder = asked.recursive && path.is_dir();
+    let reference = match is_folder {
+        true => path.canonicalize(),
+        false => meaning::file_reference(path),
+    };
+    let reference = reference
+        .map_err(|e| CommandError::input(format!("`{shown}` is no path")).because(why(&e)))?;
+    let Some(reference) = reference.to_str() else {
+        let error = CommandError::input(format!("`{}` is not UTF-8", path.display()))
+            .hint("rename the file");
+        pending.miss(shown, error);
+        return Ok(());
+    };
+    if is_folder {
+        pending.folder = Some(Folder {
+            path: path.to_owned(),
+            reference: reference.to_owned(),
+            page: None,
+        });
+        return Ok(());
+    }
+    sources.files()?;
+    pending.found(Item {
+        shown: shown.to_owned(),
+        reference: reference.to_owned(),
+        source: SourceOf::Files,
+        from_stdin: false,
+    });
+    Ok(())
+}
+
+/// The next page of a folder; what follows it stays pending.
+fn add_page(
+    folder: Folder,
+    sources: &Sources<'_>,
+    pending: &mut Pending,
+) -> Result<(), CommandError> {
+    let Folder {
+        path,
+        reference,
+        page,
+    } = folder;
+    let args = ResolveArgs {
+        reference: reference.clone(),
+        digests: Vec::new(),
+        recursive: true,
+        page,
+    };
+    let listed = sources.files()?.handle.call::<Resolve>(&args);
+    let listed = listed.map_err(|error| {
+        CommandError::from_backend(format!("cannot list `{}`", path.display()), error)
+    })?;
+    for child in listed.children {
+        let shown = Path::new(&child).strip_prefix(&reference).map_or_else(
+            |_| child.clone(),
+            |rest| path.join(rest).display().to_string(),
+        );
+        pending.found(Item {
+            shown,
+            reference: child,
+            source: SourceOf::Files,
+            from_stdin: false,
+        });
+    }
+    pending.notes.extend(listed.notes);
+    pending.folder = listed.next_page.map(|page| Folder {
+        path,
+        reference,
+        page: Some(page),
+    });
+    Ok(())
+}
+
+/// Copies standard input to a file that only this user can read, so that it is hashed and signed as any other.
+fn standard_input(sources: &Sources<'_>) -> Result<(Item, tempfile::NamedTempFile), CommandError> {
+    sources.files()?;
+    sources.settings().take_stdin()?;
+    let failed = |e: io::Error| {
+        interrupt::check().err().unwrap_or_else(|| {
+            CommandError::could_not_tell("cannot keep standard input in a temporary file")
+                .because(why(&e))
+        })
+    };
+    let mut spool = tempfile::Builder::new()
+        .prefix("sigtool-stdin-")
+        .tempfile()
+        .map_err(failed)?;
+    io::copy(&mut Patient(io::stdin()), spool.as_file_mut()).map_err(failed)?;
+    let item = Item {
+        shown: "-".to_owned(),
+        reference: spool.path().display().to_string(),
+        source: SourceOf::Files,
+        from_stdin: true,
+    };
+    Ok((item, spool))
+}

@@ -1,0 +1,90 @@
+//! The list of `--from-file`: artifacts, one a line.
+
+use crate::error::{CommandError, why};
+use crate::host::HostSettings;
+use crate::interrupt::{self, Patient};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read as _};
+use std::path::Path;
+
+/// The largest list: half a million long paths. A wrong file must not fill the memory.
+const MAX_LIST: u64 = 64 * 1024 * 1024;
+
+/// The lines of a list that name something, read as they are needed. After an error there are no others.
+pub(super) struct List<'a> {
+    path: &'a Path,
+    lines: Result<Box<dyn BufRead + Send>, CommandError>,
+    /// How many have been read.
+    count: usize,
+    bytes: u64,
+}
+
+impl<'a> List<'a> {
+    pub(super) fn open(path: &'a Path, settings: &HostSettings) -> Self {
+        Self {
+            path,
+            lines: open(path, settings),
+            count: 0,
+            bytes: 0,
+        }
+    }
+
+    /// The next line, without its end; none at the end of the list.
+    fn line(&mut self, lines: &mut dyn BufRead) -> Result<Option<String>, CommandError> {
+        let mut line = Vec::new();
+        let left = MAX_LIST + 1 - self.bytes;
+        let read = lines.take(left).read_until(b'\n', &mut line);
+        self.bytes += read.map_err(|e| bad(self.path, &why(&e)))? as u64;
+        if self.bytes > MAX_LIST {
+            return Err(bad(
+                self.path,
+                &"it is larger than 64 MiB, which no list is",
+            ));
+        }
+        if line.is_empty() {
+            return Ok(None);
+        }
+        self.count += 1;
+        let line = String::from_utf8(line)
+            .map_err(|_| bad(self.path, &format!("line {} is not UTF-8", self.count)))?;
+        Ok(Some(line.trim_end_matches(['\n', '\r']).to_owned()))
+    }
+}
+
+impl Iterator for List<'_> {
+    type Item = Result<String, CommandError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let no_more: Box<dyn BufRead + Send> = Box::new(io::empty());
+        let mut lines = match std::mem::replace(&mut self.lines, Ok(no_more)) {
+            Ok(lines) => lines,
+            Err(error) => return Some(Err(error)),
+        };
+        loop {
+            match self.line(&mut lines) {
+                Ok(Some(line)) if line.trim().is_empty() => {}
+                Ok(Some(line)) => {
+                    self.lines = Ok(lines);
+                    return Some(Ok(line));
+                }
+                Ok(None) => return None,
+                Err(error) => return Some(Err(error)),
+            }
+        }
+    }
+}
+
+fn open(list: &Path, settings: &HostSettings) -> Result<Box<dyn BufRead + Send>, CommandError> {
+    if list == Path::new("-") {
+        settings.take_stdin()?;
+        return Ok(Box::new(BufReader::new(Patient(io::stdin()))));
+    }
+    let file = File::open(list).map_err(|e| bad(list, &why(&e)))?;
+    Ok(Box::new(BufReader::new(file)))
+}
+
+fn bad(list: &Path, why: &dyn std::fmt::Display) -> CommandError {
+    interrupt::check().err().unwrap_or_else(|| {
+        CommandError::input(format!("cannot read the list `{}`", list.display())).because(why)
+    })
+}

@@ -1,0 +1,14 @@
+//! From the words of a command line to artifacts, and several of them at once.
+
+pub(crate) mod batch;
+pub(crate) mod destination;
+pub(crate) mod expand;
+pub(crate) mod item;
+mod list;
+pub(crate) mod meaning;
+mod repeated;
+pub(crate) mod sources;
+
+pub(crate) use expand::Items;
+pub(crate) use item::{Item, SourceOf};
+pub(crate) use sources::Sources;

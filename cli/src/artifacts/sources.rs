@@ -1,0 +1,122 @@
+//! The sources of a run: files, images, or whatever the profile's own source serves. Each is opened when it is first needed.
+
+use crate::app::App;
+use crate::artifacts::item::SourceOf;
+use crate::config::Profile;
+use crate::error::CommandError;
+use crate::host::HostSettings;
+use crate::host::opening::Opening;
+use sigtool_sdk::Kind;
+use sigtool_sdk::connection::Handle;
+use std::sync::OnceLock;
+
+/// The source that serves files.
+const FILES: &str = "local-stage";
+
+/// The source that serves images.
+const IMAGES: &str = "oci";
+
+/// What a source can do that its manifest tells: its references may come to name another artifact, and it resolves them to ones
+/// that do not.
+pub(crate) const PINS: &str = "source.pins";
+
+/// A source, opened.
+pub(crate) struct SourceInUse {
+    pub(crate) backend: String,
+    pub(crate) handle: Handle,
+    /// See [`PINS`].
+    pub(crate) pins: bool,
+}
+
+impl SourceInUse {
+    /// Whether what it is asked for is the path of a file.
+    pub(crate) fn serves_files(&self) -> bool {
+        self.backend == FILES
+    }
+
+    /// An error about an artifact. Only a third-party source is named: of sigtool's own it is the artifact that is at fault.
+    pub(crate) fn failed(&self, message: String, error: sigtool_sdk::Error) -> CommandError {
+        let mut shown = CommandError::from_backend(message, error);
+        if self.backend.contains('.') {
+            let blame = format!("the backend `{}` failed in `source.resolve`", self.backend);
+            shown.causes.insert(0, blame);
+        }
+        shown
+    }
+}
+
+/// The sources of a run.
+pub(crate) struct Sources<'a> {
+    app: &'a App,
+    profile: &'a Profile,
+    files: OnceLock<SourceInUse>,
+    images: OnceLock<SourceInUse>,
+}
+
+impl<'a> Sources<'a> {
+    /// Opens nothing yet.
+    pub(crate) fn new(app: &'a App, profile: &'a Profile) -> Self {
+        Self {
+            app,
+            profile,
+            files: OnceLock::new(),
+            images: OnceLock::new(),
+        }
+    }
+
+    pub(crate) fn settings(&self) -> &HostSettings {
+        &self.app.settings
+    }
+
+    /// The source that files come from.
+    pub(crate) fn files(&self) -> Result<&SourceInUse, CommandError> {
+        self.get(SourceOf::Files)
+    }
+
+    /// A source of this run.
+    pub(crate) fn get(&self, which: SourceOf) -> Result<&SourceInUse, CommandError> {
+        let (opened, default) = match which {
+            SourceOf::Files => (&self.files, FILES),
+            SourceOf::Images => (&self.images, IMAGES),
+        };
+        if let Some(source) = opened.get() {
+            return Ok(source);
+        }
+        let source = self.open(default)?;
+        Ok(opened.get_or_init(|| source))
+    }
+
+    /// The profile's `source` has the settings of the backend that it names. A third-party one also stands for that of files.
+    fn open(&self, default: &str) -> Result<SourceInUse, CommandError> {
+        let table = self.profile.source.as_ref();
+        let meant = table.filter(|table| {
+            let id = table.backend.value.as_str();
+            id == default || default == FILES && id != IMAGES
+        });
+        let opening = match meant {
+            Some(table) => self.app.opening_of_table(table),
+            None => Opening::plain(default, Kind::Source),
+        };
+        let handle = self.app.backends.open(&opening)?;
+        let manifest = self.app.backends.manifest(&opening.backend);
+        Ok(SourceInUse {
+            pins: manifest.is_some_and(|m| m.can(PINS)),
+            backend: opening.backend,
+            handle,
+        })
+    }
+
+    /// Whether a word begins with a scheme that the profile's own third-party source serves.
+    pub(crate) fn are_for(&self, word: &str) -> bool {
+        let (Some((scheme, _)), Some(table)) = (word.split_once(':'), self.profile.source.as_ref())
+        else {
+            return false;
+        };
+        let id = table.backend.value.as_str();
+        if scheme == "file" || matches!(id, FILES | IMAGES) {
+            return false;
+        }
+        let manifest = self.app.backends.manifest(id);
+        manifest.is_some_and(|m| m.schemes.iter().any(|s| s == scheme))
+    }
+}

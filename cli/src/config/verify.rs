@@ -1,0 +1,91 @@
+//! Whose signatures count: `[profile.NAME.verify]`.
+
+use crate::config::key_text::{KeyText, key_texts};
+use crate::config::settings::Require;
+use crate::config::value::{Located, Node, below};
+use crate::error::CommandError;
+use std::path::Path;
+
+/// Which signatures are accepted.
+#[derive(Clone, Debug)]
+pub(crate) struct VerifySettings {
+    pub(crate) keys: Vec<Located<KeyText>>,
+    pub(crate) identities: Vec<AcceptedIdentity>,
+    pub(crate) require: Located<Require>,
+}
+
+/// An identity whose signatures are accepted.
+#[derive(Clone, Debug)]
+pub(crate) struct AcceptedIdentity {
+    pub(crate) subject: Located<String>,
+    pub(crate) issuer: Located<String>,
+}
+
+impl VerifySettings {
+    /// Reads a table with `keys`, `identities` and `require`. `None` if it lists nothing: "all of nothing" must not be valid.
+    ///
+    /// # Errors
+    ///
+    /// A wrong type, or more required than listed.
+    pub(crate) fn read(
+        node: &Node,
+        path: &str,
+        home: Option<&Path>,
+        default: Require,
+    ) -> Result<Option<Self>, CommandError> {
+        let keys = match node.child("keys") {
+            Some(keys) => key_texts(keys, &below(path, "keys"), home)?,
+            None => Vec::new(),
+        };
+        let identities = match node.child("identities") {
+            Some(list) => list
+                .array(&below(path, "identities"))?
+                .iter()
+                .map(AcceptedIdentity::read)
+                .collect::<Result<_, _>>()?,
+            None => Vec::new(),
+        };
+        let require = match node.child("require") {
+            Some(require) => Located::new(
+                Require::read(require, &below(path, "require"))?,
+                &require.origin,
+            ),
+            None => Located::built_in(default),
+        };
+        let listed = keys.len() + identities.len();
+        if listed == 0 {
+            return Ok(None);
+        }
+        if let Require::Number(number) = require.value
+            && number.get() > listed
+        {
+            return Err(require.origin.error(
+                format!("`{path}` requires {number} signers and lists {listed}"),
+                &format!("at most {listed}"),
+            ));
+        }
+        Ok(Some(Self {
+            keys,
+            identities,
+            require,
+        }))
+    }
+}
+
+impl AcceptedIdentity {
+    fn read(node: &Node) -> Result<Self, CommandError> {
+        let field = |key: &str| {
+            let field = node.child(key).ok_or_else(|| {
+                node.origin.error(
+                    format!("an identity lacks `{key}`"),
+                    "an identity has `subject` and `issuer`",
+                )
+            })?;
+            Ok(Located::new(field.string(key)?.to_owned(), &field.origin))
+        };
+        Ok(Self {
+            subject: field("subject")?,
+            issuer: field("issuer")?,
+        })
+    }
+}

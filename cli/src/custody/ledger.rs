@@ -1,0 +1,80 @@
+//! The ledger and the local store of this user, opened.
+
+use crate::app::App;
+use crate::error::CommandError;
+use sigtool_core::Store;
+use sigtool_core::ledger::{Ledger, LedgerError};
+use std::path::PathBuf;
+
+/// Why there is no ledger to write to.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Closed {
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    #[error("there is no HOME, so there is no place for it")]
+    NoHome,
+}
+
+/// Where the ledger of this user is, to be read.
+///
+/// # Errors
+///
+/// Nobody knows. That is not to say that there is none.
+pub(crate) fn place(app: &App) -> Result<PathBuf, CommandError> {
+    app.folders.ledger().ok_or_else(|| {
+        CommandError::could_not_tell("cannot read the ledger")
+            .because(Closed::NoHome)
+            .hint("set HOME, or XDG_STATE_HOME to the folder that `sigtool` is in")
+    })
+}
+
+pub(crate) fn open(app: &App) -> Result<Ledger, Closed> {
+    let path = app.folders.ledger().ok_or(Closed::NoHome)?;
+    Ok(Ledger::open(&path)?)
+}
+
+pub(crate) fn not_writable(closed: Closed) -> CommandError {
+    let error = CommandError::could_not_tell("nothing is signed: the ledger cannot be written")
+        .because(&closed);
+    let error = match closed {
+        Closed::Ledger(cause) if is_broken(&cause) => error
+            .hint(SEE_ALL)
+            .hint("to begin a new one, move `ledger.db` and `ledger.head` away, and keep them as evidence"),
+        _ => error,
+    };
+    error.hint("to sign without an entry in the history, add `--no-history`")
+}
+
+/// The ledger of this user, if there is one yet.
+pub(crate) fn open_to_read(app: &App) -> Result<Option<Ledger>, CommandError> {
+    Ledger::open_to_read(&place(app)?).map_err(unreadable)
+}
+
+/// The error for a ledger that is there and cannot be read.
+pub(crate) fn unreadable(error: LedgerError) -> CommandError {
+    let broken = is_broken(&error);
+    let shown = CommandError::could_not_tell("cannot read the ledger").because(error);
+    match broken {
+        true => shown.hint(SEE_ALL),
+        false => shown,
+    }
+}
+
+const SEE_ALL: &str = "see all that is wrong with it: sigtool history --verify";
+
+/// Whether somebody has tampered with it.
+fn is_broken(error: &LedgerError) -> bool {
+    use LedgerError::{Broken, Entry, Gone, Head, State};
+    match error {
+        Broken(_) | Entry { .. } | Gone(_) | Head { .. } => true,
+        State(_) => false,
+    }
+}
+
+/// The local store, if there is one yet; or why it cannot be read.
+pub(crate) fn store(app: &App) -> Result<Option<Store>, sigtool_sdk::Error> {
+    match app.folders.store() {
+        Some(path) => Ok(Store::open_to_read(&path)?),
+        None => Ok(None),
+    }
+}

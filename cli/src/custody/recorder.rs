@@ -1,0 +1,229 @@
+//! The chain of custody of this run: what the commands enter in the ledger, and how artifacts are found in it.
+
+use crate::app::App;
+use crate::app::opening::SignerInUse;
+use crate::artifacts::item::Item;
+use crate::artifacts::meaning;
+use crate::config::Profile;
+use crate::custody::ci::execution;
+use crate::custody::ledger::{not_writable, open};
+use crate::error::CommandError;
+use sigtool_core::key::key_hint;
+use sigtool_core::ledger::{
+    Action, Attempt, Event, EventArtifact, EventSignature, EventSigner, Execution, Head, Ledger,
+    LedgerError,
+};
+use sigtool_core::sign::{Place, SignedArtifact, Stored};
+use sigtool_core::{Verification, Verified};
+use sigtool_sdk::types::{Artifact, ArtifactKind};
+use std::path::{Path, PathBuf};
+
+/// What enters this run's events.
+pub(crate) struct Custody {
+    /// None with `--no-history`, and where verifying cannot write.
+    ledger: Option<Ledger>,
+    profile: Option<String>,
+    execution: Execution,
+}
+
+impl Custody {
+    /// For signing: without a ledger nothing is signed, unless it is not wanted.
+    pub(crate) fn required(
+        app: &App,
+        profile: &Profile,
+        wanted: bool,
+    ) -> Result<Self, CommandError> {
+        let ledger = match wanted {
+            true => Some(open(app).map_err(not_writable)?),
+            false => None,
+        };
+        Ok(Self::new(app, profile, ledger))
+    }
+
+    /// For verifying, which goes on without a ledger.
+    pub(crate) fn as_it_can(app: &App, profile: &Profile, wanted: bool) -> Self {
+        let ledger = match wanted.then(|| open(app)) {
+            Some(Ok(ledger)) => Some(ledger),
+            Some(Err(cause)) => {
+                app.ui.note(&format!("not entered in the history: {cause}"));
+                None
+            }
+            None => None,
+        };
+        Self::new(app, profile, ledger)
+    }
+
+    fn new(app: &App, profile: &Profile, ledger: Option<Ledger>) -> Self {
+        Self {
+            ledger,
+            profile: profile.name.as_ref().map(|name| name.value.clone()),
+            execution: execution(&app.settings.environment),
+        }
+    }
+
+    /// Enters that an artifact was signed, and where its signature was pushed to.
+    pub(crate) fn signed(
+        &self,
+        signer: &SignerInUse,
+        signed: &SignedArtifact,
+        append: bool,
+    ) -> Result<Option<Head>, LedgerError> {
+        let who = EventSigner {
+            key_id: signed.key_id.clone(),
+            key_version: signed.key_version.clone(),
+            ..who(signer)
+        };
+        let signing = Event {
+            append,
+            ..self.signing(Attempt::Done, &signed.artifact, who, &signed.stored)
+        };
+        let mut attaching = signing.clone();
+        attaching.action = Action::Attach;
+        attaching.signatures.retain(|s| s.place == Place::Beside);
+        let pushed = signed.artifact.kind == ArtifactKind::ContainerImage
+            && !attaching.signatures.is_empty();
+        let events = [signing, attaching];
+        self.enter(&events[..1 + usize::from(pushed)])
+    }
+
+    /// Enters that signing failed; `written` is what had been written before, of which artifact.
+    pub(crate) fn not_signed(
+        &self,
+        signer: &SignerInUse,
+        item: &Item,
+        written: Option<(&Artifact, &[Stored])>,
+        error: &CommandError,
+    ) -> Result<Option<Head>, LedgerError> {
+        let event = match written {
+            Some((artifact, stored)) => {
+                self.signing(Attempt::Failed, artifact, who(signer), stored)
+            }
+            None => Event {
+                signers: vec![who(signer)],
+                ..self.event(Action::Sign, Attempt::Failed, unread(item))
+            },
+        };
+        self.enter(&[Event {
+            reasons: reasons(error),
+            ..event
+        }])
+    }
+
+    /// Enters what verifying found.
+    pub(crate) fn verified(&self, verified: &Verified) -> Result<Option<Head>, LedgerError> {
+        let (result, signers, reasons) = match &verified.verification {
+            Verification::Valid { signers } => (Attempt::Valid, &signers[..], &[][..]),
+            Verification::Refused { reasons } => (Attempt::Refused, &[][..], &reasons[..]),
+            Verification::Inconclusive { reasons } => {
+                (Attempt::Inconclusive, &[][..], &reasons[..])
+            }
+        };
+        let signers = signers.iter().map(|signer| EventSigner {
+            name: Some(signer.name.clone()),
+            key_hint: signer.key_hint.clone(),
+            algorithm: signer.algorithm,
+            backend: None,
+            key_id: None,
+            key_version: None,
+        });
+        let artifact = EventArtifact::new(&verified.artifact);
+        self.enter(&[Event {
+            signers: signers.collect(),
+            reasons: reasons.iter().map(ToString::to_string).collect(),
+            ..self.event(Action::Verify, result, artifact)
+        }])
+    }
+
+    /// Enters that it could not be told whether an artifact is signed.
+    pub(crate) fn not_verified(
+        &self,
+        item: &Item,
+        error: &CommandError,
+    ) -> Result<Option<Head>, LedgerError> {
+        self.enter(&[Event {
+            reasons: reasons(error),
+            ..self.event(Action::Verify, Attempt::Inconclusive, unread(item))
+        }])
+    }
+
+    fn enter(&self, events: &[Event]) -> Result<Option<Head>, LedgerError> {
+        let ledger = self.ledger.as_ref();
+        ledger.map(|ledger| ledger.append(events)).transpose()
+    }
+
+    fn signing(
+        &self,
+        result: Attempt,
+        artifact: &Artifact,
+        signer: EventSigner,
+        stored: &[Stored],
+    ) -> Event {
+        let signatures = stored.iter().map(|stored| {
+            let location = location(artifact, stored).display().to_string();
+            EventSignature::new(stored, location)
+        });
+        Event {
+            signers: vec![signer],
+            signatures: signatures.collect(),
+            ..self.event(Action::Sign, result, EventArtifact::new(artifact))
+        }
+    }
+
+    fn event(&self, action: Action, result: Attempt, artifact: EventArtifact) -> Event {
+        Event {
+            action,
+            result,
+            artifact,
+            signers: Vec::new(),
+            signatures: Vec::new(),
+            append: false,
+            reasons: Vec::new(),
+            profile: self.profile.clone(),
+            execution: self.execution.clone(),
+            tool: concat!("sigtool ", env!("CARGO_PKG_VERSION")).to_owned(),
+        }
+    }
+}
+
+fn who(signer: &SignerInUse) -> EventSigner {
+    let key = signer.signer.public_key();
+    EventSigner {
+        name: signer.key.clone(),
+        key_hint: key_hint(key),
+        algorithm: key.algorithm,
+        backend: Some(signer.backend.clone()),
+        key_id: None,
+        key_version: None,
+    }
+}
+
+/// All that is known of an artifact that could not be read.
+fn unread(item: &Item) -> EventArtifact {
+    let reference = match item.from_stdin {
+        true => &item.shown,
+        false => &item.reference,
+    };
+    EventArtifact {
+        reference: reference.clone(),
+        ..EventArtifact::default()
+    }
+}
+
+fn reasons(error: &CommandError) -> Vec<String> {
+    let message = std::iter::once(&error.message);
+    message.chain(&error.causes).cloned().collect()
+}
+
+/// Where a signature lies, for a program in another folder; what is no path stays.
+pub(crate) fn location(artifact: &Artifact, stored: &Stored) -> PathBuf {
+    let location = Path::new(&stored.location);
+    let path = match stored.place {
+        // Beside a file it is written as the artifact is.
+        Place::Beside if artifact.kind != ArtifactKind::ContainerImage => {
+            std::path::absolute(location)
+        }
+        Place::File => meaning::file_reference(location),
+        Place::Beside | Place::Store => Ok(location.to_owned()),
+    };
+    path.unwrap_or_else(|_| location.to_owned())
+}

@@ -1,0 +1,151 @@
+//! From the words on the command line to a command: built-in, alias, or external.
+
+pub(crate) mod completion;
+mod cosign;
+mod environment;
+mod external;
+pub(crate) mod help;
+pub(crate) mod list;
+pub(crate) mod misspelt;
+
+use crate::alias::{expand_alias, shadowed, with_globals};
+use crate::app::App;
+use crate::args::{Cli, Command};
+use crate::error::{CommandError, Failure};
+use crate::output::{Color, Format, Ui, clean};
+use crate::report::{Failed, fail};
+use crate::{commands, pasted};
+use clap::{CommandFactory as _, Parser as _};
+use environment::environment;
+use external::run_external;
+use misspelt::{asked, misspelt};
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::io::Write as _;
+
+/// Runs the command line, and gives the exit code.
+pub(crate) fn run(arguments: &[OsString]) -> u8 {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => return misspelt(arguments, &error),
+    };
+    let environment = environment();
+    // For what goes wrong before the configuration is there to say how it is written.
+    let words_of_no_command = match cli.command {
+        Some(Command::External(_)) => asked(arguments),
+        _ => None,
+    };
+    let format = cli.global.format.or(words_of_no_command);
+    let plain = Ui::new(
+        format.unwrap_or_else(|| misspelt::format(&environment)),
+        cli.global.color.unwrap_or_default(),
+        cli.global.quiet,
+        cli.global.verbose,
+    );
+    let in_array = cli.list || cli.command.as_ref().is_some_and(Command::lists);
+    dispatch(&plain, arguments, cli, environment)
+        .unwrap_or_else(|error| fail(&plain, &error, in_array))
+}
+
+fn dispatch(
+    plain: &Ui,
+    arguments: &[OsString],
+    cli: Cli,
+    environment: BTreeMap<String, String>,
+) -> Result<u8, CommandError> {
+    let Some(command) = cli.command else {
+        if cli.list {
+            let path = environment.get("PATH").cloned();
+            let app = App::start(cli.global, environment)?;
+            return list::list(&app, path.as_deref().map(OsStr::new));
+        }
+        return Ok(no_command(
+            cli.global
+                .format
+                .unwrap_or_else(|| misspelt::format(&environment)),
+        ));
+    };
+    match command {
+        // Neither needs a configuration that is right.
+        Command::Completions(args) => Ok(completion::print(plain, args.shell)),
+        Command::Help { command } => {
+            pasted::refuse(arguments)?;
+            help::help(plain, &command, cli.global, environment)
+        }
+        Command::External(words) => {
+            let app = App::start(cli.global, environment.clone())?;
+            not_built_in(plain, arguments, &words, &app, environment)
+        }
+        command => {
+            pasted::refuse(arguments)?;
+            let start = match command {
+                Command::Config(_) => App::start_to_mend,
+                _ => App::start,
+            };
+            let app = start(cli.global, environment)?;
+            if let Some(alias) = app.config.aliases().get(command.name()) {
+                app.ui.warn(&shadowed(command.name(), alias));
+            }
+            Ok(commands::run(&app, &command))
+        }
+    }
+}
+
+/// The help, and an error behind it.
+fn no_command(format: Format) -> u8 {
+    let help = Cli::command().render_help();
+    let _ = write!(anstream::stderr(), "{}", help.ansi());
+    let ui = Ui::new(format, Color::Auto, false, 0);
+    let error = CommandError::input("which command?").hint("see all commands: sigtool --list");
+    ui.failure(&Failed::of(&error), false);
+    error.failure.exit_code()
+}
+
+/// Runs an alias or an external command.
+fn not_built_in(
+    plain: &Ui,
+    arguments: &[OsString],
+    words: &[OsString],
+    app: &App,
+    environment: BTreeMap<String, String>,
+) -> Result<u8, CommandError> {
+    let path = environment.get("PATH").cloned();
+    let path = path.as_deref().map(OsStr::new);
+    let name = words[0].to_string_lossy().into_owned();
+    let Some(expanded) = expand_alias(app, &name, &words[1..])? else {
+        return run_external(app, path, words);
+    };
+    let arguments = with_globals(arguments, words, expanded);
+    app.ui
+        .trace(&format!("alias `{name}`: {}", show(&arguments[1..])));
+    let cli = match Cli::try_parse_from(&arguments) {
+        Ok(cli) => cli,
+        Err(error) => return Ok(misspelt(&arguments, &error)),
+    };
+    match cli.command {
+        Some(Command::External(words)) => run_external(app, path, &words),
+        _ => dispatch(plain, &arguments, cli, environment),
+    }
+}
+
+fn show(words: &[OsString]) -> String {
+    let words: Vec<_> = words.iter().map(|word| word.to_string_lossy()).collect();
+    clean(&words.join(" "))
+}
+
+/// A panic is a bug of ours, and says so, with exit code 70.
+pub(crate) fn report_panics() {
+    std::panic::set_hook(Box::new(|info| {
+        let text = info.payload_as_str().unwrap_or("without a message");
+        let place = info
+            .location()
+            .map(|l| format!(" at {}:{}", l.file(), l.line()))
+            .unwrap_or_default();
+        let _ = writeln!(
+            std::io::stderr(),
+            "bug: sigtool panicked: {}{place}\n  hint: please report it with the command that you ran",
+            clean(text)
+        );
+        std::process::exit(i32::from(Failure::Bug.exit_code()));
+    }));
+}

@@ -1,0 +1,249 @@
+//! What is said of a signed artifact.
+
+use crate::app::App;
+use crate::app::opening::SignerInUse;
+use crate::artifacts::item::Item;
+use crate::artifacts::sources::SourceInUse;
+use crate::custody::recorder::location;
+use crate::error::{CommandError, Failure, why};
+use crate::host;
+use crate::output::clean;
+use crate::report::artifact::describe;
+use serde::Serialize;
+use sigtool_core::key::key_hint;
+use sigtool_core::ledger::Head;
+use sigtool_core::sign::{Place, SignError, SignedArtifact, Stored};
+use sigtool_sdk::ErrorCode;
+use sigtool_sdk::types::{Artifact, Bytes, KeyAlgorithm, SignatureFormat as Format};
+use std::path::Path;
+
+/// A signed artifact, and the head of the ledger once it was entered.
+pub(crate) struct Done {
+    pub(crate) signed: SignedArtifact,
+    pub(crate) head: Option<Head>,
+}
+
+pub(crate) fn failed(
+    source: &SourceInUse,
+    signer: &SignerInUse,
+    item: &Item,
+    error: SignError,
+) -> CommandError {
+    let message = format!("cannot sign `{}`", clean(&item.shown));
+    match error {
+        SignError::Artifact(error) => source.failed(message, *error),
+        SignError::Signer { operation, error } => {
+            by_backend(message, &signer.backend, operation, *error)
+        }
+        SignError::Source { operation, error } => {
+            let keeps_none = error.code == ErrorCode::Unsupported;
+            let mut shown = by_backend(message, &source.backend, operation, *error);
+            if shown.failure != Failure::Cancelled {
+                shown.failure = Failure::CouldNotTell;
+            }
+            if keeps_none {
+                shown.hints.push(
+                    "this source keeps no signatures: say where they go with `--bundle FILE` or `--signature FILE`"
+                        .to_owned(),
+                );
+            }
+            shown
+        }
+        SignError::SignerMisbehaved { operation, what } => CommandError::could_not_tell(message)
+            .because(format!(
+                "the backend `{}` failed in `{operation}`",
+                signer.backend
+            ))
+            .because(what)
+            .hint("nothing was written; this is for the backend's author to mend"),
+        error @ (SignError::Destination(_) | SignError::NoBytes(_)) => {
+            CommandError::input(message).because(error)
+        }
+        SignError::Partly { stored, error, .. } => {
+            failed(source, signer, item, *error).because(already_written(&stored))
+        }
+        SignError::Store(error) => CommandError::could_not_tell(message).because(error),
+        SignError::Write { path, error } => CommandError::could_not_tell(message).because(format!(
+            "cannot write `{}`: {}",
+            path.display(),
+            why(&error)
+        )),
+    }
+}
+
+pub(crate) fn already_written(stored: &[Stored]) -> String {
+    let written: Vec<String> = stored.iter().map(|s| clean(&s.location)).collect();
+    format!("already written: {}", written.join(", "))
+}
+
+fn by_backend(
+    message: String,
+    backend: &str,
+    operation: &str,
+    mut error: sigtool_sdk::Error,
+) -> CommandError {
+    let blame = host::blame(backend, operation, &error);
+    error.hints.extend(host::whose_move(backend, &error));
+    let mut shown = CommandError::from_backend(message, error);
+    shown.causes.splice(0..0, blame);
+    shown
+}
+
+/// A signed artifact in a report.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Row<'a> {
+    /// The artifact as the command line names it.
+    artifact: &'a str,
+    /// What became of it.
+    status: Status,
+    /// What it was found to be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resolved: Option<&'a Artifact>,
+    /// Who signed it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signer: Option<Signer<'a>>,
+    /// The signatures that were written.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    signatures: Vec<Signature<'a>>,
+    /// The ledger's head with this signing in it, or with its failure.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    head: Option<&'a Head>,
+    /// Remarks, which are no failures.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    notes: &'a [String],
+    /// Why it was not signed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<super::ErrorRow<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(inline))]
+enum Status {
+    Failed,
+    Signed,
+}
+
+/// Who signed.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct Signer<'a> {
+    /// The backend that holds the key.
+    backend: &'a str,
+    /// The key's algorithm.
+    algorithm: KeyAlgorithm,
+    /// How bundles name the key: the Base64 of the SHA-256 of its public half.
+    key_hint: String,
+    /// The backend's own name for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key_id: Option<&'a str>,
+    /// Its version, where the backend rotates keys under one name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key_version: Option<&'a str>,
+}
+
+/// A signature that was written.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct Signature<'a> {
+    /// How it is written.
+    pub(crate) format: Format,
+    /// What sort of place it lies in.
+    pub(crate) place: Place,
+    /// Where: a path in full, a reference, or `the local store`.
+    pub(crate) location: String,
+    /// Whether it took the place of an earlier one.
+    replaced: bool,
+    /// The signature itself, in Base64.
+    pub(crate) signature: &'a Bytes,
+}
+
+pub(crate) fn report(
+    app: &App,
+    shown: &str,
+    signer: Option<&SignerInUse>,
+    result: Result<Done, CommandError>,
+) -> Option<Failure> {
+    let Done { signed, head } = match result {
+        Ok(done) => done,
+        Err(error) => {
+            let error = app.relative_error(error);
+            app.ui.error(&error);
+            if app.ui.is_machine() {
+                let row = Row {
+                    artifact: shown,
+                    status: Status::Failed,
+                    resolved: None,
+                    signer: None,
+                    signatures: Vec::new(),
+                    head: error.head.as_deref(),
+                    notes: &[],
+                    error: Some(super::ErrorRow::of(&error)),
+                };
+                app.ui.item("", &row);
+            }
+            return Some(error.failure);
+        }
+    };
+    for note in &signed.notes {
+        let note = app.relative(note);
+        app.ui.note(&format!("{shown}: {note}"));
+    }
+    let row = Row {
+        artifact: shown,
+        status: Status::Signed,
+        resolved: Some(&signed.artifact),
+        signer: signer.map(|signer| Signer {
+            backend: &signer.backend,
+            algorithm: signed.public_key.algorithm,
+            key_hint: key_hint(&signed.public_key),
+            key_id: signed.key_id.as_deref(),
+            key_version: signed.key_version.as_deref(),
+        }),
+        signatures: signed
+            .stored
+            .iter()
+            .map(|stored| Signature {
+                format: stored.format,
+                place: stored.place,
+                location: super::lossy(&location(&signed.artifact, stored)),
+                replaced: stored.replaced,
+                signature: &stored.signature,
+            })
+            .collect(),
+        head: head.as_ref(),
+        notes: &signed.notes,
+        error: None,
+    };
+    let again = if told(&signed).any(|s| s.replaced) {
+        " again"
+    } else {
+        ""
+    };
+    app.ui.item(
+        &format!(
+            "signed{again} {}{} → {}",
+            shown,
+            describe(shown, &signed.artifact),
+            places(app, &signed).join(", ")
+        ),
+        &row,
+    );
+    None
+}
+
+/// Where the signatures went, as people are told. Of the local store only where it is the one place.
+fn told(signed: &SignedArtifact) -> impl Iterator<Item = &Stored> {
+    let elsewhere = signed.stored.iter().any(|s| s.place != Place::Store);
+    let stored = signed.stored.iter();
+    stored.filter(move |s| !elsewhere || s.place != Place::Store)
+}
+
+pub(crate) fn places(app: &App, signed: &SignedArtifact) -> Vec<String> {
+    let mut places: Vec<String> = told(signed)
+        .map(|stored| app.short(Path::new(&stored.location)))
+        .collect();
+    places.dedup();
+    places
+}

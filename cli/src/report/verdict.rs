@@ -1,0 +1,217 @@
+//! What is said of a verified artifact.
+
+use crate::app::App;
+use crate::error::{CommandError, Failure};
+use crate::output::{clean, plural};
+use crate::report::artifact::describe;
+use serde::Serialize;
+use sigtool_core::ledger::Head;
+use sigtool_core::verify::CheckedSignature;
+use sigtool_core::{Reason, Verification, Verified};
+use sigtool_sdk::types::Artifact;
+
+/// What verifying an artifact gave, and which policy decided it.
+pub(crate) struct Judged {
+    pub(crate) verified: Verified,
+    pub(crate) of_machine: Option<String>,
+    /// The head of the ledger once it was entered.
+    pub(crate) head: Option<Head>,
+}
+
+impl Judged {
+    pub(crate) fn is_valid(&self) -> bool {
+        matches!(self.verified.verification, Verification::Valid { .. })
+    }
+}
+
+/// A verified artifact in a report.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Row<'a> {
+    /// The artifact as the command line names it.
+    artifact: &'a str,
+    /// The verdict, or that there is none.
+    status: Status,
+    /// What it was found to be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resolved: Option<&'a Artifact>,
+    /// The verdict, and why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verification: Option<&'a Verification>,
+    /// Where the policy stands that decided, if it is the machine's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    demanded_by: Option<&'a str>,
+    /// Every signature that was looked at.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    checked: &'a [CheckedSignature],
+    /// The ledger's head with this verification in it, be it a failed one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    head: Option<&'a Head>,
+    /// Remarks, which decide nothing.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    notes: &'a [String],
+    /// Why it could not be verified at all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<super::ErrorRow<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(inline))]
+enum Status {
+    Failed,
+    Inconclusive,
+    Refused,
+    Valid,
+}
+
+/// What else is to say. Beside a good signature, those of other signers are a line and no list: they are nobody's fault.
+fn say_notes(app: &App, name: &str, verified: &Verified) {
+    let valid = matches!(verified.verification, Verification::Valid { .. });
+    let of_others: Vec<String> = verified
+        .checked
+        .iter()
+        .filter_map(|checked| checked.reason.as_ref())
+        .filter(|reason| {
+            matches!(
+                reason,
+                Reason::WrongKey { .. } | Reason::DoesNotVerify { .. }
+            )
+        })
+        .map(ToString::to_string)
+        .collect();
+    for note in &verified.notes {
+        let line = format!("{name}: {}", app.relative(note));
+        if valid && of_others.contains(note) {
+            app.ui.trace(&line);
+        } else {
+            app.ui.note(&line);
+        }
+    }
+    if valid && !of_others.is_empty() {
+        app.ui.note(&format!(
+            "{name}: {} beside it {} not count: not by a key of the policy (`--verbose` lists them)",
+            plural(of_others.len(), "signature"),
+            if of_others.len() == 1 { "does" } else { "do" }
+        ));
+    }
+}
+
+/// Every reason; of several signatures by other keys it is said once who is trusted.
+fn because(app: &App, mut error: CommandError, reasons: &[Reason]) -> CommandError {
+    let of_others = |reason: &&Reason| {
+        matches!(
+            reason,
+            Reason::WrongKey {
+                unverified_key_hint: Some(_),
+                ..
+            }
+        )
+    };
+    let several = reasons.iter().filter(of_others).count() > 1;
+    let mut trusts = None;
+    for reason in reasons {
+        let text = match reason {
+            Reason::WrongKey {
+                signature,
+                unverified_key_hint: Some(hint),
+                trusted,
+            } if several => {
+                trusts = Some(trusted);
+                format!("`{signature}` is signed by another key (key hint {hint})")
+            }
+            reason => reason.to_string(),
+        };
+        error = error.because(app.relative(&text));
+    }
+    let Some(trusted) = trusts else { return error };
+    let trusted: Vec<_> = trusted.iter().map(ToString::to_string).collect();
+    error.because(format!("trusted: {}", trusted.join(", ")))
+}
+
+pub(crate) fn report(
+    app: &App,
+    shown: &str,
+    result: Result<Judged, CommandError>,
+) -> Option<Failure> {
+    let name = clean(shown);
+    let judged = match result {
+        Ok(judged) => judged,
+        Err(error) => {
+            let error = app.relative_error(error);
+            app.ui.error(&error);
+            if app.ui.is_machine() {
+                let row = Row {
+                    artifact: shown,
+                    status: Status::Failed,
+                    resolved: None,
+                    verification: None,
+                    demanded_by: None,
+                    checked: &[],
+                    head: error.head.as_deref(),
+                    notes: &[],
+                    error: Some(super::ErrorRow::of(&error)),
+                };
+                app.ui.item("", &row);
+            }
+            return Some(error.failure);
+        }
+    };
+    let verified = &judged.verified;
+    say_notes(app, &name, verified);
+    let (status, failure, reasons) = match &verified.verification {
+        Verification::Valid { .. } => (Status::Valid, None, &[][..]),
+        Verification::Refused { reasons } => {
+            (Status::Refused, Some(Failure::Refused), &reasons[..])
+        }
+        Verification::Inconclusive { reasons } => (
+            Status::Inconclusive,
+            Some(Failure::CouldNotTell),
+            &reasons[..],
+        ),
+    };
+    let row = Row {
+        artifact: shown,
+        status,
+        resolved: Some(&verified.artifact),
+        verification: Some(&verified.verification),
+        demanded_by: judged.of_machine.as_deref(),
+        checked: &verified.checked,
+        head: judged.head.as_ref(),
+        notes: &verified.notes,
+        error: None,
+    };
+    if let Some(failure) = failure {
+        let message = match failure {
+            Failure::Refused => format!("refused `{name}`"),
+            _ => format!("could not tell whether `{name}` is signed as the policy demands"),
+        };
+        let mut error = CommandError::new(failure, message);
+        if let Some(place) = &judged.of_machine {
+            error = error.because(format!("the policy of this machine demands more: {place}"));
+        }
+        app.ui.error(&because(app, error, reasons));
+        if app.ui.is_machine() {
+            app.ui.item("", &row);
+        }
+        return Some(failure);
+    }
+    let Verification::Valid { signers } = &verified.verification else {
+        return None;
+    };
+    let by: Vec<_> = signers
+        .iter()
+        .map(|signer| {
+            format!(
+                "{} ({}, key hint {})",
+                signer.name, signer.algorithm, signer.key_hint
+            )
+        })
+        .collect();
+    let what = describe(shown, &verified.artifact);
+    app.ui.item(
+        &format!("valid {name}{what}, signed by {}", by.join(" and ")),
+        &row,
+    );
+    None
+}
