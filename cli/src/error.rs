@@ -6,6 +6,9 @@ use std::fmt;
 use std::ops::Range;
 use std::path::PathBuf;
 
+/// The exit code of a command that got as far as reporting.
+pub(crate) type Outcome = Result<u8, CommandError>;
+
 /// The kinds of failures. Each is an exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]

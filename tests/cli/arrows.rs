@@ -1,5 +1,8 @@
 //! The arrows between the crates, and the lines that hold them: what ARCHITECTURE.md draws is what Cargo sees.
 
+mod rooms;
+
+use rooms::{Crate, floors};
 use sigtool_tests::tests_folder;
 use std::collections::BTreeSet;
 use std::fs;
@@ -153,6 +156,110 @@ fn the_core_asks_neither_the_environment_nor_the_terminal() {
         ] {
             assert!(!text.contains(word), "`{file}` uses `{word}`");
         }
+    }
+}
+
+/// The table of a crate's layers, as ARCHITECTURE.md has it.
+fn layers(folder: &str) -> Vec<Vec<String>> {
+    let page = fs::read_to_string(root().join("ARCHITECTURE.md")).expect("the page");
+    let begin = format!("```layers {folder}\n");
+    let table = page
+        .split_once(&begin)
+        .and_then(|(_, rest)| rest.split_once("```"));
+    let (table, _) = table.unwrap_or_else(|| panic!("no layers of {folder} in ARCHITECTURE.md"));
+    floors(table)
+}
+
+#[test]
+fn no_arrow_runs_up_and_no_files_go_in_circles() {
+    for folder in ["cli/src"] {
+        let sources = sources(folder);
+        let below = |name: &'_ str| name[folder.len() + 1..].to_owned();
+        let sources: Vec<_> = sources
+            .iter()
+            .map(|(name, text)| (below(name), text))
+            .collect();
+        let files = Crate::read(sources.iter().map(|(name, text)| (&**name, text.as_str())));
+        let floors = layers(folder);
+        let placed: BTreeSet<&str> = floors.iter().flatten().map(String::as_str).collect();
+        assert_eq!(
+            files.rooms(),
+            placed,
+            "{folder}: each room has one floor in ARCHITECTURE.md"
+        );
+        let nothing: [String; 0] = [];
+        assert_eq!(files.up(&floors), nothing, "{folder}: arrows that run up");
+        assert_eq!(files.circles(), nothing, "{folder}: files in circles");
+        let commands = files.between("commands");
+        assert_eq!(commands, nothing, "{folder}: commands that name another");
+    }
+}
+
+#[test]
+fn an_arrow_up_and_a_circle_are_found_however_they_are_written() {
+    let floors = floors("main\n  above over   what is above\n    below\n");
+    let read = |above: &str, below: &str| {
+        let files = Crate::read([
+            (
+                "main.rs",
+                "mod above; mod below; fn main() { above::run() }",
+            ),
+            ("above/mod.rs", above),
+            ("above/inner.rs", "pub(crate) struct Inner;"),
+            ("over.rs", "pub(crate) fn over() {}"),
+            ("below.rs", below),
+        ]);
+        (files.up(&floors), files.circles())
+    };
+    let above = "pub(crate) mod inner; pub(crate) use inner::Inner as Other; use crate::below::x;";
+    for (below, up) in [
+        ("use crate::above;", "below → above"),
+        (
+            "use {std::fmt, crate::{over::over, above::{self, inner as i}}};",
+            "below → above",
+        ),
+        (
+            "fn f() { let x = super::above::inner::y(); }",
+            "below → above::inner::y",
+        ),
+        (
+            "fn f() { format!(\"{}\", crate::above::X) }",
+            "below → above::X",
+        ),
+        ("fn f() -> crate::above::X { todo!() }", "below → above::X"),
+    ] {
+        let (found, circles) = read(above, below);
+        assert!(found.contains(&up.to_owned()), "{below}: {found:?}");
+        let is_of_inner = up.contains("inner");
+        assert_eq!(circles.is_empty(), is_of_inner, "{below}: {circles:?}");
+    }
+    // What is exported again counts as its origin.
+    let (found, circles) = read(above, "use crate::above::Other;");
+    assert_eq!(found, ["below → above::Other"]);
+    assert!(circles.is_empty(), "{circles:?}");
+    // Where they lie beside each other in one room, each is for itself.
+    let files = Crate::read([
+        ("above/mod.rs", "mod one; mod two;"),
+        ("above/one.rs", "use super::two::x;"),
+        ("above/two/mod.rs", "mod inner; use inner::y;"),
+        ("above/two/inner.rs", ""),
+    ]);
+    assert_eq!(files.between("above"), ["above::one → above::two::x"]);
+    // Rooms of one floor do not know each other.
+    let (found, _) = read("use crate::over::over;", "");
+    assert_eq!(found, ["above → over::over"]);
+    for allowed in [
+        "",
+        "// use crate::above;\nconst X: &str = \"crate::above\";",
+        "#[cfg(test)]\nmod tests { use crate::above; }",
+        "#[cfg(all(test, unix))]\nuse crate::above;",
+        "pub(crate) struct Above { above: u8 } fn f(x: Above) -> u8 { x.above }",
+    ] {
+        let (found, circles) = read(above, allowed);
+        assert!(
+            found.is_empty() && circles.is_empty(),
+            "{allowed}: {found:?} {circles:?}"
+        );
     }
 }
 

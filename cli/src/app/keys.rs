@@ -1,11 +1,18 @@
 //! The keys that are known here, and those that are read from files.
 
 use crate::app::App;
+use crate::app::opening::FILE_KEYS;
 use crate::config::KeyText;
 use crate::error::{CommandError, why};
+use crate::host::{Opening, SecretSource};
 use crate::output::clean;
+use serde_json::json;
 use sigtool_core::key::parse_public_key;
 use sigtool_core::policy::TrustedKey;
+use sigtool_sdk::Kind;
+use sigtool_sdk::connection::Handle;
+use sigtool_sdk::signer::{Generate, GenerateArgs, KeyMade};
+use sigtool_sdk::types::KeyAlgorithm;
 use sigtool_sdk::types::Secret;
 use std::collections::BTreeMap;
 use std::io::Read as _;
@@ -119,4 +126,57 @@ pub(crate) fn read(path: &Path) -> std::io::Result<Vec<u8>> {
         .take(MAX_FILE)
         .read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+/// Opens the signer of key files without a key: it will be told which in the call.
+pub(crate) fn key_files(
+    app: &App,
+    secrets: BTreeMap<String, SecretSource>,
+) -> Result<Handle, CommandError> {
+    app.backends.open(&Opening {
+        configuration: json!({ "new_password": { "secret": "/new_password" } }),
+        secrets,
+        ..Opening::plain(FILE_KEYS, Kind::Signer)
+    })
+}
+
+/// Makes a key pair in files. `secrets` says where its password comes from, if not from where passwords usually do.
+pub(crate) fn generate(
+    app: &App,
+    secrets: BTreeMap<String, SecretSource>,
+    prefix: &Path,
+    algorithm: KeyAlgorithm,
+    overwrite: bool,
+) -> Result<KeyMade, CommandError> {
+    let args = GenerateArgs {
+        key: absolute(prefix)?,
+        algorithm,
+        overwrite,
+    };
+    key_files(app, secrets)?
+        .call::<Generate>(&args)
+        .map_err(|error| made_nothing(prefix, "generate", error))
+}
+
+pub(crate) fn made_nothing(prefix: &Path, verb: &str, error: sigtool_sdk::Error) -> CommandError {
+    let exists =
+        error.message.contains("exists") || error.causes.iter().any(|c| c.contains("exists"));
+    let error = CommandError::from_backend(
+        format!("cannot {verb} the key `{}`", prefix.display()),
+        error,
+    );
+    if exists {
+        error.hint("to replace it, and lose the old key for ever, say `--overwrite`")
+    } else {
+        error
+    }
+}
+
+pub(crate) fn absolute(prefix: &Path) -> Result<String, CommandError> {
+    let path = std::path::absolute(prefix).map_err(|e| {
+        CommandError::input(format!("`{}` is no path", prefix.display())).because(e)
+    })?;
+    path.to_str()
+        .map(str::to_owned)
+        .ok_or_else(|| CommandError::input(format!("`{}` is not UTF-8", prefix.display())))
 }

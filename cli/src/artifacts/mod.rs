@@ -1,5 +1,6 @@
 //! From the words of a command line to artifacts, and several of them at once.
 
+mod annotations;
 pub(crate) mod batch;
 pub(crate) mod destination;
 pub(crate) mod expand;
@@ -9,6 +10,7 @@ pub(crate) mod meaning;
 mod repeated;
 pub(crate) mod sources;
 
+pub(crate) use annotations::annotations;
 pub(crate) use expand::Items;
 pub(crate) use item::{Item, SourceOf};
 pub(crate) use sources::Sources;

@@ -3,9 +3,8 @@
 use crate::alias::{is_built_in, shadowed};
 use crate::app::App;
 use crate::args::Config;
-use crate::commands::Outcome;
-use crate::config::layer::FileState;
-use crate::error::{CommandError, Failure};
+use crate::config::FileState;
+use crate::error::{CommandError, Failure, Outcome};
 use crate::output::{clean, plural};
 use crate::report::setting::print;
 use crate::report::setting::{File, Set, State};

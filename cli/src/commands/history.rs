@@ -2,10 +2,9 @@
 
 use crate::app::App;
 use crate::args::History;
-use crate::commands::Outcome;
 use crate::custody::ledger::{open_to_read, place, unreadable};
 use crate::custody::names::{names, signers};
-use crate::error::{CommandError, Failure};
+use crate::error::{CommandError, Failure, Outcome};
 use crate::output::Text;
 use crate::report::entry::{FindingRow, Report, Row, Status, entries, text};
 use sigtool_core::ledger::{Head, Ledger, LedgerError, Proof, Query};

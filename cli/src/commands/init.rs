@@ -1,8 +1,8 @@
 //! `sigtool init`: leaves a profile that signs with a new key pair and verifies against it. Running it again changes nothing.
 
 use crate::app::App;
-use crate::commands::Outcome;
-use crate::error::{CommandError, why};
+use crate::app::keys;
+use crate::error::{CommandError, Outcome, why};
 use crate::host::SecretSource;
 use crate::output::Text;
 use crate::report::key::protection;
@@ -54,8 +54,7 @@ pub(super) fn run(app: &App) -> Outcome {
         None
     } else {
         make_folder(app, &folder)?;
-        super::key::generate(app, password(app), &prefix, KeyAlgorithm::EcdsaP256, false)?
-            .protection
+        keys::generate(app, password(app), &prefix, KeyAlgorithm::EcdsaP256, false)?.protection
     };
     let path = |path: &Path| {
         path.to_str()

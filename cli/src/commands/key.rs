@@ -2,25 +2,20 @@
 
 use crate::app::App;
 use crate::app::folders::working_folder;
+use crate::app::keys::{absolute, generate, key_files, made_nothing};
 use crate::app::keys::{known, read_key};
-use crate::app::opening::FILE_KEYS;
 use crate::args::{Key, OneKey};
-use crate::commands::Outcome;
 use crate::config::{KeyText, Profile};
-use crate::error::{CommandError, why};
-use crate::host::SecretSource;
+use crate::error::{CommandError, Outcome, why};
 use crate::host::opening::Opening;
 use crate::output::Text;
 use crate::report::key::{Listed, Row, protection, report_made};
 use serde_json::json;
 use sigtool_core::key::{key_hint, to_pem};
-use sigtool_sdk::Kind;
-use sigtool_sdk::connection::Handle;
 use sigtool_sdk::signer::{
-    ChangePassword, Generate, GenerateArgs, GetPublicKey, Import, ImportArgs, KeyArgs, KeyMade,
-    PublicKeyReply,
+    ChangePassword, GetPublicKey, Import, ImportArgs, KeyArgs, PublicKeyReply,
 };
-use sigtool_sdk::types::{KeyAlgorithm, Secret};
+use sigtool_sdk::types::Secret;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -51,56 +46,6 @@ pub(super) fn run(app: &App, command: &Key) -> Outcome {
         Key::ExportPublic { key, output } => export_public(app, key, output.as_deref()),
         Key::ChangePassword(key) => change_password(app, key),
     }
-}
-
-/// Opens the signer of key files without a key: it will be told which in the call.
-fn key_files(app: &App, secrets: BTreeMap<String, SecretSource>) -> Result<Handle, CommandError> {
-    app.backends.open(&Opening {
-        configuration: json!({ "new_password": { "secret": "/new_password" } }),
-        secrets,
-        ..Opening::plain(FILE_KEYS, Kind::Signer)
-    })
-}
-
-/// Makes a key pair in files. `secrets` says where its password comes from, if not from where passwords usually do.
-pub(super) fn generate(
-    app: &App,
-    secrets: BTreeMap<String, SecretSource>,
-    prefix: &Path,
-    algorithm: KeyAlgorithm,
-    overwrite: bool,
-) -> Result<KeyMade, CommandError> {
-    let args = GenerateArgs {
-        key: absolute(prefix)?,
-        algorithm,
-        overwrite,
-    };
-    key_files(app, secrets)?
-        .call::<Generate>(&args)
-        .map_err(|error| made_nothing(prefix, "generate", error))
-}
-
-fn made_nothing(prefix: &Path, verb: &str, error: sigtool_sdk::Error) -> CommandError {
-    let exists =
-        error.message.contains("exists") || error.causes.iter().any(|c| c.contains("exists"));
-    let error = CommandError::from_backend(
-        format!("cannot {verb} the key `{}`", prefix.display()),
-        error,
-    );
-    if exists {
-        error.hint("to replace it, and lose the old key for ever, say `--overwrite`")
-    } else {
-        error
-    }
-}
-
-fn absolute(prefix: &Path) -> Result<String, CommandError> {
-    let path = std::path::absolute(prefix).map_err(|e| {
-        CommandError::input(format!("`{}` is no path", prefix.display())).because(e)
-    })?;
-    path.to_str()
-        .map(str::to_owned)
-        .ok_or_else(|| CommandError::input(format!("`{}` is not UTF-8", prefix.display())))
 }
 
 fn import(app: &App, key: &str, prefix: &Path, overwrite: bool) -> Outcome {

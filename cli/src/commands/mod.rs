@@ -2,10 +2,8 @@
 
 use crate::app::App;
 use crate::args::Command;
-use crate::error::CommandError;
-use crate::output::clean;
+use crate::error::{CommandError, Outcome};
 use crate::report::fail;
-use std::collections::BTreeMap;
 
 mod backend;
 mod config;
@@ -17,9 +15,6 @@ pub(crate) mod overview;
 mod profile;
 mod sign;
 mod verify;
-
-/// The exit code of a command that got as far as reporting.
-pub(crate) type Outcome = Result<u8, CommandError>;
 
 /// Runs a built-in command. What it fails with is reported here.
 pub(crate) fn run(app: &App, command: &Command) -> u8 {
@@ -42,21 +37,4 @@ fn dispatch(app: &App, command: &Command) -> Outcome {
             Err(CommandError::bug("a command was not resolved"))
         }
     }
-}
-
-/// The annotations of the command line: each key once, or one of two values would be lost.
-fn annotations(given: &[(String, String)]) -> Result<BTreeMap<String, String>, CommandError> {
-    let mut annotations = BTreeMap::new();
-    for (key, value) in given {
-        if let Some(other) = annotations.insert(key.clone(), value.clone())
-            && other != *value
-        {
-            let (key, value, other) = (clean(key), clean(value), clean(&other));
-            return Err(CommandError::input(format!(
-                "the annotation `{key}` is given twice: `{other}` and `{value}`"
-            ))
-            .hint("give it once"));
-        }
-    }
-    Ok(annotations)
 }

@@ -2,9 +2,8 @@
 
 use crate::app::App;
 use crate::args::Profile;
-use crate::commands::Outcome;
 use crate::config::origin::Origin;
-use crate::error::CommandError;
+use crate::error::{CommandError, Outcome};
 use crate::report::profile::{Row, Used};
 use crate::report::setting::{dotted, print};
 

@@ -3,13 +3,13 @@
 use crate::app::App;
 use crate::app::opening::SignerInUse;
 use crate::args::Sign;
+use crate::artifacts::annotations;
 use crate::artifacts::batch::{self};
 use crate::artifacts::destination::{Places, STDIN, destination};
 use crate::artifacts::{Item, Items, SourceOf, Sources};
-use crate::commands::Outcome;
 use crate::config::{Profile, SignatureFormat};
 use crate::custody::recorder::Custody;
-use crate::error::CommandError;
+use crate::error::{CommandError, Outcome};
 use crate::interrupt;
 use crate::output::{Ticker, clean};
 use crate::report::signing::{Done, already_written, failed, report};
@@ -117,7 +117,7 @@ impl<'a> Wanted<'a> {
         let profiles = profile.annotations.iter();
         let annotations = profiles
             .map(|(key, value)| (key.clone(), value.value.clone()))
-            .chain(super::annotations(&args.annotations)?)
+            .chain(annotations(&args.annotations)?)
             .collect();
         Ok(Self {
             args,

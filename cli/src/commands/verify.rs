@@ -4,15 +4,15 @@ use crate::app::App;
 use crate::app::folders::working_folder;
 use crate::app::keys::{read, trusted_key};
 use crate::args::Verify;
+use crate::artifacts::annotations;
 use crate::artifacts::destination::{Places, STDIN, destination};
 use crate::artifacts::{Item, Items, SourceOf, Sources, batch};
-use crate::commands::Outcome;
 use crate::config::settings::Require as Wanted;
 use crate::config::verify::VerifySettings;
 use crate::config::{KeyText, Profile};
 use crate::custody::ledger::store;
 use crate::custody::recorder::Custody;
-use crate::error::{CommandError, Failure, why};
+use crate::error::{CommandError, Failure, Outcome, why};
 use crate::interrupt::{self, INTERRUPTED};
 use crate::output::{Ticker, clean};
 use crate::report::summary::summary;
@@ -91,7 +91,7 @@ pub(super) fn run(app: &App, args: &Verify) -> Outcome {
 
 /// What must hold: the policy of the command line or of the profile, and the one that this system demands of everyone.
 fn policies(app: &App, args: &Verify, profile: &Profile) -> Result<Vec<Demand>, CommandError> {
-    let annotations = super::annotations(&args.annotations)?;
+    let annotations = annotations(&args.annotations)?;
     let asked = Demand {
         policy: asked_policy(app, args, profile)?.with_annotations(annotations),
         of_machine: None,

@@ -1,6 +1,5 @@
 //! What `config explain` shows: each value, where it came from, and what it took the place of.
 
-use crate::config::Config;
 use crate::config::profile::resolve;
 use crate::config::value::{Located, Node, Overrode, dotted, split};
 
@@ -19,8 +18,7 @@ pub(crate) struct Explained {
 }
 
 /// Explains a key and all below it, or everything. A profile is shown with what it inherits. Empty if nothing is set there.
-pub(super) fn explain(config: &Config, key: Option<&str>) -> Vec<Explained> {
-    let tree = &config.tree;
+pub(super) fn explain(tree: &Node, key: Option<&str>) -> Vec<Explained> {
     let Some(key) = key else {
         return rows(tree, &[]);
     };

@@ -1,11 +1,16 @@
 //! The files of the configuration, read.
 
-use crate::config::layer::{MAX_FILE, NO_FILE};
 use crate::config::origin::{Layer, SourceFile, shorten};
 use crate::error::{CommandError, Failure, why};
 use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
+
+/// No configuration is larger. Stops a file that is none from filling the memory.
+const MAX_FILE: u64 = 1024 * 1024;
+
+/// The file that stands for "no file".
+pub(crate) const NO_FILE: &str = "/dev/null";
 
 /// Reads a file of at most 1 MiB; `None` if it is not there.
 pub(crate) fn read_file(

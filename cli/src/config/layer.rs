@@ -3,28 +3,12 @@
 use crate::config::file::{contents, read_file};
 use crate::config::merge::merge;
 use crate::config::origin::{Layer, Origin, SourceFile, shorten};
+use crate::config::sources::{FileState, LookedAt, Sources};
 use crate::config::value::{Data, Node, from_value, parse_file, parse_value, split};
-use crate::config::{LookedAt, Sources, environment, project, schema, trust};
+use crate::config::{environment, project, schema, trust};
 use crate::error::CommandError;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-/// What became of a file that was looked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum FileState {
-    /// It is there, and was not read: the reason.
-    Ignored(String),
-    Missing,
-    Read,
-    /// It is there, and is wrong.
-    Wrong,
-}
-
-/// No configuration is larger. Stops a file that is none from filling the memory.
-pub(crate) const MAX_FILE: u64 = 1024 * 1024;
-
-/// The file that stands for "no file".
-pub(crate) const NO_FILE: &str = "/dev/null";
 
 /// What reading all layers gave.
 pub(crate) struct Layers {

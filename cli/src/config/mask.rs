@@ -1,7 +1,9 @@
 //! Texts of the configuration without the secrets in them.
 
-use crate::config::secret::KINDS;
 use std::ops::Range;
+
+/// The keys that a reference to a secret may have.
+pub(crate) const KINDS: [&str; 5] = ["env", "file", "keyring", "prompt", "secret"];
 
 /// What is shown in place of a secret.
 pub(crate) const HIDDEN: &str = "…";

@@ -8,13 +8,11 @@ use crate::config::settings::Choice as _;
 use crate::error::CommandError;
 use edit::Edit;
 use explain::Explained;
-use layer::FileState;
 use network::Network;
-use origin::{Layer, Origin};
+use origin::Origin;
 use policy::Ceiling;
 use profile::Reading;
 use settings::Grant;
-use sigtool_sdk::manifest::Manifest;
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -27,7 +25,7 @@ pub(crate) mod explain;
 mod file;
 mod key_text;
 pub(crate) mod layer;
-mod mask;
+pub(crate) mod mask;
 mod merge;
 pub(crate) mod network;
 pub(crate) mod origin;
@@ -37,6 +35,7 @@ mod project;
 pub(crate) mod schema;
 pub(crate) mod secret;
 pub(crate) mod settings;
+mod sources;
 mod trust;
 pub(crate) mod value;
 pub(crate) mod verify;
@@ -45,40 +44,11 @@ pub(crate) mod verify;
 mod tests;
 
 pub(crate) use key_text::KeyText;
+pub(crate) use profile::Manifests;
 pub(crate) use profile::{BackendTable, Profile, SettingValue};
 pub(crate) use secret::SecretReference;
 pub(crate) use settings::{Color, Format, Isolation, SignatureFormat};
-
-/// How to get the manifest of a backend that a profile names: `None` if there is no such backend, an error if it cannot be used.
-pub(crate) type Manifests<'a> = &'a dyn Fn(&str) -> Result<Option<Manifest>, CommandError>;
-
-/// Where the configuration comes from.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Sources {
-    /// `/etc/sigtool`.
-    pub(crate) system_dir: PathBuf,
-    /// `$XDG_CONFIG_HOME/sigtool/config.toml`; none without a home folder.
-    pub(crate) user_file: Option<PathBuf>,
-    /// Absolute.
-    pub(crate) working_dir: PathBuf,
-    pub(crate) home: Option<PathBuf>,
-    /// Every variable whose name begins with `SIGTOOL_`.
-    pub(crate) environment: BTreeMap<String, String>,
-    /// Each `--config`: `KEY=VALUE`, the value TOML or a bare word; or a file.
-    pub(crate) overrides: Vec<String>,
-    /// Each flag that is a setting: its dotted key, its value, and how it is shown.
-    pub(crate) flags: Vec<(String, toml::Value, String)>,
-    /// Who runs sigtool; a project's file must belong to that user or to root.
-    pub(crate) user_id: u32,
-}
-
-/// A file that was looked for.
-#[derive(Clone, Debug)]
-pub(crate) struct LookedAt {
-    pub(crate) layer: Layer,
-    pub(crate) path: PathBuf,
-    pub(crate) state: FileState,
-}
+pub(crate) use sources::{FileState, LookedAt, Sources};
 
 /// What the configuration says of a backend, by its id.
 #[derive(Clone, Debug)]
@@ -270,7 +240,7 @@ impl Config {
 
     /// Where the values at a key and below come from; everything without a key. Empty if nothing is set there.
     pub(crate) fn explain(&self, key: Option<&str>) -> Vec<Explained> {
-        explain::explain(self, key)
+        explain::explain(&self.tree, key)
     }
 
     /// Every problem, of files and of all profiles.

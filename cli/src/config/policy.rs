@@ -11,14 +11,15 @@
 //! ```
 
 use crate::config::file::read_file;
-use crate::config::layer::{FileState, Layers};
+use crate::config::layer::Layers;
 use crate::config::origin::Layer;
 use crate::config::schema::{Known, check_keys, check_verify};
 use crate::config::settings::Choice as _;
+use crate::config::settings::Isolation;
 use crate::config::settings::Require;
+use crate::config::sources::{FileState, LookedAt, Sources};
 use crate::config::value::{Located, Node, parse_file};
 use crate::config::verify::VerifySettings;
-use crate::config::{Isolation, LookedAt, Sources};
 use crate::error::CommandError;
 use std::path::Path;
 use std::sync::Arc;

@@ -1,6 +1,5 @@
 //! Profiles: what they inherit, and what they say once a backend's manifest has been asked.
 
-use crate::config::Manifests;
 use crate::config::key_text::KeyText;
 use crate::config::merge::merge_at;
 use crate::config::origin::Origin;
@@ -17,6 +16,9 @@ use sigtool_sdk::manifest::{Kind, Manifest, SettingType};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+/// How to get the manifest of a backend that a profile names: `None` if there is no such backend, an error if it cannot be used.
+pub(crate) type Manifests<'a> = &'a dyn Fn(&str) -> Result<Option<Manifest>, CommandError>;
 
 /// A profile, everything inherited laid together.
 #[derive(Clone, Debug)]

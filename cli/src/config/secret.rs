@@ -1,6 +1,6 @@
 //! Secrets in the configuration: references to them, never they themselves; and the hiding of what may be one.
 
-use crate::config::mask::is_variable_name;
+use crate::config::mask::{KINDS, is_variable_name};
 use crate::config::value::{Data, Node, absolute};
 use crate::error::CommandError;
 use std::path::{Path, PathBuf};
@@ -19,9 +19,6 @@ pub(crate) enum SecretReference {
     /// `{ secret = "scheme://…" }`: a secret manager.
     Secret(String),
 }
-
-/// The keys that a reference may have.
-pub(crate) const KINDS: [&str; 5] = ["env", "file", "keyring", "prompt", "secret"];
 
 impl SecretReference {
     /// Reads the reference under `key`.

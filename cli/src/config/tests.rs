@@ -5,6 +5,7 @@ use super::profile::Log;
 use super::settings::Require;
 use super::*;
 use crate::error::Failure;
+use sigtool_sdk::Manifest;
 use std::fs;
 
 /// A machine with a user on it.

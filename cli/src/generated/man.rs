@@ -2,11 +2,11 @@
 
 use crate::args::Cli;
 use crate::config::environment::VARIABLES;
+use crate::config::mask::KINDS;
 use crate::config::policy::POLICY;
 use crate::config::schema::{
     BACKEND, COMMANDS, FIRST_PARTY, IDENTITY, Known, NETWORK, PROFILE, TOP, VERIFY,
 };
-use crate::config::secret::KINDS;
 use crate::config::settings::Choice;
 use crate::generated::compare;
 use crate::host::{Folders, Isolation};

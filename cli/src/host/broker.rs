@@ -2,18 +2,35 @@
 //!
 //! So a new store or a new identity provider is one backend, and no signer knows of it.
 
-use super::{Backends, Opening};
+use super::opening::Opening;
 use crate::error::CommandError;
+use sigtool_sdk::Manifest;
+use sigtool_sdk::connection::Handle;
 use sigtool_sdk::identity::{IdentityToken, Token, TokenArgs};
 use sigtool_sdk::secret::{GetSecret, SecretArgs};
 use sigtool_sdk::types::Secret;
 use sigtool_sdk::{Error, ErrorCode, Kind, Result};
-use std::sync::Weak;
+use std::sync::{Arc, Weak};
+
+/// All backends, as far as one of them may use them.
+pub(super) trait Lender: Send + Sync {
+    /// The manifest of a backend, read without running it.
+    fn manifest(&self, id: &str) -> Option<Manifest>;
+
+    /// The backend that serves a scheme of secrets.
+    fn secret_store_for(&self, scheme: &str) -> Option<String>;
+
+    /// Opens a backend for another one. Nothing is lent to it in turn, so that there are no circles.
+    fn open_lent(&self, opening: &Opening) -> std::result::Result<Handle, CommandError>;
+
+    /// Whether a backend may be lent identity tokens: sigtool's own may, others by a grant of the user's.
+    fn may_have_tokens(&self, id: &str) -> bool;
+}
 
 /// The way from one opened backend to the others of its profile.
 #[derive(Clone)]
 pub(super) struct Broker {
-    pub(super) backends: Weak<Backends>,
+    pub(super) backends: Weak<dyn Lender>,
     /// The profile's secret store, if it names one.
     pub(super) store: Option<Opening>,
     /// The profile's identity, if it names one.
@@ -31,7 +48,7 @@ impl Broker {
         let opening = match self.store.as_ref().filter(serves) {
             Some(opening) => opening.clone(),
             None => {
-                let backend = backends.for_scheme(Kind::Secret, scheme).ok_or_else(|| {
+                let backend = backends.secret_store_for(scheme).ok_or_else(|| {
                     let message = format!("no backend serves secrets of the form `{scheme}:`");
                     Error::new(ErrorCode::Unsupported, message)
                         .hint("use `{ env = \"NAME\" }`, `{ file = \"PATH\" }` or `{ prompt = \"TEXT\" }`")
@@ -79,7 +96,7 @@ impl Broker {
             .map_err(|error| named(&backend, "identity.token", error))
     }
 
-    fn backends(&self) -> Result<std::sync::Arc<Backends>> {
+    fn backends(&self) -> Result<Arc<dyn Lender>> {
         self.backends
             .upgrade()
             .ok_or_else(|| Error::new(ErrorCode::Internal, "the run has ended"))

@@ -51,9 +51,6 @@ const MAX_ASKED: usize = 64;
 /// How many last lines of stderr are kept for the error.
 const STDERR_LINES: usize = 5;
 
-/// How long a line of stderr or a trace may be in a message, in bytes.
-pub(crate) const SHOWN: usize = 300;
-
 /// What runs in the child.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {

@@ -12,12 +12,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use zeroize::Zeroizing;
 
-/// How long a call may take to end after it was cancelled.
-pub(crate) const GRACE: Duration = Duration::from_secs(2);
-
-/// How long a backend may be silent if nobody said.
-pub(crate) const DEFAULT_PATIENCE: Duration = Duration::from_secs(300);
-
 /// An instance in this process.
 #[derive(Debug)]
 pub(super) struct InProcess {

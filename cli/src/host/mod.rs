@@ -4,7 +4,7 @@ use crate::error::CommandError;
 use crate::interrupt;
 use crate::output::Ui;
 use blame::failed;
-use broker::Broker;
+use broker::{Broker, Lender};
 use discover::Body;
 use queue::Queued;
 use redact::Redactor;
@@ -13,7 +13,7 @@ use sigtool_sdk::connection::{Connection, Handle};
 use sigtool_sdk::host::Services;
 use sigtool_sdk::message::Hello;
 use sigtool_sdk::{Error, ErrorCode, Kind, Manifest};
-use start::{check_description, hello};
+use start::{check_description, hello, join};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -159,16 +159,11 @@ impl Backends {
     /// Opens a kind of a backend.
     pub(crate) fn open(&self, opening: &Opening) -> Result<Handle, CommandError> {
         let broker = Broker {
-            backends: self.myself.clone(),
+            backends: self.myself.clone() as Weak<dyn Lender>,
             store: opening.lent.secret.as_deref().cloned(),
             identity: opening.lent.identity.as_deref().cloned(),
         };
         self.open_with(opening, Some(broker))
-    }
-
-    /// Opens a backend for another one. Nothing is lent to it in turn, so that there are no circles.
-    fn open_lent(&self, opening: &Opening) -> Result<Handle, CommandError> {
-        self.open_with(opening, None)
     }
 
     fn open_with(&self, opening: &Opening, broker: Option<Broker>) -> Result<Handle, CommandError> {
@@ -199,17 +194,6 @@ impl Backends {
             self.settings.timeout,
         )
         .map_err(|error| opening.failed("open", error))
-    }
-
-    /// Whether a backend may be lent identity tokens: sigtool's own may, others by a grant of the user's.
-    fn may_have_tokens(&self, id: &str) -> bool {
-        let own = self
-            .find(id)
-            .is_ok_and(|found| found.owner == Owner::FirstParty);
-        own || self
-            .declared
-            .get(id)
-            .is_some_and(|declared| declared.identity_token)
     }
 
     /// Starts a backend for the contract suite: a new instance, with all the checks of a normal start. `trace` hears its
@@ -367,10 +351,26 @@ impl Backends {
     }
 }
 
-fn join(kinds: &[Kind]) -> String {
-    kinds
-        .iter()
-        .map(|kind| kind.as_str())
-        .collect::<Vec<_>>()
-        .join(", ")
+impl Lender for Backends {
+    fn manifest(&self, id: &str) -> Option<Manifest> {
+        Self::manifest(self, id)
+    }
+
+    fn secret_store_for(&self, scheme: &str) -> Option<String> {
+        self.for_scheme(Kind::Secret, scheme)
+    }
+
+    fn open_lent(&self, opening: &Opening) -> Result<Handle, CommandError> {
+        self.open_with(opening, None)
+    }
+
+    fn may_have_tokens(&self, id: &str) -> bool {
+        let own = self
+            .find(id)
+            .is_ok_and(|found| found.owner == Owner::FirstParty);
+        own || self
+            .declared
+            .get(id)
+            .is_some_and(|declared| declared.identity_token)
+    }
 }

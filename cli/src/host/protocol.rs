@@ -1,10 +1,13 @@
 //! What a child may say, checked.
 
-use crate::host::child::SHOWN;
 use sigtool_sdk::{Error, ErrorCode, Result};
 use zeroize::Zeroizing;
 
-pub(crate) fn garbage(what: &str, line: &[u8]) -> Error {
+/// How long a line of stderr or a trace may be in a message, in bytes.
+const SHOWN: usize = 300;
+
+/// The error for a backend that broke the protocol, with what it sent.
+pub(super) fn garbage(what: &str, line: &[u8]) -> Error {
     let error = Error::new(
         ErrorCode::Internal,
         format!("the backend broke the protocol: {what}"),

@@ -2,11 +2,10 @@
 
 use crate::error::CommandError;
 use crate::host::blame::failed;
-use crate::host::join;
 use sigtool_sdk::connection::{self, Connection};
 use sigtool_sdk::host::Services;
 use sigtool_sdk::message::{Describe, Description, Empty, Hello, PROTOCOLS};
-use sigtool_sdk::{Error, ErrorCode, Manifest};
+use sigtool_sdk::{Error, ErrorCode, Kind, Manifest};
 use std::sync::Arc;
 
 /// What sigtool says first to a backend.
@@ -72,4 +71,13 @@ pub(crate) fn check_description(
         );
     }
     Ok(())
+}
+
+/// The kinds, as people read them.
+pub(super) fn join(kinds: &[Kind]) -> String {
+    kinds
+        .iter()
+        .map(|kind| kind.as_str())
+        .collect::<Vec<_>>()
+        .join(", ")
 }

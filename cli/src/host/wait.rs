@@ -1,6 +1,5 @@
 //! Waiting for a backend, with an end.
 
-use crate::host::in_process::{DEFAULT_PATIENCE, GRACE};
 use crate::interrupt::{self, GLANCE, INTERRUPTED};
 use serde::de::IgnoredAny;
 use sigtool_sdk::connection::Calls;
@@ -9,6 +8,12 @@ use sigtool_sdk::{Error, ErrorCode, Result};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 use zeroize::Zeroizing;
+
+/// How long a call may take to end after it was cancelled.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// How long a backend may be silent if nobody said.
+const DEFAULT_PATIENCE: Duration = Duration::from_secs(300);
 
 /// Waits for an answer as long as the backend gives signs of life and nobody presses Ctrl-C, then cancels the call and leaves it.
 pub(super) fn wait(

@@ -1,12 +1,11 @@
 //! How far a run is, on a terminal: a bar below everything else, and above it one for each large file or push under way. They are gone
 //! when the run ends. In a pipe there is none.
 
-use super::{Format, Ui};
 use console::Term;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
 use sigtool_sdk::host::Progress;
 use std::collections::BTreeMap;
-use std::io::{self, IsTerminal as _};
+use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -33,7 +32,7 @@ struct Part {
 }
 
 impl Bars {
-    fn new(verb: &'static str, total: Option<usize>) -> Self {
+    pub(super) fn new(verb: &'static str, total: Option<usize>) -> Self {
         let screen = Box::new(Screen::default());
         let target = ProgressDrawTarget::term_like_with_hz(screen, 10);
         let all = MultiProgress::with_draw_target(target);
@@ -53,7 +52,7 @@ impl Bars {
         self.all.suspend(write)
     }
 
-    fn show(&mut self, progress: &Progress) {
+    pub(super) fn show(&mut self, progress: &Progress) {
         let message = &progress.message;
         if !self.parts.contains_key(message) {
             self.clear(|part| part.told.elapsed() > STALE);
@@ -75,7 +74,7 @@ impl Bars {
         }
     }
 
-    fn done(&mut self) {
+    pub(super) fn done(&mut self) {
         self.clear(|part| part.bar.length().is_none() || part.told.elapsed() > STALE);
         self.run.inc(1);
     }
@@ -85,49 +84,9 @@ impl Bars {
         over.for_each(|(_, part)| part.bar.finish_and_clear());
     }
 
-    fn end(mut self) {
+    pub(super) fn end(mut self) {
         self.clear(|_| true);
         self.run.finish_and_clear();
-    }
-}
-
-/// Shows how many artifacts of a run are done, for as long as it lives.
-pub(crate) struct Ticker<'a> {
-    ui: &'a Ui,
-}
-
-impl<'a> Ticker<'a> {
-    /// Begins to show. `verb` is what is being done: `signing`. How many there are may not be known yet.
-    pub(crate) fn new(ui: &'a Ui, verb: &'static str, total: Option<usize>) -> Self {
-        let shown = io::stderr().is_terminal() && !ui.quiet && ui.format == Format::Text;
-        if shown {
-            ui.lock().bars = Some(Bars::new(verb, total));
-        }
-        Self { ui }
-    }
-
-    /// One more is done.
-    pub(crate) fn done(&self) {
-        if let Some(bars) = &mut self.ui.lock().bars {
-            bars.done();
-        }
-    }
-}
-
-impl Drop for Ticker<'_> {
-    fn drop(&mut self) {
-        if let Some(bars) = self.ui.lock().bars.take() {
-            bars.end();
-        }
-    }
-}
-
-impl Ui {
-    /// How far a backend is with something, in words without control characters. Only while a run has a bar.
-    pub(crate) fn progress(&self, progress: &Progress) {
-        if let Some(bars) = &mut self.lock().bars {
-            bars.show(progress);
-        }
     }
 }
 

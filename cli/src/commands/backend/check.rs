@@ -3,9 +3,8 @@
 use crate::app::App;
 use crate::app::folders::working_folder;
 use crate::artifacts::sources::PINS;
-use crate::commands::Outcome;
 use crate::config::KeyText;
-use crate::error::{CommandError, Failure};
+use crate::error::{CommandError, Failure, Outcome};
 use crate::host::blame::failed;
 use crate::host::{Found, Isolation, Owner, read_backend};
 use crate::output::plural;

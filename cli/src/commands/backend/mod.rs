@@ -4,8 +4,7 @@ mod check;
 
 use crate::app::App;
 use crate::args::Backend;
-use crate::commands::Outcome;
-use crate::error::{CommandError, Failure};
+use crate::error::{CommandError, Failure, Outcome};
 use crate::host::{Found, Isolation, Owner, read_backend};
 use crate::output::Text;
 use crate::report::backend::{Folder, Pinned, Row, Shown};
