@@ -60,6 +60,22 @@ fn a_key_and_its_password_come_from_a_secret_store_that_the_signer_does_not_know
 }
 
 #[test]
+fn a_secret_may_be_written_as_a_url() {
+    let sandbox = with_lender(&STORE.replace("shelf:", "shelf://"));
+    sandbox
+        .sigtool()
+        .args(["sign", "app.txt"])
+        .assert()
+        .success();
+    sandbox
+        .sigtool()
+        .env("SIGTOOL_PASSWORD", "a-password-on-the-shelf")
+        .args(["key", "show", "--key", "shelf://release.key"])
+        .assert()
+        .success();
+}
+
+#[test]
 fn a_key_that_the_command_line_names_comes_from_the_profiles_store_too() {
     let store = "[profile.default]\nsecret = { backend = \"dev.example.python-lender\", folder = \"WORK/shelf\" }\n";
     let sandbox = with_lender(store);

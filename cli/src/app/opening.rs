@@ -33,13 +33,10 @@ fn secret_source(reference: &SecretReference) -> SecretSource {
             scheme: "keyring".to_owned(),
             name: name.clone(),
         },
-        SecretReference::Secret(text) => {
-            let (scheme, name) = text.split_once(':').unwrap_or((text, ""));
-            SecretSource::Store {
-                scheme: scheme.to_owned(),
-                name: name.to_owned(),
-            }
-        }
+        SecretReference::Secret { scheme, name } => SecretSource::Store {
+            scheme: scheme.clone(),
+            name: name.clone(),
+        },
     }
 }
 

@@ -60,22 +60,14 @@ impl KeyText {
         })
     }
 
-    /// The scheme before the colon, if it is no path. One letter before a colon is a drive, and so a path.
+    /// The scheme before the colon, if it is not a path.
     pub(crate) fn scheme(&self) -> Option<&str> {
-        let (scheme, _) = self.text.split_once(':')?;
-        let letters = |c: char| c.is_ascii_alphanumeric() || "+-.".contains(c);
-        (scheme.len() > 1
-            && scheme.starts_with(|c: char| c.is_ascii_alphabetic())
-            && scheme.chars().all(letters))
-        .then_some(scheme)
+        Some(SchemeAndName::of(&self.text)?.scheme)
     }
 
-    /// What stands behind the scheme: `VAR` of `env:VAR` and of cosign's `env://VAR`.
+    /// What stands behind the scheme; without one all of it.
     pub(crate) fn rest(&self) -> &str {
-        let rest = self.scheme().map_or(self.text.as_str(), |scheme| {
-            &self.text[scheme.len() + ":".len()..]
-        });
-        rest.strip_prefix("//").unwrap_or(rest)
+        SchemeAndName::of(&self.text).map_or(&self.text, |parts| parts.name)
     }
 
     /// The absolute path, if it is one: written plainly, or behind `file:`.
@@ -96,10 +88,35 @@ impl KeyText {
     }
 }
 
+/// What another party keeps: `SCHEME:NAME`, or as a URL and cosign write it, `SCHEME://NAME`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SchemeAndName<'t> {
+    /// Says who keeps it: `env`, or the scheme of a backend.
+    pub(crate) scheme: &'t str,
+    /// What that party calls it.
+    pub(crate) name: &'t str,
+}
+
+impl<'t> SchemeAndName<'t> {
+    /// Takes a reference apart; none if it is a path. One letter before a colon is a drive, and so a path.
+    pub(crate) fn of(text: &'t str) -> Option<Self> {
+        let (scheme, rest) = text.split_once(':')?;
+        let letters = |c: char| c.is_ascii_alphanumeric() || "+-.".contains(c);
+        let is_scheme = scheme.len() > 1
+            && scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+            && scheme.chars().all(letters);
+        is_scheme.then(|| Self {
+            scheme,
+            name: rest.strip_prefix("//").unwrap_or(rest),
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::config::origin::Origin;
+    use crate::config::secret::SecretReference;
     use crate::config::value::Data;
 
     fn text(text: &str) -> Node {
@@ -108,6 +125,45 @@ mod tests {
             Origin::Flag("--config x".into()),
             &Path::new("/home/ann/here").into(),
         )
+    }
+
+    #[test]
+    fn a_key_and_a_secret_mean_the_same_name_however_it_is_written() {
+        for (written, expected) in [
+            ("shelf:release.key", Some(("shelf", "release.key"))),
+            ("shelf://release.key", Some(("shelf", "release.key"))),
+            (
+                "vaultkv://kv/cosign#key",
+                Some(("vaultkv", "kv/cosign#key")),
+            ),
+            ("vaultkv:kv/cosign#key", Some(("vaultkv", "kv/cosign#key"))),
+            ("awskms:///alias/x", Some(("awskms", "/alias/x"))),
+            ("gcpsm://p/s:7", Some(("gcpsm", "p/s:7"))),
+            ("shelf:a//b", Some(("shelf", "a//b"))),
+            ("shelf:////a", Some(("shelf", "//a"))),
+            ("release.key", None),
+            ("C:/release.key", None),
+            ("./a:b", None),
+            ("1a:b", None),
+            ("a b:c", None),
+        ] {
+            let key = KeyText::read(&text(written), "key", None).unwrap();
+            let parts = expected.map(|(scheme, name)| SchemeAndName { scheme, name });
+            assert_eq!(key.scheme(), parts.map(|parts| parts.scheme), "{written}");
+            assert_eq!(key.rest(), parts.map_or(written, |p| p.name), "{written}");
+            let table = std::collections::BTreeMap::from([("secret".to_owned(), text(written))]);
+            let node = Node::new(
+                Data::Table(table),
+                Origin::BuiltIn,
+                &Path::new("/home/ann/here").into(),
+            );
+            let secret = SecretReference::read(&node, "password", None).ok();
+            let expected = parts.map(|parts| SecretReference::Secret {
+                scheme: parts.scheme.to_owned(),
+                name: parts.name.to_owned(),
+            });
+            assert_eq!(secret, expected, "{written}");
+        }
     }
 
     #[test]

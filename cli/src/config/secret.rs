@@ -1,5 +1,6 @@
 //! Secrets in the configuration: references to them, never they themselves; and the hiding of what may be one.
 
+use crate::config::key_text::SchemeAndName;
 use crate::config::mask::{KINDS, is_variable_name};
 use crate::config::value::{Data, Node, absolute};
 use crate::error::CommandError;
@@ -16,8 +17,13 @@ pub(crate) enum SecretReference {
     Keyring(String),
     /// `{ prompt = "TEXT" }`: the person, asked with this text.
     Prompt(String),
-    /// `{ secret = "scheme://…" }`: a secret manager.
-    Secret(String),
+    /// `{ secret = "SCHEME://NAME" }`: a secret manager.
+    Secret {
+        /// The scheme of the backend that serves it.
+        scheme: String,
+        /// What the secret is called there.
+        name: String,
+    },
 }
 
 impl SecretReference {
@@ -50,7 +56,17 @@ impl SecretReference {
             "file" => Ok(Self::File(absolute(&value.base, home, text))),
             "keyring" => Ok(Self::Keyring(text.clone())),
             "prompt" => Ok(Self::Prompt(text.clone())),
-            "secret" => Ok(Self::Secret(text.clone())),
+            "secret" => match SchemeAndName::of(text) {
+                Some(SchemeAndName { scheme, name }) if !name.is_empty() => Ok(Self::Secret {
+                    scheme: scheme.to_owned(),
+                    name: name.to_owned(),
+                }),
+                _ => Err(misspelt(
+                    value,
+                    key,
+                    "a secret manager's secret is written `SCHEME://NAME`",
+                )),
+            },
             _ => Err(misspelt(
                 value,
                 key,
