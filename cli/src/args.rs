@@ -1,6 +1,7 @@
 //! What can be typed: the commands and their flags. Nothing here has effects.
 
 use crate::config::{Color, Format, Isolation, SignatureFormat};
+use crate::error::EXIT_CODES;
 use clap::builder::ArgExt;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use sigtool_core::ledger::{Head, ParseHeadError, Since};
@@ -58,8 +59,7 @@ pub(crate) enum Shell {
     disable_help_subcommand = true,
     subcommand_required = false,
     allow_external_subcommands = true,
-    after_help = "Exit codes: 0 done or valid, 1 refused, 2 wrong command line or input, 3 could not tell, 70 a bug in sigtool, 130 interrupted.\n\
-                  First steps: `sigtool init`, then `sigtool sign FILE` and `sigtool verify FILE`."
+    after_help = after_help()
 )]
 pub(crate) struct Cli {
     /// List all commands: sigtool's own, aliases, and external ones
@@ -71,6 +71,20 @@ pub(crate) struct Cli {
 
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
+}
+
+fn after_help() -> String {
+    let mut codes: Vec<_> = EXIT_CODES.iter().collect();
+    codes.sort_by_key(|row| row.code);
+    let codes: Vec<_> = codes
+        .iter()
+        .map(|row| format!("{} {}", row.code, row.short))
+        .collect();
+    format!(
+        "Exit codes: {}.\n\
+         First steps: `sigtool init`, then `sigtool sign FILE` and `sigtool verify FILE`.",
+        codes.join(", ")
+    )
 }
 
 /// Flags that every command has.

@@ -26,16 +26,73 @@ pub(crate) enum Failure {
     Bug,
 }
 
+/// An exit code, and what it says.
+pub(crate) struct ExitCode {
+    /// The failure; none for what went well.
+    pub(crate) failure: Option<Failure>,
+    pub(crate) code: u8,
+    /// What it says, in a few words.
+    pub(crate) short: &'static str,
+    /// The same in a sentence, for the manual.
+    #[cfg_attr(not(test), expect(dead_code, reason = "pages are made by tests"))]
+    pub(crate) long: &'static str,
+}
+
+/// Every exit code, the most serious first: of several artifacts it decides.
+pub(crate) const EXIT_CODES: [ExitCode; 6] = [
+    ExitCode {
+        failure: Some(Failure::Bug),
+        code: 70,
+        short: "a bug in sigtool",
+        long: "a bug in sigtool",
+    },
+    ExitCode {
+        failure: Some(Failure::Refused),
+        code: 1,
+        short: "refused",
+        long: "refused: the signature or the policy says no",
+    },
+    ExitCode {
+        failure: Some(Failure::Cancelled),
+        code: 130,
+        short: "interrupted",
+        long: "you said no, or pressed Control-C",
+    },
+    ExitCode {
+        failure: Some(Failure::CouldNotTell),
+        code: 3,
+        short: "could not tell",
+        long: "could not tell: a backend, a file or the configuration failed",
+    },
+    ExitCode {
+        failure: Some(Failure::Input),
+        code: 2,
+        short: "wrong command line or input",
+        long: "the command line or an input is wrong",
+    },
+    ExitCode {
+        failure: None,
+        code: 0,
+        short: "done or valid",
+        long: "done, or valid",
+    },
+];
+
 impl Failure {
-    /// The exit code, as the README lists them.
+    /// The exit code.
     pub(crate) fn exit_code(self) -> u8 {
-        match self {
-            Self::Refused => 1,
-            Self::Input => 2,
-            Self::CouldNotTell => 3,
-            Self::Bug => 70,
-            Self::Cancelled => 130,
-        }
+        let row = EXIT_CODES.iter().find(|row| row.failure == Some(self));
+        row.map_or(u8::MAX, |row| row.code)
+    }
+
+    /// The most serious of several.
+    pub(crate) fn most_serious(failures: impl IntoIterator<Item = Self>) -> Option<Self> {
+        let place = |failure: &Self| {
+            EXIT_CODES
+                .iter()
+                .position(|row| row.failure == Some(*failure))
+        };
+        failures.into_iter().min_by_key(place)
     }
 }
 

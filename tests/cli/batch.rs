@@ -140,7 +140,7 @@ error: refused `two.txt`
 }
 
 #[test]
-fn the_gravest_thing_that_can_be_said_of_any_artifact_is_the_exit_code() {
+fn the_most_serious_failure_of_any_artifact_is_the_exit_code() {
     let sandbox = sandbox();
     run(&sandbox, &["sign", "one.txt"]).code(0);
     // Nobody can read a link to itself, root included.

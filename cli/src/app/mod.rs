@@ -8,6 +8,7 @@ mod shown;
 pub(crate) use folders::{UserFolders, working_folder};
 
 use crate::args::Global;
+use crate::config::schema::{Setting, TOP};
 use crate::config::settings::Grant;
 use crate::config::{self, Config, Profile};
 use crate::error::CommandError;
@@ -19,6 +20,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 /// A run of sigtool.
 pub(crate) struct App {
@@ -147,38 +149,33 @@ fn sources(
     })
 }
 
-/// The flags that are settings, so that what explains the configuration knows of them.
-fn flags(global: &Global) -> Vec<(String, toml::Value, String)> {
+/// The flags that are settings, each with its value, so that what explains the configuration knows of them.
+pub(crate) fn flags(global: &Global) -> Vec<(&'static Setting, toml::Value)> {
     fn word(choice: Option<impl ValueEnum>) -> Option<toml::Value> {
         let value = choice?.to_possible_value()?;
         Some(value.get_name().to_owned().into())
     }
-    let number = |jobs: NonZeroUsize| i64::try_from(jobs.get()).unwrap_or(i64::MAX);
-    [
-        ("color", word(global.color), "--color"),
-        (
-            "default_profile",
-            global.profile.clone().map(Into::into),
-            "--profile",
-        ),
-        ("format", word(global.format), "--format"),
-        (
-            "jobs",
-            global.jobs.map(|jobs| number(jobs).into()),
-            "--jobs",
-        ),
-        ("offline", global.offline.then(|| true.into()), "--offline"),
-        (
-            "timeout",
-            global
-                .timeout
-                .map(|t| format!("{}ms", t.as_millis()).into()),
-            "--timeout",
-        ),
-    ]
-    .into_iter()
-    .filter_map(|(key, value, flag)| Some((key.to_owned(), value?, flag.to_owned())))
-    .collect()
+    let given = [
+        ("--color", word(global.color)),
+        ("--profile", global.profile.clone().map(Into::into)),
+        ("--format", word(global.format)),
+        ("--jobs", global.jobs.map(number)),
+        ("--offline", global.offline.then(|| true.into())),
+        ("--timeout", global.timeout.map(milliseconds)),
+    ];
+    let setting = |flag: &str| TOP.iter().find(|setting| setting.flag == Some(flag));
+    given
+        .into_iter()
+        .filter_map(|(flag, value)| Some((setting(flag)?, value?)))
+        .collect()
+}
+
+fn number(number: NonZeroUsize) -> toml::Value {
+    i64::try_from(number.get()).unwrap_or(i64::MAX).into()
+}
+
+fn milliseconds(time: Duration) -> toml::Value {
+    format!("{}ms", time.as_millis()).into()
 }
 
 /// `/etc/sigtool`. A test build can be pointed elsewhere; a release cannot, since the policy there is a ceiling.
@@ -203,4 +200,31 @@ fn declared(config: &Config) -> BTreeMap<String, Declared> {
         (id.clone(), declared)
     });
     declared.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args::Cli;
+    use clap::Parser as _;
+
+    #[test]
+    fn every_flag_of_a_setting_is_read() {
+        let mut words = vec!["sigtool".to_owned()];
+        for flag in TOP.iter().filter_map(|setting| setting.flag) {
+            words.push(match flag {
+                "--color" => "--color=never".to_owned(),
+                "--format" => "--format=json".to_owned(),
+                "--jobs" => "--jobs=2".to_owned(),
+                "--profile" => "--profile=prod".to_owned(),
+                "--timeout" => "--timeout=2m".to_owned(),
+                flag => flag.to_owned(),
+            });
+        }
+        let global = Cli::try_parse_from(words).unwrap().global;
+        let read: Vec<_> = flags(&global).iter().map(|(s, _)| s.flag).collect();
+        for flag in TOP.iter().filter_map(|setting| setting.flag) {
+            assert!(read.contains(&Some(flag)), "{flag}");
+        }
+    }
 }

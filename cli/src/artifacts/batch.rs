@@ -26,21 +26,11 @@ impl Tally {
         self.done + self.failed.len() + self.not_tried
     }
 
-    /// The exit code, by the order 70, 1, 130, 3, 2: the gravest thing that can be said of any artifact.
+    /// The exit code: that of the most serious failure of any artifact.
     pub(crate) fn exit_code(&self) -> u8 {
-        [
-            Failure::Bug,
-            Failure::Refused,
-            Failure::Cancelled,
-            Failure::CouldNotTell,
-            Failure::Input,
-        ]
-        .into_iter()
-        .find(|kind| {
-            let is_cancelled = self.interrupted && *kind == Failure::Cancelled;
-            is_cancelled || self.failed.iter().any(|(_, failure)| failure == kind)
-        })
-        .map_or(0, Failure::exit_code)
+        let failures = self.failed.iter().map(|(_, failure)| *failure);
+        let interrupted = self.interrupted.then_some(Failure::Cancelled);
+        Failure::most_serious(failures.chain(interrupted)).map_or(0, Failure::exit_code)
     }
 }
 
@@ -264,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn the_gravest_failure_decides_the_exit_code() {
+    fn the_most_serious_failure_decides_the_exit_code() {
         let tally = |kinds: &[Failure]| Tally {
             failed: kinds.iter().map(|k| (String::new(), *k)).collect(),
             ..Tally::default()

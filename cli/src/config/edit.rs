@@ -1,12 +1,12 @@
 //! Writing the user's file: `config set`, `profile use`, `backend pin` and `init`. Comments and order are kept.
 
+use crate::config::check::check;
 use crate::config::file::read_file;
 use crate::config::layer::name_the_choice;
 use crate::config::mask::looks_secret;
 use crate::config::origin::{Layer, Origin, SourceFile, shorten};
 use crate::config::profile::Manifests;
 use crate::config::profile::setting_value;
-use crate::config::schema;
 use crate::config::value::{Data, Node, dotted, parse_file, split};
 use crate::error::{CommandError, Failure, why};
 use sigtool_sdk::NewFile;
@@ -202,7 +202,7 @@ impl Edit {
 }
 
 fn problems(tree: &Node) -> Vec<CommandError> {
-    schema::check(tree)
+    check(tree)
 }
 
 /// What came from the command line is an input; and the line of a file that is not written is not shown.

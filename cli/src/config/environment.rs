@@ -1,5 +1,6 @@
 //! The environment variables that sigtool reads: a closed list. Others that begin with `SIGTOOL_` get a warning.
 
+use super::schema::{TOP, Text};
 use crate::config::origin::Origin;
 use crate::config::value::{Data, Node};
 use crate::error::CommandError;
@@ -8,92 +9,46 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-/// One environment variable.
-pub(crate) struct Variable {
-    pub(crate) name: &'static str,
-    /// What it is for, in a line; for the man page.
-    pub(crate) summary: &'static str,
-    /// The setting that it sets, and how its text is read; none for what is no setting.
-    setting: Option<(&'static str, Reads)>,
-}
-
-/// How the text of a variable becomes a value.
-#[derive(Clone, Copy)]
-enum Reads {
-    Boolean,
-    Integer,
-    Text,
-}
-
 /// What the names of all of them begin with.
 const PREFIX: &str = "SIGTOOL_";
 
 /// A file that is read in place of the user's.
 pub(crate) const CONFIG: &str = "SIGTOOL_CONFIG";
 
-/// Every variable, in alphabetical order.
-pub(crate) const VARIABLES: [Variable; 12] = [
-    Variable {
-        name: "SIGTOOL_COLOR",
-        summary: "colours: auto, always or never",
-        setting: Some(("color", Reads::Text)),
-    },
-    Variable {
-        name: CONFIG,
-        summary: "a configuration file, read in place of your own one",
-        setting: None,
-    },
-    Variable {
-        name: "SIGTOOL_FORMAT",
-        summary: "the form of results: text, json or jsonl",
-        setting: Some(("format", Reads::Text)),
-    },
-    Variable {
-        name: "SIGTOOL_JOBS",
-        summary: "how many artifacts are worked on at once",
-        setting: Some(("jobs", Reads::Integer)),
-    },
-    Variable {
-        name: "SIGTOOL_NEW_PASSWORD",
-        summary: "the password that a private key gets when it is made or its password is changed",
-        setting: None,
-    },
-    Variable {
-        name: "SIGTOOL_OFFLINE",
-        summary: "1 or true: open no network connection",
-        setting: Some(("offline", Reads::Boolean)),
-    },
-    Variable {
-        name: "SIGTOOL_PASSWORD",
-        summary: "the password of the private key, where the profile names no other place for it",
-        setting: None,
-    },
-    Variable {
-        name: "SIGTOOL_PROFILE",
-        summary: "the profile to use when --profile is not given",
-        setting: Some(("default_profile", Reads::Text)),
-    },
-    Variable {
-        name: "SIGTOOL_REGISTRY",
-        summary: "the registry that SIGTOOL_REGISTRY_USERNAME and SIGTOOL_REGISTRY_PASSWORD are for, as in ghcr.io",
-        setting: None,
-    },
-    Variable {
-        name: "SIGTOOL_REGISTRY_PASSWORD",
-        summary: "the password or token for that registry",
-        setting: None,
-    },
-    Variable {
-        name: "SIGTOOL_REGISTRY_USERNAME",
-        summary: "the user name for that registry",
-        setting: None,
-    },
-    Variable {
-        name: "SIGTOOL_TIMEOUT",
-        summary: "how long to wait for a backend, as in 30s or 2m",
-        setting: Some(("timeout", Reads::Text)),
-    },
+/// The variables that are not settings, each with what it is for.
+const OTHERS: [(&str, &str); 6] = [
+    (
+        CONFIG,
+        "a configuration file, read in place of your own one",
+    ),
+    (
+        "SIGTOOL_NEW_PASSWORD",
+        "the password that a private key gets when it is made or its password is changed",
+    ),
+    (
+        "SIGTOOL_PASSWORD",
+        "the password of the private key, where the profile names no other place for it",
+    ),
+    (
+        "SIGTOOL_REGISTRY",
+        "the registry that SIGTOOL_REGISTRY_USERNAME and SIGTOOL_REGISTRY_PASSWORD are for, as in ghcr.io",
+    ),
+    (
+        "SIGTOOL_REGISTRY_PASSWORD",
+        "the password or token for that registry",
+    ),
+    (
+        "SIGTOOL_REGISTRY_USERNAME",
+        "the user name for that registry",
+    ),
 ];
+
+/// Every variable and what it is for, in alphabetical order.
+pub(crate) fn variables() -> BTreeMap<&'static str, &'static str> {
+    let of_settings = TOP.iter().filter_map(|setting| setting.variable);
+    let of_settings = of_settings.map(|variable| (variable.name, variable.summary));
+    of_settings.chain(OTHERS).collect()
+}
 
 /// The settings that the environment makes, one tree each, and every value that cannot be read.
 ///
@@ -104,17 +59,19 @@ pub(crate) fn layer(
 ) -> (Vec<Node>, Vec<CommandError>) {
     let mut trees = Vec::new();
     let mut problems = Vec::new();
-    for variable in &VARIABLES {
-        let (Some((key, reads)), Some(text)) = (variable.setting, environment.get(variable.name))
-        else {
+    for setting in TOP {
+        let Some(variable) = setting.variable else {
+            continue;
+        };
+        let Some(text) = environment.get(variable.name) else {
             continue;
         };
         if text.is_empty() {
             continue;
         }
         let origin = Origin::Variable(variable.name);
-        match read(text, reads) {
-            Ok(data) => trees.push(Node::at(&[key], Node::new(data, origin, base))),
+        match read(text, variable.text) {
+            Ok(data) => trees.push(Node::at(&[setting.key], Node::new(data, origin, base))),
             Err(expected) => {
                 problems.push(origin.error(format!("expected {expected}, found `{text}`"), ""));
             }
@@ -123,46 +80,40 @@ pub(crate) fn layer(
     (trees, problems)
 }
 
-fn read(text: &str, reads: Reads) -> Result<Data, &'static str> {
+fn read(text: &str, reads: Text) -> Result<Data, &'static str> {
     match reads {
-        Reads::Boolean => match text.to_ascii_lowercase().as_str() {
+        Text::Boolean => match text.to_ascii_lowercase().as_str() {
             "1" | "true" | "yes" | "on" => Ok(Data::Boolean(true)),
             "0" | "false" | "no" | "off" => Ok(Data::Boolean(false)),
             _ => Err("1, true, 0 or false"),
         },
-        Reads::Integer => text
+        Text::Integer => text
             .parse()
             .map(Data::Integer)
             .map_err(|_| "a whole number"),
-        Reads::Text => Ok(Data::String(text.to_owned())),
+        Text::Plain => Ok(Data::String(text.to_owned())),
     }
 }
 
 /// A warning for each variable that sigtool does not know.
 pub(crate) fn warnings(environment: &BTreeMap<String, String>) -> Vec<String> {
-    let names = || VARIABLES.iter().map(|v| v.name);
-    let summary = |name: &str| {
-        VARIABLES
-            .iter()
-            .find(|v| v.name == name)
-            .map_or("", |v| v.summary)
-    };
+    let known = variables();
     environment
         .keys()
-        .filter(|name| name.starts_with(PREFIX) && !names().any(|n| n == *name))
+        .filter(|name| name.starts_with(PREFIX) && !known.contains_key(name.as_str()))
         // A test build has switches of its own.
         .filter(|name| !(cfg!(debug_assertions) && name.starts_with("SIGTOOL_TEST_")))
         // Without what all have in common, or all would look alike.
         .map(|name| {
             match closest(
                 name.trim_start_matches(PREFIX),
-                names().map(|n| &n[PREFIX.len()..]),
+                known.keys().map(|n| &n[PREFIX.len()..]),
             ) {
                 Some(near) => {
                     let near = format!("{PREFIX}{near}");
                     format!(
                         "the variable {name} is unknown and ignored: did you mean {near} ({})?",
-                        summary(&near)
+                        known.get(near.as_str()).copied().unwrap_or_default()
                     )
                 }
                 None => format!("the variable {name} is unknown and ignored"),
@@ -218,19 +169,5 @@ mod tests {
         let base: Arc<Path> = Path::new("/").into();
         let (trees, problems) = layer(&environment(&[("SIGTOOL_PASSWORD", "hunter2")]), &base);
         assert!(trees.is_empty() && problems.is_empty());
-    }
-
-    #[test]
-    fn the_list_is_in_order_and_every_setting_exists() {
-        assert!(VARIABLES.is_sorted_by_key(|v| v.name));
-        for variable in &VARIABLES {
-            assert!(!variable.summary.is_empty());
-            if let Some((key, _)) = variable.setting {
-                assert!(
-                    crate::config::schema::TOP.iter().any(|k| k.key == key),
-                    "{key}"
-                );
-            }
-        }
     }
 }

@@ -1,11 +1,13 @@
 //! The layers of the configuration: where they are found, how they are read, and laid over each other.
 
+use crate::config::check::check;
 use crate::config::file::{contents, read_file};
 use crate::config::merge::merge;
 use crate::config::origin::{Layer, Origin, SourceFile, shorten};
+use crate::config::schema::{Reads, TOP};
 use crate::config::sources::{FileState, LookedAt, Sources};
 use crate::config::value::{Data, Node, from_value, parse_file, parse_value, split};
-use crate::config::{environment, project, schema, trust};
+use crate::config::{environment, project, trust};
 use crate::error::CommandError;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -45,10 +47,10 @@ pub(crate) fn read(sources: &Sources) -> Layers {
     for text in &sources.overrides {
         layers.command_line(sources, text, &base);
     }
-    for (key, value, flag) in &sources.flags {
-        let origin = Origin::Flag(flag.clone());
-        let keys = split(key).unwrap_or_else(|| vec![key.clone()]);
-        layers.add(Node::at(&keys, from_value(value, &origin, &base)));
+    for (setting, value) in &sources.flags {
+        let origin = Origin::Flag(setting.flag.unwrap_or(setting.key).to_owned());
+        let value = from_value(value, &origin, &base);
+        layers.add(Node::at(&[setting.key], value));
     }
     layers
 }
@@ -56,16 +58,20 @@ pub(crate) fn read(sources: &Sources) -> Layers {
 /// What holds when nobody says anything.
 fn built_in(base: &Arc<Path>) -> Node {
     let mut root = Node::empty_table(Origin::BuiltIn, base);
-    let mut set = |path: &[&str], data: Data| {
-        merge(
-            &mut root,
-            Node::at(path, Node::new(data, Origin::BuiltIn, base)),
-        );
-    };
-    set(&["color"], Data::String("auto".into()));
-    set(&["commands", "external"], Data::Boolean(true));
-    set(&["format"], Data::String("text".into()));
-    set(&["offline"], Data::Boolean(false));
+    for setting in TOP {
+        let below = match setting.reads {
+            Reads::Table(settings) => settings,
+            _ => &[],
+        };
+        let own = setting.default.map(|default| (vec![setting.key], default));
+        let below = below
+            .iter()
+            .filter_map(|inner| Some((vec![setting.key, inner.key], inner.default?)));
+        for (path, default) in own.into_iter().chain(below) {
+            let node = Node::new(default.data(), Origin::BuiltIn, base);
+            merge(&mut root, Node::at(&path, node));
+        }
+    }
     root
 }
 
@@ -75,7 +81,7 @@ impl Layers {
         if let Err(error) = name_the_choice(&mut tree) {
             self.problems.push(error);
         }
-        self.problems.extend(schema::check(&tree));
+        self.problems.extend(check(&tree));
         merge(&mut self.tree, tree);
     }
 

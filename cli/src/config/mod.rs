@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use value::{Located, Node, absolute};
 
+mod check;
 pub(crate) mod edit;
 pub(crate) mod environment;
 pub(crate) mod explain;

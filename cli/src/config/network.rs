@@ -22,38 +22,47 @@ impl Network {
     ///
     /// A wrong type, or a proxy with a password: that is no place for one.
     pub(crate) fn read(node: &Node, home: Option<&Path>) -> Result<Self, CommandError> {
-        let proxy = |key: &str| -> Result<Option<String>, CommandError> {
-            let Some(node) = node.child(key) else {
-                return Ok(None);
-            };
-            let path = format!("network.{key}");
-            let text = node.string(&path)?;
-            if text.contains('@') {
-                return Err(node
-                    .origin
-                    .error_hiding_value(format!("`{path}` holds a user name"), "not here")
-                    .because("a password does not belong into a file")
-                    .hint(format!("set the variable `{key}` in the environment")));
-            }
-            Ok(Some(text.to_owned()).filter(|text| !text.is_empty()))
+        let value = |key: &str| node.child(key).map(|node| (node, format!("network.{key}")));
+        let proxy = |key: &str| {
+            let proxy = value(key)
+                .map(|(node, path)| proxy(node, &path))
+                .transpose()?;
+            Ok(proxy.filter(|text| !text.is_empty()))
         };
-        let ca_file = match node.child("ca_file") {
-            Some(file) => Some(absolute(&file.base, home, file.string("network.ca_file")?)),
-            None => None,
-        };
-        let no_proxy = match node.child("no_proxy") {
-            Some(hosts) => {
-                let hosts = hosts.strings("network.no_proxy")?;
-                let hosts: Vec<String> = hosts.into_iter().map(|host| host.value).collect();
-                Some(hosts.join(","))
-            }
-            None => None,
-        };
+        let ca_file = value("ca_file").map(|(file, path)| {
+            let text = file.string(&path)?;
+            Ok(absolute(&file.base, home, text))
+        });
+        let hosts = value("no_proxy").map(|(node, path)| no_proxy(node, &path));
         Ok(Self {
-            ca_file,
+            ca_file: ca_file.transpose()?,
             http_proxy: proxy("http_proxy")?,
             https_proxy: proxy("https_proxy")?,
-            no_proxy,
+            no_proxy: hosts.transpose()?.map(|hosts| hosts.join(",")),
         })
     }
+}
+
+/// The address of a proxy.
+///
+/// # Errors
+///
+/// It holds a password, or another user name: a file is not a place for one.
+pub(super) fn proxy(node: &Node, path: &str) -> Result<String, CommandError> {
+    let text = node.string(path)?;
+    if !text.contains('@') {
+        return Ok(text.to_owned());
+    }
+    let variable = path.rsplit('.').next().unwrap_or(path);
+    Err(node
+        .origin
+        .error_hiding_value(format!("`{path}` holds a user name"), "not here")
+        .because("a password does not belong into a file")
+        .hint(format!("set the variable `{variable}` in the environment")))
+}
+
+/// The hosts that are reached without a proxy.
+pub(super) fn no_proxy(node: &Node, path: &str) -> Result<Vec<String>, CommandError> {
+    let hosts = node.strings(path)?;
+    Ok(hosts.into_iter().map(|host| host.value).collect())
 }

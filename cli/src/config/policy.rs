@@ -10,10 +10,11 @@
 //! require = "all"
 //! ```
 
+use crate::config::check::check_table;
 use crate::config::file::read_file;
 use crate::config::layer::Layers;
 use crate::config::origin::Layer;
-use crate::config::schema::{Known, check_keys, check_verify};
+use crate::config::schema::{POLICY, VERIFY};
 use crate::config::settings::Choice as _;
 use crate::config::settings::Isolation;
 use crate::config::settings::Require;
@@ -23,30 +24,6 @@ use crate::config::verify::VerifySettings;
 use crate::error::CommandError;
 use std::path::Path;
 use std::sync::Arc;
-
-/// The settings of the policy file.
-pub(crate) const POLICY: &[Known] = &[
-    Known {
-        key: "backends",
-        takes: "a list of ids",
-        summary: "the backends that may be loaded; without it, all",
-    },
-    Known {
-        key: "external_commands",
-        takes: "true or false",
-        summary: "whether commands that are not built in may run",
-    },
-    Known {
-        key: "isolation",
-        takes: "\"process\" or \"in-process\"",
-        summary: "the least that separates a third-party backend from sigtool",
-    },
-    Known {
-        key: "verify",
-        takes: "a table",
-        summary: "what every verification demands, besides what the profile demands",
-    },
-];
 
 /// What is allowed at most, and demanded at least. By default: everything, and nothing.
 #[derive(Clone, Debug, Default)]
@@ -103,7 +80,7 @@ pub(crate) fn read(sources: &Sources, layers: &mut Layers) -> Ceiling {
         Ok(None) => (Ceiling::default(), FileState::Missing),
         Ok(Some(tree)) => {
             let before = layers.problems.len();
-            layers.problems.extend(check(&tree));
+            layers.problems.extend(check_table(&tree, "", POLICY));
             let ceiling = ceiling(&tree, home, &mut layers.problems);
             let state = if layers.problems.len() == before {
                 FileState::Read
@@ -125,49 +102,36 @@ pub(crate) fn read(sources: &Sources, layers: &mut Layers) -> Ceiling {
     ceiling
 }
 
-fn check(tree: &Node) -> Vec<CommandError> {
-    let mut problems = check_keys(tree, "", POLICY);
-    if let Some(verify) = tree.child("verify") {
-        problems.extend(check_verify(verify, "verify"));
-    }
-    problems
-}
-
+/// What the policy says, as far as it can be read: what is wrong with a value is among the problems.
 fn ceiling(tree: &Node, home: Option<&Path>, problems: &mut Vec<CommandError>) -> Ceiling {
-    let mut keep = |error: CommandError| problems.push(error);
-    let mut ceiling = Ceiling::default();
-    if let Some(node) = tree.child("backends") {
-        match node.strings("backends") {
-            Ok(ids) => {
-                let ids = ids.into_iter().map(|id| id.value).collect();
-                ceiling.backends = Some(Located::new(ids, &node.origin));
-            }
-            Err(error) => keep(error),
-        }
+    fn value<'t, T>(
+        tree: &'t Node,
+        key: &str,
+        read: impl Fn(&'t Node, &str) -> Result<T, CommandError>,
+    ) -> Option<Located<T>> {
+        let node = tree.child(key)?;
+        Some(Located::new(read(node, key).ok()?, &node.origin))
     }
-    if let Some(node) = tree.child("external_commands") {
-        match node.boolean("external_commands") {
-            Ok(value) => ceiling.external_commands = Some(Located::new(value, &node.origin)),
-            Err(error) => keep(error),
-        }
-    }
-    if let Some(node) = tree.child("isolation") {
-        match Isolation::read(node, "isolation") {
-            Ok(value) => ceiling.isolation = Some(Located::new(value, &node.origin)),
-            Err(error) => keep(error),
-        }
-    }
+    let mut ceiling = Ceiling {
+        backends: value(tree, "backends", |node, key| {
+            let ids = node.strings(key)?;
+            Ok(ids.into_iter().map(|id| id.value).collect())
+        }),
+        external_commands: value(tree, "external_commands", Node::boolean),
+        isolation: value(tree, "isolation", Isolation::read),
+        verify: None,
+    };
     if let Some(node) = tree.child("verify") {
         // What is wrong inside has been told by `check`.
         match VerifySettings::read(node, "verify", home, Require::All) {
             Ok(Some(verify)) => ceiling.verify = Some(verify),
-            Ok(None) => keep(node.origin.error(
+            Ok(None) => problems.push(node.origin.error(
                 "the policy's `verify` lists neither keys nor identities",
                 "nothing could satisfy this",
             )),
             Err(error) => {
-                if check_verify(node, "verify").is_empty() {
-                    keep(error);
+                if check_table(node, "verify", VERIFY).is_empty() {
+                    problems.push(error);
                 }
             }
         }

@@ -4,7 +4,7 @@ use crate::config::key_text::KeyText;
 use crate::config::merge::merge_at;
 use crate::config::origin::Origin;
 use crate::config::policy::Ceiling;
-use crate::config::schema::FIRST_PARTY;
+use crate::config::schema::{FIRST_PARTY, PROFILE};
 use crate::config::secret::SecretReference;
 use crate::config::settings::Choice as _;
 use crate::config::settings::{Require, SignatureFormat};
@@ -138,10 +138,12 @@ pub(crate) fn resolve(tree: &Node, name: &Located<String>) -> Result<Node, Comma
 /// What a profile says that says nothing.
 pub(crate) fn built_in(base: &Arc<Path>) -> Node {
     let mut table = Node::empty_table(Origin::BuiltIn, base);
-    let mut set = |key: &str, data: Data| table.insert(key, Node::new(data, Origin::BuiltIn, base));
-    set("attach", Data::Boolean(false));
-    set("log", Data::String("off".into()));
-    set("signature_format", Data::String("bundle".into()));
+    for setting in PROFILE {
+        if let Some(default) = setting.default {
+            let node = Node::new(default.data(), Origin::BuiltIn, base);
+            table.insert(setting.key, node);
+        }
+    }
     table
 }
 

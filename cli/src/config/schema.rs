@@ -1,191 +1,488 @@
-//! The settings that exist: of the top level, of a profile, of the tables inside. Everything else is an error.
+//! The settings that exist, in one table: what each takes, what holds without it, which flag and variable set it, and whether a
+//! project's file may. Everything else is an error.
 //!
 //! The settings of a backend's own table stand in the backend's manifest; [`profile`](super::profile) checks them.
 
-use crate::config::key_text::key_texts;
-use crate::config::network::Network;
-use crate::config::settings::Choice as _;
-use crate::config::settings::{
-    Color, Format, Grant, Isolation, Require, SignatureFormat, duration, jobs,
+use super::key_text::key_texts;
+use super::network::{no_proxy, proxy};
+use super::settings::{
+    Choice as _, Color, Format, Grant, Isolation, Require, SignatureFormat, duration, jobs,
 };
-use crate::config::value::{Data, Node, below};
+use super::value::{Data, Node};
 use crate::error::CommandError;
-use crate::suggest::closest;
-use sigtool_sdk::manifest::{Kind, is_id};
+use sigtool_sdk::manifest::is_id;
 
-/// A setting; also what the man page says of it.
-pub(crate) struct Known {
+/// A setting: all that there is to know of it.
+#[derive(Debug)]
+pub(crate) struct Setting {
     pub(crate) key: &'static str,
-    /// What is written there.
+    /// What is written there, for people.
     pub(crate) takes: &'static str,
     /// What it is for, in a line.
     pub(crate) summary: &'static str,
+    /// How it is read.
+    pub(crate) reads: Reads,
+    /// What holds when nobody says anything.
+    pub(crate) default: Option<Default>,
+    /// The flag of every command that sets it.
+    pub(crate) flag: Option<&'static str>,
+    /// The environment variable that sets it.
+    pub(crate) variable: Option<Variable>,
+    /// Whether a project's file may set it.
+    pub(crate) project: Project,
 }
 
-const fn known(key: &'static str, takes: &'static str, summary: &'static str) -> Known {
-    Known {
-        key,
-        takes,
-        summary,
+/// The form of a setting's value.
+#[derive(Debug)]
+pub(crate) enum Reads {
+    /// One that this function understands; it gives what is wrong.
+    Value(fn(&Node, &str) -> Result<(), CommandError>),
+    /// A table with these settings.
+    Table(&'static [Setting]),
+    /// A list of such tables, in each of which every setting is a text.
+    Whole(&'static [Setting]),
+    /// A table whose names the user chooses.
+    Named {
+        /// What is wrong with a name.
+        name: fn(&Node, &str) -> Result<(), CommandError>,
+        /// What stands behind each.
+        each: &'static Self,
+    },
+    /// A backend's table: the backend's manifest says what else it may hold.
+    Backend,
+    /// The same, or the word `off`.
+    OffOrBackend,
+}
+
+/// A value that is built in.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Default {
+    Boolean(bool),
+    Word(&'static str),
+}
+
+impl Default {
+    pub(crate) fn data(self) -> Data {
+        match self {
+            Self::Boolean(value) => Data::Boolean(value),
+            Self::Word(word) => Data::String(word.to_owned()),
+        }
     }
 }
 
+/// The environment variable of a setting.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Variable {
+    pub(crate) name: &'static str,
+    /// What it is for, in a line.
+    pub(crate) summary: &'static str,
+    pub(crate) text: Text,
+}
+
+/// How the text of a variable becomes a value.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Text {
+    Boolean,
+    Integer,
+    Plain,
+}
+
+/// Whether a project's file, which may be a clone of somebody else's, may set something.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Project {
+    /// It may.
+    May,
+    /// It may not, and why.
+    MayNot(&'static str),
+    /// It depends on the value: see [`trust`](super::trust).
+    Depends,
+}
+
+impl Setting {
+    /// One that nothing but a file sets, and no project's file.
+    const fn new(
+        key: &'static str,
+        takes: &'static str,
+        summary: &'static str,
+        reads: Reads,
+    ) -> Self {
+        Self {
+            key,
+            takes,
+            summary,
+            reads,
+            default: None,
+            flag: None,
+            variable: None,
+            project: Project::MayNot("it is not a project's to choose"),
+        }
+    }
+
+    const fn default(mut self, default: Default) -> Self {
+        self.default = Some(default);
+        self
+    }
+
+    const fn flag(mut self, flag: &'static str) -> Self {
+        self.flag = Some(flag);
+        self
+    }
+
+    const fn variable(mut self, name: &'static str, summary: &'static str, text: Text) -> Self {
+        self.variable = Some(Variable {
+            name,
+            summary,
+            text,
+        });
+        self
+    }
+
+    const fn project(mut self, project: Project) -> Self {
+        self.project = project;
+        self
+    }
+}
+
+const TEXT: Reads = Reads::Value(|node, key| node.string(key).map(drop));
+const BOOLEAN: Reads = Reads::Value(|node, key| node.boolean(key).map(drop));
+const PROXY: Reads = Reads::Value(|node, key| proxy(node, key).map(drop));
+const ISOLATION: Reads = Reads::Value(|node, key| Isolation::read(node, key).map(drop));
+const VERIFY_TABLE: Reads = Reads::Table(VERIFY);
+
 /// The settings of the top level.
-pub(crate) const TOP: &[Known] = &[
-    known("alias", "a table", "names for command lines of your own"),
-    known(
+pub(crate) const TOP: &[Setting] = &[
+    Setting::new(
+        "alias",
+        "a table",
+        "names for command lines of your own",
+        Reads::Named {
+            name: any_name,
+            each: &Reads::Value(|node, key| alias(node, key).map(drop)),
+        },
+    )
+    .project(Project::Depends),
+    Setting::new(
         "backend",
         "a table of tables",
         "third-party backends, each by its id",
-    ),
-    known(
+        Reads::Named {
+            name: backend_id,
+            each: &Reads::Table(BACKEND),
+        },
+    )
+    .project(Project::MayNot("a clone must not bring in code")),
+    Setting::new(
         "color",
         "\"auto\", \"always\" or \"never\"",
         "when output is coloured",
-    ),
-    known("commands", "a table", "commands that are not built in"),
-    known(
+        Reads::Value(|node, key| Color::read(node, key).map(drop)),
+    )
+    .default(Default::Word("auto"))
+    .flag("--color")
+    .variable(
+        "SIGTOOL_COLOR",
+        "colours: auto, always or never",
+        Text::Plain,
+    )
+    .project(Project::May),
+    Setting::new(
+        "commands",
+        "a table",
+        "commands that are not built in",
+        Reads::Table(COMMANDS),
+    )
+    .project(Project::MayNot("a clone must not let commands run")),
+    Setting::new(
         "default_profile",
         "the name of a profile",
         "the profile to use; in a file that defines none, `profile` means the same",
-    ),
-    known(
+        TEXT,
+    )
+    .flag("--profile")
+    .variable(
+        "SIGTOOL_PROFILE",
+        "the profile to use when --profile is not given",
+        Text::Plain,
+    )
+    .project(Project::May),
+    Setting::new(
         "format",
         "\"text\", \"json\" or \"jsonl\"",
         "the form of results",
-    ),
-    known(
+        Reads::Value(|node, key| Format::read(node, key).map(drop)),
+    )
+    .default(Default::Word("text"))
+    .flag("--format")
+    .variable(
+        "SIGTOOL_FORMAT",
+        "the form of results: text, json or jsonl",
+        Text::Plain,
+    )
+    .project(Project::May),
+    Setting::new(
         "jobs",
         "a number",
         "how many artifacts are worked on at once",
-    ),
-    known("network", "a table", "the way to the network"),
-    known(
+        Reads::Value(|node, key| jobs(node, key).map(drop)),
+    )
+    .flag("--jobs")
+    .variable(
+        "SIGTOOL_JOBS",
+        "how many artifacts are worked on at once",
+        Text::Integer,
+    )
+    .project(Project::May),
+    Setting::new(
+        "network",
+        "a table",
+        "the way to the network",
+        Reads::Table(NETWORK),
+    )
+    .project(Project::MayNot(
+        "a clone must not choose the way that your data takes, nor whom it trusts",
+    )),
+    Setting::new(
         "offline",
         "true or false",
         "whether no network connection may be opened",
-    ),
-    known("profile", "a table of tables", "profiles, each by its name"),
-    known(
+        BOOLEAN,
+    )
+    .default(Default::Boolean(false))
+    .flag("--offline")
+    .variable(
+        "SIGTOOL_OFFLINE",
+        "1 or true: open no network connection",
+        Text::Boolean,
+    )
+    .project(Project::Depends),
+    Setting::new(
+        "profile",
+        "a table of tables",
+        "profiles, each by its name",
+        Reads::Named {
+            name: any_name,
+            each: &Reads::Table(PROFILE),
+        },
+    )
+    .project(Project::Depends),
+    Setting::new(
         "timeout",
         "a time such as \"30s\"",
         "how long to wait for a backend",
-    ),
+        Reads::Value(|node, key| duration(node, key).map(drop)),
+    )
+    .flag("--timeout")
+    .variable(
+        "SIGTOOL_TIMEOUT",
+        "how long to wait for a backend, as in 30s or 2m",
+        Text::Plain,
+    )
+    .project(Project::May),
 ];
 
+const OF_OTHERS: Project =
+    Project::MayNot("a clone must not choose whom your tokens and signatures are sent to");
+const OF_TRUST: Project = Project::MayNot("a clone must not define what is valid");
+
 /// The settings of a profile.
-pub(crate) const PROFILE: &[Known] = &[
-    known(
+pub(crate) const PROFILE: &[Setting] = &[
+    Setting::new(
         "annotations",
         "a table of strings",
         "what is signed along with the digest",
-    ),
-    known(
+        Reads::Named {
+            name: any_name,
+            each: &TEXT,
+        },
+    )
+    .project(Project::May),
+    Setting::new(
         "attach",
         "true or false",
         "whether a signature is pushed beside its image",
-    ),
-    known(
+        BOOLEAN,
+    )
+    .default(Default::Boolean(false))
+    .project(Project::May),
+    Setting::new(
         "identity",
         "a backend's table",
         "where identity tokens come from",
-    ),
-    known(
+        Reads::Backend,
+    )
+    .project(OF_OTHERS),
+    Setting::new(
         "inherits",
         "the name of a profile",
         "the profile whose settings hold where this one has none",
-    ),
-    known(
+        TEXT,
+    )
+    .project(Project::Depends),
+    Setting::new(
         "log",
         "\"off\" or a backend's table",
         "the transparency log",
-    ),
-    known("secret", "a backend's table", "where secrets are kept"),
-    known(
+        Reads::OffOrBackend,
+    )
+    .default(Default::Word("off"))
+    .project(Project::MayNot(
+        "a clone must not decide whether and where signatures are logged",
+    )),
+    Setting::new(
+        "secret",
+        "a backend's table",
+        "where secrets are kept",
+        Reads::Backend,
+    )
+    .project(Project::MayNot("a clone must not reach for secrets")),
+    Setting::new(
         "signature_format",
         "\"bundle\", \"cosign\" or \"both\"",
         "how signatures are written",
-    ),
-    known("signer", "a backend's table", "who signs"),
-    known("source", "a backend's table", "where artifacts come from"),
-    known(
+        Reads::Value(|node, key| SignatureFormat::read(node, key).map(drop)),
+    )
+    .default(Default::Word("bundle"))
+    .project(Project::May),
+    Setting::new("signer", "a backend's table", "who signs", Reads::Backend)
+        .project(Project::Depends),
+    Setting::new(
+        "source",
+        "a backend's table",
+        "where artifacts come from",
+        Reads::Backend,
+    )
+    .project(OF_OTHERS),
+    Setting::new(
         "timestamp",
         "a backend's table",
         "where signed timestamps come from",
-    ),
-    known(
+        Reads::Backend,
+    )
+    .project(OF_OTHERS),
+    Setting::new(
         "trust",
         "a backend's table",
         "where the trusted root comes from",
-    ),
-    known("verify", "a table", "which signatures are accepted"),
+        Reads::Backend,
+    )
+    .project(OF_TRUST),
+    Setting::new(
+        "verify",
+        "a table",
+        "which signatures are accepted",
+        VERIFY_TABLE,
+    )
+    .project(OF_TRUST),
 ];
 
 /// The settings of `verify`.
-pub(crate) const VERIFY: &[Known] = &[
-    known(
+pub(crate) const VERIFY: &[Setting] = &[
+    Setting::new(
         "identities",
         "a list of tables",
         "the accepted identities, each with `subject` and `issuer`",
+        Reads::Whole(IDENTITY),
     ),
-    known(
+    Setting::new(
         "keys",
         "a list of key references",
         "the accepted public keys",
+        Reads::Value(|node, key| key_texts(node, key, None).map(drop)),
     ),
-    known(
+    Setting::new(
         "require",
         "\"any\", \"all\" or a number",
         "how many of them must have signed",
+        Reads::Value(|node, key| Require::read(node, key).map(drop)),
     ),
 ];
 
 /// The settings of an accepted identity.
-pub(crate) const IDENTITY: &[Known] = &[
-    known("issuer", "a URL", "the OIDC issuer"),
-    known(
+pub(crate) const IDENTITY: &[Setting] = &[
+    Setting::new("issuer", "a URL", "the OIDC issuer", TEXT),
+    Setting::new(
         "subject",
         "a string",
         "who signed, as the certificate says it",
+        TEXT,
     ),
 ];
 
 /// The settings of a third-party backend.
-pub(crate) const BACKEND: &[Known] = &[
-    known(
+pub(crate) const BACKEND: &[Setting] = &[
+    Setting::new(
         "grants",
         "a list of \"identity-token\"",
         "what the backend is lent beyond what each gets",
+        Reads::Value(grants),
     ),
-    known(
+    Setting::new(
         "isolation",
         "\"process\" or \"in-process\"",
         "whether it runs in a process of its own",
+        ISOLATION,
     ),
-    known("path", "a path", "the shared library or executable"),
-    known("sha256", "64 hexadecimal digits", "the digest of that file"),
+    Setting::new("path", "a path", "the shared library or executable", TEXT),
+    Setting::new(
+        "sha256",
+        "64 hexadecimal digits",
+        "the digest of that file",
+        Reads::Value(sha256),
+    ),
 ];
 
 /// The settings of `commands`.
-pub(crate) const COMMANDS: &[Known] = &[known(
+pub(crate) const COMMANDS: &[Setting] = &[Setting::new(
     "external",
     "true or false",
     "whether `sigtool-NAME` on the PATH runs as `sigtool NAME`",
-)];
+    BOOLEAN,
+)
+.default(Default::Boolean(true))];
 
 /// The settings of `network`.
-pub(crate) const NETWORK: &[Known] = &[
-    known(
+pub(crate) const NETWORK: &[Setting] = &[
+    Setting::new(
         "ca_file",
         "a path",
         "PEM certificates of authorities to trust beside the system's",
+        TEXT,
     ),
-    known("http_proxy", "a URL", "the proxy for http:"),
-    known("https_proxy", "a URL", "the proxy for https:"),
-    known(
+    Setting::new("http_proxy", "a URL", "the proxy for http:", PROXY),
+    Setting::new("https_proxy", "a URL", "the proxy for https:", PROXY),
+    Setting::new(
         "no_proxy",
         "a list of hosts",
         "the hosts that are reached without a proxy",
+        Reads::Value(|node, key| no_proxy(node, key).map(drop)),
+    ),
+];
+
+/// The settings of the machine's policy.
+pub(crate) const POLICY: &[Setting] = &[
+    Setting::new(
+        "backends",
+        "a list of ids",
+        "the backends that may be loaded; without it, all",
+        Reads::Value(|node, key| node.strings(key).map(drop)),
+    ),
+    Setting::new(
+        "external_commands",
+        "true or false",
+        "whether commands that are not built in may run",
+        BOOLEAN,
+    ),
+    Setting::new(
+        "isolation",
+        "\"process\" or \"in-process\"",
+        "the least that separates a third-party backend from sigtool",
+        ISOLATION,
+    ),
+    Setting::new(
+        "verify",
+        "a table",
+        "what every verification demands, besides what the profile demands",
+        VERIFY_TABLE,
     ),
 ];
 
@@ -207,37 +504,18 @@ pub(crate) const FIRST_PARTY: [&str; 14] = [
     "vault",
 ];
 
-/// Every problem of one layer that can be seen without a manifest.
-pub(crate) fn check(root: &Node) -> Vec<CommandError> {
-    let mut found = Problems(Vec::new());
-    found.keys(root, "", TOP);
-    for (key, node) in root.entries() {
-        match key.as_str() {
-            "alias" => found.each(node, key, |found, key, node| {
-                found.note(alias(node, key));
-            }),
-            "backend" => found.each(node, key, Problems::backend),
-            "color" => found.note(Color::read(node, key)),
-            "commands" => {
-                found.keys(node, key, COMMANDS);
-                if let Some(external) = node.child("external") {
-                    found.note(external.boolean("commands.external"));
-                }
-            }
-            "default_profile" => found.note(node.string(key)),
-            "format" => found.note(Format::read(node, key)),
-            "jobs" => found.note(jobs(node, key)),
-            "network" => {
-                found.keys(node, key, NETWORK);
-                found.note(Network::read(node, None));
-            }
-            "offline" => found.note(node.boolean(key)),
-            "profile" => found.each(node, key, Problems::profile),
-            "timeout" => found.note(duration(node, key)),
-            _ => {}
-        }
+fn any_name(_: &Node, _: &str) -> Result<(), CommandError> {
+    Ok(())
+}
+
+fn backend_id(node: &Node, id: &str) -> Result<(), CommandError> {
+    match is_id(id) {
+        true => Ok(()),
+        false => Err(node.named.error(
+            format!("`{id}` is not a backend id"),
+            "lowercase letters, digits, `-` and `.`, at most 64, a letter first",
+        )),
     }
-    found.0
 }
 
 /// The words of an alias: a list, or a text that is split at its blanks.
@@ -255,165 +533,11 @@ pub(crate) fn alias(node: &Node, key: &str) -> Result<Vec<String>, CommandError>
     Ok(words)
 }
 
-/// The problems of a table with `keys`, `identities` and `require`.
-pub(crate) fn check_verify(node: &Node, path: &str) -> Vec<CommandError> {
-    let mut found = Problems(Vec::new());
-    found.verify(node, path);
-    found.0
-}
-
-/// The problems of a table that may have these keys and no others.
-pub(crate) fn check_keys(node: &Node, path: &str, known: &[Known]) -> Vec<CommandError> {
-    let mut found = Problems(Vec::new());
-    found.keys(node, path, known);
-    found.0
-}
-
-/// Collects problems, so that all are told at once.
-struct Problems(Vec<CommandError>);
-
-impl Problems {
-    fn note<T>(&mut self, result: Result<T, CommandError>) {
-        self.0.extend(result.err());
-    }
-
-    /// Every entry of a table that users name the keys of.
-    fn each(&mut self, node: &Node, path: &str, check: impl Fn(&mut Self, &str, &Node)) {
-        if let Err(error) = node.table(path) {
-            self.0.push(error);
-        }
-        for (key, entry) in node.entries() {
-            if key.is_empty() {
-                self.0
-                    .push(entry.named.error(format!("`{path}` has an empty name"), ""));
-            }
-            check(self, &below(path, key), entry);
-        }
-    }
-
-    /// The keys of a table: each must be known.
-    fn keys(&mut self, node: &Node, path: &str, known: &[Known]) {
-        if let Err(error) = node.table(path) {
-            self.0.push(error);
-        }
-        for (key, entry) in node.entries() {
-            if known.iter().any(|k| k.key == key) {
-                continue;
-            }
-            let error = entry.named.error(
-                format!("there is no setting `{}`", below(path, key)),
-                "unknown",
-            );
-            let names = || known.iter().map(|k| k.key);
-            let near = closest(key, names()).and_then(|near| known.iter().find(|k| k.key == near));
-            self.0.push(if let Some(near) = near {
-                error
-                    .hint(format!("did you mean `{}`?", near.key))
-                    .hint(format!(
-                        "`{}` takes {}: {}",
-                        near.key, near.takes, near.summary
-                    ))
-            } else if path.is_empty() && PROFILE.iter().any(|k| k.key == key) {
-                error.hint(format!("`{key}` belongs in a profile: `[profile.NAME]`"))
-            } else {
-                error.hint(format!(
-                    "known here: {}",
-                    names().collect::<Vec<_>>().join(", ")
-                ))
-            });
-        }
-    }
-
-    fn profile(&mut self, path: &str, node: &Node) {
-        self.keys(node, path, PROFILE);
-        for (key, entry) in node.entries() {
-            let path = &below(path, key);
-            match key.as_str() {
-                "annotations" => self.each(entry, path, |found, path, annotation| {
-                    found.note(annotation.string(path));
-                }),
-                "attach" => self.note(entry.boolean(path)),
-                "inherits" => self.note(entry.string(path)),
-                "log" if matches!(&entry.data, Data::String(text) if text == "off") => {}
-                "log" if entry.as_table().is_none() => {
-                    self.0.push(entry.wrong_type(path, "\"off\" or a table"));
-                }
-                "signature_format" => self.note(SignatureFormat::read(entry, path)),
-                "verify" => self.verify(entry, path),
-                kind if Kind::ALL.iter().any(|k| k.as_str() == kind) => {
-                    self.note(entry.table(path));
-                    if let Some(backend) = entry.child("backend") {
-                        self.note(backend.string(&below(path, "backend")));
-                    }
-                }
-                _ => {}
-            }
-        }
-    }
-
-    fn verify(&mut self, node: &Node, path: &str) {
-        self.keys(node, path, VERIFY);
-        for (key, entry) in node.entries() {
-            let path = &below(path, key);
-            match key.as_str() {
-                "identities" => match entry.array(path) {
-                    Ok(items) => items.iter().for_each(|item| self.identity(item, path)),
-                    Err(error) => self.0.push(error),
-                },
-                "keys" => self.note(key_texts(entry, path, None)),
-                "require" => self.note(Require::read(entry, path)),
-                _ => {}
-            }
-        }
-    }
-
-    fn identity(&mut self, node: &Node, path: &str) {
-        if node.as_table().is_none() {
-            self.0.push(node.wrong_type(path, "a list of tables"));
-            return;
-        }
-        self.keys(node, path, IDENTITY);
-        for field in IDENTITY {
-            match node.child(field.key) {
-                Some(entry) => match entry.string(field.key) {
-                    Ok("") => self.0.push(
-                        entry
-                            .origin
-                            .error(format!("`{}` of an identity is empty", field.key), ""),
-                    ),
-                    result => self.note(result),
-                },
-                None => self.0.push(node.origin.error(
-                    format!("an identity in `{path}` lacks `{}`", field.key),
-                    "an identity has `subject` and `issuer`",
-                )),
-            }
-        }
-    }
-
-    fn backend(&mut self, path: &str, node: &Node) {
-        self.keys(node, path, BACKEND);
-        let id = super::value::split(path).and_then(|keys| keys.into_iter().nth(1));
-        if let Some(id) = id.filter(|id| !is_id(id)) {
-            self.0.push(node.named.error(
-                format!("`{id}` is no backend id"),
-                "lowercase letters, digits, `-` and `.`, at most 64, a letter first",
-            ));
-        }
-        for (key, entry) in node.entries() {
-            let path = &below(path, key);
-            match key.as_str() {
-                "grants" => match entry.array(path) {
-                    Ok(items) => items.iter().for_each(|i| self.note(Grant::read(i, path))),
-                    Err(error) => self.0.push(error),
-                },
-                "isolation" => self.note(Isolation::read(entry, path)),
-                "path" => self.note(entry.string(path)),
-                "sha256" => self.note(sha256(entry, path)),
-                _ => {}
-            }
-        }
-    }
+fn grants(node: &Node, key: &str) -> Result<(), CommandError> {
+    let grants = node.array(key)?;
+    grants
+        .iter()
+        .try_for_each(|grant| Grant::read(grant, key).map(drop))
 }
 
 fn sha256(node: &Node, key: &str) -> Result<(), CommandError> {
@@ -433,88 +557,28 @@ fn sha256(node: &Node, key: &str) -> Result<(), CommandError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::origin::Layer;
-    use crate::config::origin::SourceFile;
-    use crate::config::value::parse_file;
-    use std::sync::Arc;
 
-    fn problems(text: &str) -> Vec<CommandError> {
-        let file = SourceFile::new("/c.toml".into(), None, text.into(), Layer::User);
-        check(&parse_file(&Arc::new(file)).ok().unwrap())
+    #[test]
+    fn each_table_is_in_order_and_each_row_whole() {
+        for settings in [
+            TOP, PROFILE, VERIFY, IDENTITY, BACKEND, COMMANDS, NETWORK, POLICY,
+        ] {
+            assert!(settings.is_sorted_by_key(|setting| setting.key));
+            for setting in settings {
+                assert!(!setting.takes.is_empty() && !setting.summary.is_empty());
+            }
+        }
     }
 
     #[test]
-    fn a_misspelt_setting_is_shown_with_the_right_one() {
-        let found = problems("[profile.prod]\natach = true\n");
-        assert_eq!(found[0].message, "there is no setting `profile.prod.atach`");
-        assert_eq!(
-            found[0].hints,
-            [
-                "did you mean `attach`?",
-                "`attach` takes true or false: whether a signature is pushed beside its image"
-            ]
-        );
-        let snippet = found[0].snippet.as_ref().unwrap();
-        assert_eq!(&snippet.text[snippet.span.clone()], "atach");
-    }
-
-    #[test]
-    fn a_setting_of_a_profile_at_the_top_is_told_its_place() {
-        let found = problems("signer = { backend = \"cosign-key\" }");
-        assert_eq!(
-            found[0].hints,
-            ["`signer` belongs in a profile: `[profile.NAME]`"]
-        );
-    }
-
-    #[test]
-    fn a_misspelt_password_is_not_shown() {
-        let found = problems("pasword = \"hunter2\"\n[profile.a]\npasword = \"hunter2\"\n");
-        assert_eq!(found.len(), 2);
-        assert!(!format!("{found:?}").contains("hunter2"));
-    }
-
-    #[test]
-    fn every_problem_is_told_not_only_the_first() {
-        let found = problems(
-            "jobs = 0\nformat = \"xml\"\noffline = \"no\"\ntimeout = \"soon\"\ncolor = 1\n\
-             [alias]\na = []\nb = 1\n\
-             [commands]\nexternal = 1\n\
-             [backend.\"../x\"]\nsha256 = \"A\"\nisolation = \"none\"\ngrants = [\"all\"]\n\
-             [profile.a]\ninherits = 1\nlog = \"on\"\nsigner = \"x\"\nsignature_format = \"x\"\n\
-             annotations = { a = 1 }\nverify = { keys = \"a\", identities = [{ subject = \"\" }], require = 0 }\n",
-        );
-        let messages: Vec<&str> = found.iter().map(|e| e.message.as_str()).collect();
-        assert_eq!(messages.len(), 21, "{messages:#?}");
-    }
-
-    #[test]
-    fn a_whole_configuration_is_accepted() {
-        let found = problems(
-            r#"
-default_profile = "prod"
-timeout = "30s"
-[profile.base]
-signature_format = "bundle"
-log = "off"
-attach = false
-[profile.prod]
-inherits = "base"
-signer = { backend = "cosign-key", key = "keyring:release", password = { prompt = "Password" } }
-[profile.prod.verify]
-keys = ["release.pub"]
-identities = [{ subject = "a@example.com", issuer = "https://accounts.example.com" }]
-require = "any"
-[alias]
-ship = ["sign", "--profile", "prod"]
-s = "sign --keep-going"
-[backend."dev.acme.hsm"]
-path = "/opt/acme/hsm.so"
-sha256 = "0000000000000000000000000000000000000000000000000000000000000000"
-isolation = "process"
-grants = ["identity-token"]
-"#,
-        );
-        assert!(found.is_empty(), "{found:#?}");
+    fn a_flag_and_a_variable_set_the_same() {
+        for setting in TOP {
+            assert_eq!(
+                setting.flag.is_some(),
+                setting.variable.is_some(),
+                "{}",
+                setting.key
+            );
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Where the configuration comes from, and what was found there.
 
 use super::origin::Layer;
+use super::schema::Setting;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -18,8 +19,8 @@ pub(crate) struct Sources {
     pub(crate) environment: BTreeMap<String, String>,
     /// Each `--config`: `KEY=VALUE`, the value TOML or a bare word; or a file.
     pub(crate) overrides: Vec<String>,
-    /// Each flag that is a setting: its dotted key, its value, and how it is shown.
-    pub(crate) flags: Vec<(String, toml::Value, String)>,
+    /// Each flag that is a setting, with its value.
+    pub(crate) flags: Vec<(&'static Setting, toml::Value)>,
     /// Who runs sigtool; a project's file must belong to that user or to root.
     pub(crate) user_id: u32,
 }

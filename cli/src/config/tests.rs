@@ -108,10 +108,10 @@ impl Machine {
         self
     }
 
-    fn flag(mut self, key: &str, value: impl Into<toml::Value>, flag: &str) -> Self {
-        self.sources
-            .flags
-            .push((key.into(), value.into(), flag.into()));
+    fn flag(mut self, flag: &str, value: impl Into<toml::Value>) -> Self {
+        let mut settings = schema::TOP.iter();
+        let setting = settings.find(|setting| setting.flag == Some(flag));
+        self.sources.flags.push((setting.unwrap(), value.into()));
         self
     }
 
@@ -208,7 +208,7 @@ fn each_layer_covers_the_one_below_and_says_where_it_is() {
     assert_eq!(jobs(&machine), (4, "SIGTOOL_JOBS".into()));
     let machine = machine.config("jobs=5");
     assert_eq!(jobs(&machine), (5, "--config jobs".into()));
-    let machine = machine.flag("jobs", 6, "--jobs");
+    let machine = machine.flag("--jobs", 6);
     assert_eq!(jobs(&machine), (6, "--jobs".into()));
 
     let explained = machine.load().explain(Some("jobs"));

@@ -2,9 +2,9 @@
 //!
 //! A project is often a clone of someone else's. Its file may choose among what the user has: the profile, the form of the
 //! results and of signatures, annotations, the name of the key. It may not bring in code, secrets, services or trust. What
-//! is not allowed here is refused, so that a setting of tomorrow is refused too until someone thinks about it.
+//! is not allowed in the table of settings is refused, so that a setting of tomorrow is refused too until someone thinks about it.
 
-use crate::config::schema::alias;
+use crate::config::schema::{PROFILE, Project, Setting, TOP, alias};
 use crate::config::value::{Data, Node, below};
 use crate::error::CommandError;
 use crate::image_name::looks_like_image;
@@ -47,32 +47,21 @@ pub(crate) fn check(project: &Node, lower: &Node, user_file: Option<&str>) -> Ve
         user_file,
         refused: Vec::new(),
     };
-    for (key, node) in project.entries() {
-        match key.as_str() {
-            "alias" => judge.aliases(node, lower),
-            "color" | "default_profile" | "format" | "jobs" | "timeout" => {}
-            "offline" => {
-                if matches!(node.data, Data::Boolean(false)) {
-                    judge.refuse(key, node, "a clone must not open the network");
-                }
+    judge.table("", project, TOP, |judge, key, node| match key {
+        "alias" => judge.aliases(node, lower),
+        "offline" => {
+            if matches!(node.data, Data::Boolean(false)) {
+                judge.refuse(key, node, "a clone must not open the network");
             }
-            "profile" => {
-                for (name, profile) in node.entries() {
-                    let exists = lower.find(&["profile", name]).is_some();
-                    judge.profile(&below(key, name), profile, exists);
-                }
-            }
-            "backend" => judge.refuse(key, node, "a clone must not bring in code"),
-            "commands" => judge.refuse(key, node, "a clone must not let commands run"),
-            "network" => judge.refuse(
-                key,
-                node,
-                "a clone must not choose the way that your data takes, nor whom it trusts",
-            ),
-            // The schema says that there is no such setting.
-            _ => {}
         }
-    }
+        "profile" => {
+            for (name, profile) in node.entries() {
+                let exists = lower.find(&["profile", name]).is_some();
+                judge.profile(&below(key, name), profile, exists);
+            }
+        }
+        _ => judge.refuse(key, node, "nobody has thought about it"),
+    });
     judge.refused
 }
 
@@ -82,35 +71,39 @@ struct Judge<'a> {
 }
 
 impl Judge<'_> {
-    fn profile(&mut self, path: &str, node: &Node, exists: bool) {
+    /// The settings of a table. Where it depends on the value, `depends` looks at it.
+    fn table(
+        &mut self,
+        path: &str,
+        node: &Node,
+        settings: &[Setting],
+        depends: impl Fn(&mut Self, &str, &Node),
+    ) {
         for (key, entry) in node.entries() {
             let path = &below(path, key);
-            match key.as_str() {
-                "annotations" | "attach" | "signature_format" => {}
-                "inherits" if !exists => {}
-                "inherits" => self.refuse(
-                    path,
-                    entry,
-                    "a clone must not change what a profile of yours is made of",
-                ),
-                "log" => self.refuse(
-                    path,
-                    entry,
-                    "a clone must not decide whether and where signatures are logged",
-                ),
-                "secret" => self.refuse(path, entry, "a clone must not reach for secrets"),
-                "signer" => self.signer(path, entry),
-                "identity" | "source" | "timestamp" => self.refuse(
-                    path,
-                    entry,
-                    "a clone must not choose whom your tokens and signatures are sent to",
-                ),
-                "trust" | "verify" => {
-                    self.refuse(path, entry, "a clone must not define what is valid");
-                }
-                _ => {}
+            // Of one that does not exist the check of the layer tells.
+            let setting = settings.iter().find(|setting| setting.key == key);
+            match setting.map(|setting| setting.project) {
+                None | Some(Project::May) => {}
+                Some(Project::MayNot(why)) => self.refuse(path, entry, why),
+                Some(Project::Depends) => depends(self, path, entry),
             }
         }
+    }
+
+    fn profile(&mut self, path: &str, node: &Node, exists: bool) {
+        let inherits = below(path, "inherits");
+        let signer = below(path, "signer");
+        self.table(path, node, PROFILE, |judge, path, entry| match path {
+            path if path == inherits && !exists => {}
+            path if path == inherits => judge.refuse(
+                path,
+                entry,
+                "a clone must not change what a profile of yours is made of",
+            ),
+            path if path == signer => judge.signer(path, entry),
+            _ => judge.refuse(path, entry, "nobody has thought about it"),
+        });
     }
 
     /// Of the signer only the name of the key.

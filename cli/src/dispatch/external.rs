@@ -1,14 +1,13 @@
 //! External commands: `sigtool-foo` on PATH runs as `sigtool foo`. One resolver serves running and listing.
 
 use super::cosign;
-use crate::app::App;
+use crate::app::{App, flags};
 use crate::args::{Cli, Global};
 use crate::config::origin::{Layer, Origin};
 use crate::config::value::Located;
 use crate::error::{CommandError, why};
 use crate::output::clean;
-use clap::builder::PossibleValue;
-use clap::{CommandFactory as _, ValueEnum as _};
+use clap::CommandFactory as _;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::fs::PermissionsExt as _;
@@ -72,29 +71,14 @@ pub(crate) fn run(file: &Path, arguments: &[OsString], global: &Global) -> Comma
     if let Ok(own) = std::env::current_exe() {
         command.env("SIGTOOL", own);
     }
-    let word = |value: Option<PossibleValue>| value.map(|value| value.get_name().to_owned());
-    let flags = [
-        (
-            "SIGTOOL_COLOR",
-            global.color.and_then(|c| word(c.to_possible_value())),
-        ),
-        (
-            "SIGTOOL_FORMAT",
-            global.format.and_then(|f| word(f.to_possible_value())),
-        ),
-        ("SIGTOOL_JOBS", global.jobs.map(|jobs| jobs.to_string())),
-        ("SIGTOOL_OFFLINE", global.offline.then(|| "true".to_owned())),
-        ("SIGTOOL_PROFILE", global.profile.clone()),
-        (
-            "SIGTOOL_TIMEOUT",
-            global.timeout.map(|t| format!("{}ms", t.as_millis())),
-        ),
-    ];
-    command.envs(
-        flags
-            .into_iter()
-            .filter_map(|(name, value)| Some((name, value?))),
-    );
+    for (setting, value) in flags(global) {
+        if let Some(variable) = setting.variable {
+            let text = value
+                .as_str()
+                .map_or_else(|| value.to_string(), str::to_owned);
+            command.env(variable.name, text);
+        }
+    }
     let error = command.exec();
     CommandError::input(format!("cannot run `{}`", file.display())).because(why(&error))
 }

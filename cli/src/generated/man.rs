@@ -1,13 +1,13 @@
 //! The manual pages in `man`: those of commands, generated from the command line, and two written by hand, which name what there is.
 
 use crate::args::Cli;
-use crate::config::environment::VARIABLES;
+use crate::config::environment::variables;
 use crate::config::mask::KINDS;
-use crate::config::policy::POLICY;
 use crate::config::schema::{
-    BACKEND, COMMANDS, FIRST_PARTY, IDENTITY, Known, NETWORK, PROFILE, TOP, VERIFY,
+    BACKEND, COMMANDS, FIRST_PARTY, IDENTITY, NETWORK, POLICY, PROFILE, Setting, TOP, VERIFY,
 };
 use crate::config::settings::Choice;
+use crate::error::EXIT_CODES;
 use crate::generated::compare;
 use crate::host::{Folders, Isolation};
 use clap::{Command, CommandFactory as _};
@@ -16,19 +16,6 @@ use clap_mangen::roff::{Inline, Roff, bold, roman};
 use sigtool_sdk::manifest::{Kind, Manifest};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-
-/// What is said of each exit code.
-const EXIT_CODES: [(&str, &str); 6] = [
-    ("0", "done, or valid"),
-    ("1", "refused: the signature or the policy says no"),
-    ("2", "the command line or an input is wrong"),
-    (
-        "3",
-        "could not tell: a backend, a file or the configuration failed",
-    ),
-    ("70", "a bug in sigtool"),
-    ("130", "you said no, or pressed Control-C"),
-];
 
 /// The variables of others that sigtool reads.
 const OTHER_VARIABLES: [(&str, &str); 3] = [
@@ -129,15 +116,28 @@ fn page(command: &Command, name: &str, above: Option<&str>) -> String {
 
 /// What the page of the program has besides.
 fn program(roff: &mut Roff) {
-    let codes = EXIT_CODES.map(|(code, means)| (code, means.to_owned()));
-    list(roff, "EXIT STATUS", codes);
+    let codes = EXIT_CODES.map(|row| (row.code.to_string(), row.long));
+    let serious: Vec<_> = codes
+        .iter()
+        .map(|(code, _)| code.as_str())
+        .take(5)
+        .collect();
+    let serious = format!(
+        "Of several artifacts the most serious failure decides, in the order {}.",
+        serious.join(", ")
+    );
+    let mut in_order = codes.clone();
+    in_order.sort_by_key(|(code, _)| code.parse::<u8>().ok());
+    list(
+        roff,
+        "EXIT STATUS",
+        in_order.iter().map(|(code, long)| (code.as_str(), *long)),
+    );
     roff.control("PP", []);
-    roff.text([roman(
-        "Of several artifacts the gravest decides, in the order 70, 1, 130, 3, 2.",
-    )]);
-    let own = VARIABLES.iter().map(|v| (v.name, v.summary));
+    roff.text([roman(serious)]);
+    let own = variables();
     let others = OTHER_VARIABLES.into_iter();
-    list(roff, "ENVIRONMENT", own.chain(others));
+    list(roff, "ENVIRONMENT", own.into_iter().chain(others));
     list(roff, "FILES", FILES);
 }
 
@@ -232,7 +232,7 @@ fn names<'a>(page: &str, section: &str, expected: impl IntoIterator<Item = &'a s
 
 /// A section names these settings, each with what it takes, and no others.
 #[track_caller]
-fn settings(section: &str, known: &[Known]) {
+fn settings(section: &str, known: &[Setting]) {
     let page = "sigtool-config.5";
     names(page, section, known.iter().map(|known| known.key));
     for (name, text) in entries(page, section) {
@@ -256,9 +256,9 @@ fn the_page_of_the_configuration_names_every_setting_and_no_other() {
     settings("POLICY", POLICY);
     let page = "sigtool-config.5";
     names(page, "SECRETS", KINDS);
-    names(page, "ENVIRONMENT", VARIABLES.iter().map(|v| v.name));
+    names(page, "ENVIRONMENT", variables().into_keys());
     for (name, text) in entries(page, "ENVIRONMENT") {
-        let summary = VARIABLES.iter().find(|v| v.name == name).unwrap().summary;
+        let summary = variables()[name.as_str()];
         assert_eq!(text.trim().replace('\\', ""), summary, "{name}");
     }
 }

@@ -26,7 +26,7 @@ pub(super) fn run(app: &App, command: &Backend) -> Outcome {
 }
 
 fn list(app: &App) -> Outcome {
-    let mut worst = None;
+    let mut failures = Vec::new();
     let ids = app.backends.ids();
     let width = ids.iter().map(String::len).max().unwrap_or(0);
     for id in &ids {
@@ -48,12 +48,12 @@ fn list(app: &App) -> Outcome {
                 if app.ui.is_machine() {
                     app.ui.item("", &Failed::of(&error));
                 }
-                worst = Some(error.failure);
+                failures.push(error.failure);
             }
         }
     }
     app.ui.end_items();
-    Ok(worst.map_or(0, Failure::exit_code))
+    Ok(Failure::most_serious(failures).map_or(0, Failure::exit_code))
 }
 
 fn show(app: &App, id: &str) -> Outcome {
