@@ -537,6 +537,12 @@ impl Source for FolderSource {
     }
 }
 
+/// A file of the state that version 1 of its tables was, as tests of the command line have it too.
+pub(crate) fn of_version_1(file: &str) -> PathBuf {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests");
+    tests.join("cli/data/state-of-version-1").join(file)
+}
+
 /// Says so where `cargo test` shows it to all: captured output would hide it.
 pub(crate) fn skipped(what: &str, path: &Path) {
     use std::io::Write as _;

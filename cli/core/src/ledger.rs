@@ -15,9 +15,10 @@ pub use entry::{
 pub use head::{Head, ParseHeadError};
 pub use query::{Current, Known, Named, Query, Recorded, Since};
 
-use crate::state::{Layout, State, StateError};
+use crate::state::{Alteration, Earlier, Layout, Opened, State, StateError};
+use chain::prove;
 use head::HeadFile;
-use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 use sigtool_sdk::{Error, ErrorCode};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -26,8 +27,11 @@ use std::sync::{Mutex, PoisonError};
 /// the signatures are that no later signing has replaced: `item` is the place of the signature in its entry.
 static LAYOUT: Layout = Layout {
     what: "the ledger",
-    version: 1,
-    tables: "
+    migrations: &[FIRST],
+};
+
+/// The tables of version 1.
+const FIRST: &str = "
 CREATE TABLE entry (
   number INTEGER PRIMARY KEY,
   body TEXT NOT NULL,
@@ -48,8 +52,7 @@ CREATE TABLE current (
   PRIMARY KEY (slot, number, item)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX current_by_number ON current (number, item);
-",
-};
+";
 
 /// The ledger of this user on this machine.
 #[derive(Debug)]
@@ -91,7 +94,10 @@ pub enum LedgerError {
 impl From<StateError> for LedgerError {
     fn from(error: StateError) -> Self {
         match error {
-            StateError::Altered { .. } => Self::Broken(Finding::NoVersion),
+            StateError::Altered { alteration, .. } => Self::Broken(match alteration {
+                Alteration::NoVersion => Finding::NoVersion,
+                Alteration::Table { name } => Finding::TableChanged { name },
+            }),
             error => Self::State(error),
         }
     }
@@ -111,10 +117,19 @@ impl Ledger {
     ///
     /// # Errors
     ///
-    /// It cannot be read and written, or has been cut off, or has lost its head: an entry more would hide that.
+    /// It cannot be read and written, or has been cut off, or has lost its head: an entry more would hide that. One of an earlier
+    /// version, which is migrated, has to be whole.
     pub fn open(path: &Path) -> Result<Self, LedgerError> {
-        let state = State::open(path, &LAYOUT)?;
+        Self::open_as(path, &LAYOUT)
+    }
+
+    fn open_as(path: &Path, layout: &'static Layout) -> Result<Self, LedgerError> {
+        let opened = State::open(path, layout)?;
         let mut head = HeadFile::open(path)?;
+        let state = match opened {
+            Opened::Current(state) => state,
+            Opened::Earlier(earlier) => migrate(earlier, &mut head, layout)?,
+        };
         // The head first: what others enter meanwhile is no contradiction.
         let finding = match head.read()? {
             Some(known) => state.with(|connection| contradicts(connection, &known))?,
@@ -135,8 +150,12 @@ impl Ledger {
     ///
     /// It is there and cannot be read.
     pub fn open_to_read(path: &Path) -> Result<Option<Self>, LedgerError> {
+        Self::open_to_read_as(path, &LAYOUT)
+    }
+
+    fn open_to_read_as(path: &Path, layout: &'static Layout) -> Result<Option<Self>, LedgerError> {
         let head = HeadFile::open_to_read(path);
-        match State::open_to_read(path, &LAYOUT)? {
+        match State::open_to_read(path, layout)? {
             Some(state) => Ok(Some(Self {
                 state,
                 head: Mutex::new(head?),
@@ -157,20 +176,16 @@ impl Ledger {
         let mut file = self.head.lock().unwrap_or_else(PoisonError::into_inner);
         let mut turn = file.lock()?;
         let known = turn.read()?.unwrap_or_default();
-        let appended = self.state.with(|connection| {
-            let transaction =
-                connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let (mut head, time) = last_and_now(&transaction)?;
-            if let Some(finding) = contradicts(&transaction, &known)? {
-                return Ok(Err(finding));
+        let head = self.state.write(|transaction| {
+            let (mut head, time) = last_and_now(transaction)?;
+            if let Some(finding) = contradicts(transaction, &known)? {
+                return Ok(Err(LedgerError::Broken(finding)));
             }
             for event in events {
-                head = enter(&transaction, &head, &time, event)?;
+                head = enter(transaction, &head, &time, event)?;
             }
-            transaction.commit()?;
             Ok(Ok(head))
         })?;
-        let head = appended.map_err(LedgerError::Broken)?;
         // The other way round, a process that was killed in between would look like a chain that was cut.
         turn.write(&head)?;
         Ok(head)
@@ -184,6 +199,20 @@ impl Ledger {
     pub fn head(&self) -> Result<Head, LedgerError> {
         Ok(self.state.with(|connection| last_and_now(connection))?.0)
     }
+}
+
+/// Brings a ledger of an earlier version to this one, if its chain is whole.
+fn migrate(earlier: Earlier, head: &mut HeadFile, layout: &Layout) -> Result<State, LedgerError> {
+    // In the order in which everybody takes turns: the head's first.
+    let mut turn = head.lock()?;
+    let written = turn.read()?;
+    earlier.migrate(|connection| {
+        let proof = prove(connection, layout, written, None)?;
+        Ok(match proof.findings.into_iter().next() {
+            None => Ok(()),
+            Some(finding) => Err(LedgerError::Broken(finding)),
+        })
+    })
 }
 
 /// Writes the head of a ledger that has no entry yet, so that one with entries always has a head, wherever a process is killed.
@@ -285,5 +314,7 @@ fn settle(connection: &Connection, table: &str, entry: &Entry) -> rusqlite::Resu
     Ok(())
 }
 
+#[cfg(test)]
+mod migration_tests;
 #[cfg(test)]
 mod tests;

@@ -1,8 +1,8 @@
 //! The local store: signatures by the digest of what they sign, so that one that was pushed nowhere can be verified on this
 //! machine, and written out later. One SQLite file, shared by all processes of a user.
 
-use crate::state::{Layout, State, StateError};
-use rusqlite::{TransactionBehavior, params};
+use crate::state::{Layout, Opened, State, StateError};
+use rusqlite::params;
 use sigtool_sdk::types::{Digest, SignatureFormat, StoredSignature};
 use std::path::Path;
 
@@ -13,8 +13,11 @@ pub(crate) const STORE_ID: &str = "store:";
 /// image in another repository has its own, for a signature of cosign's says which repository it is about.
 static LAYOUT: Layout = Layout {
     what: "the local store",
-    version: 1,
-    tables: "
+    migrations: &[FIRST],
+};
+
+/// The tables of version 1.
+const FIRST: &str = "
 CREATE TABLE signature (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   digest TEXT NOT NULL,
@@ -25,8 +28,7 @@ CREATE TABLE signature (
   stored_ms INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX signature_by_digest ON signature (digest, repository, format, signer);
-",
-};
+";
 
 /// The store of this user on this machine.
 #[derive(Debug)]
@@ -63,7 +65,14 @@ impl Store {
     ///
     /// It cannot be read and written.
     pub fn open(path: &Path) -> Result<Self, StateError> {
-        State::open(path, &LAYOUT).map(Self)
+        Self::open_as(path, &LAYOUT)
+    }
+
+    fn open_as(path: &Path, layout: &'static Layout) -> Result<Self, StateError> {
+        match State::open(path, layout)? {
+            Opened::Current(state) => Ok(Self(state)),
+            Opened::Earlier(earlier) => earlier.migrate(|_| Ok(Ok(()))).map(Self),
+        }
     }
 
     /// Opens the store to read it; none if it is not there.
@@ -82,8 +91,7 @@ impl Store {
     ///
     /// It cannot be written; the store is as before then.
     pub fn put(&self, entry: &Entry<'_>, append: bool) -> Result<bool, StateError> {
-        self.0.with(|connection| {
-            let turn = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        self.0.write(|turn| {
             let digest = entry.digest.to_string();
             let format = entry.format.as_str();
             let replaced = if append {
@@ -99,8 +107,7 @@ impl Store {
                  VALUES (?1, ?2, ?3, ?4, ?5, CAST(unixepoch('subsec') * 1000 AS INTEGER))",
                 params![digest, entry.repository, format, entry.signer, entry.content],
             )?;
-            turn.commit()?;
-            Ok(replaced > 0)
+            Ok(Ok(replaced > 0))
         })
     }
 
@@ -230,6 +237,81 @@ mod tests {
         ] {
             assert!(error.to_string().contains("later version"), "{error}");
         }
+    }
+
+    /// What a version to come might add.
+    static NEXT: Layout = Layout {
+        what: "the local store",
+        migrations: &[
+            FIRST,
+            "ALTER TABLE signature ADD COLUMN note TEXT; CREATE INDEX signature_by_signer ON signature (signer);",
+        ],
+    };
+
+    /// A copy of the store of version 1, and what it has of each digest in it.
+    fn of_version_1() -> (tempfile::TempDir, std::path::PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("signatures.db");
+        std::fs::copy(crate::fake::of_version_1("signatures.db"), &path).unwrap();
+        (folder, path)
+    }
+
+    fn everything(store: &Store) -> Vec<(String, StoredSignature)> {
+        let digests: Vec<String> = store
+            .0
+            .with(|c| {
+                let mut query = c.prepare("SELECT DISTINCT digest FROM signature ORDER BY 1")?;
+                query.query_map([], |row| row.get(0))?.collect()
+            })
+            .unwrap();
+        let of = |digest: &String| store.signatures(&digest.parse().unwrap()).unwrap();
+        let kept = digests.iter().flat_map(of);
+        kept.map(|kept| (kept.repository, kept.stored)).collect()
+    }
+
+    #[test]
+    fn a_migrated_store_has_what_it_had_before() {
+        let (_folder, path) = of_version_1();
+        let before = everything(&Store::open_to_read(&path).unwrap().unwrap());
+        assert!(before.len() > 4, "{before:?}");
+        let old = std::fs::read(&path).unwrap();
+        let unchanged = Store(State::open_to_read(&path, &NEXT).unwrap().unwrap());
+        assert_eq!(everything(&unchanged), before);
+        drop(unchanged);
+        assert_eq!(
+            std::fs::read(&path).unwrap(),
+            old,
+            "reading changes nothing"
+        );
+        let store = Store::open_as(&path, &NEXT).unwrap();
+        assert_eq!(everything(&store), before);
+        assert!(!put(&store, "alice", "a1", false));
+        drop(store);
+        assert_eq!(
+            everything(&Store::open_as(&path, &NEXT).unwrap()).len(),
+            before.len() + 1
+        );
+        let error = Store::open(&path).unwrap_err();
+        assert!(error.to_string().contains("later version"), "{error}");
+    }
+
+    #[test]
+    fn a_store_that_was_altered_is_not_migrated() {
+        let (_folder, path) = of_version_1();
+        let connection = rusqlite::Connection::open(&path).unwrap();
+        connection
+            .execute_batch(
+                "CREATE TRIGGER t AFTER INSERT ON signature BEGIN DELETE FROM signature; END",
+            )
+            .unwrap();
+        drop(connection);
+        let old = std::fs::read(&path).unwrap();
+        let error = Store::open_as(&path, &NEXT).unwrap_err();
+        assert!(
+            error.to_string().contains("`t` in it has been changed"),
+            "{error}"
+        );
+        assert_eq!(std::fs::read(&path).unwrap(), old);
     }
 
     /// What is no folder, and a link to nothing: neither is a store without signatures.

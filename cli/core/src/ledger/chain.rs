@@ -1,7 +1,7 @@
 //! Proving that the chain is whole: nothing removed, changed, moved or cut off.
 
-use super::{Entry, Head, LAYOUT, Ledger, LedgerError, settle};
-use crate::state::changed_tables;
+use super::{Entry, Head, Ledger, LedgerError, settle};
+use crate::state::Layout;
 use aws_lc_rs::digest::{SHA256, digest};
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
@@ -202,24 +202,30 @@ impl Ledger {
             Err(LedgerError::Head { .. }) => None,
             written => written?,
         };
-        let mut walk = Walk::default();
-        let beside = written.as_ref().filter(|head| head.count > 0);
-        walk.anchors = beside.into_iter().chain(anchor).cloned().collect();
-        self.state.with(|connection| {
-            connection.execute_batch("BEGIN")?;
-            let walked = walk.everything(connection);
-            connection.execute_batch("ROLLBACK")?;
-            walked
-        })?;
-        if written.is_none() && walk.head.count > 0 {
-            walk.tell(Finding::NoHead);
-        }
-        Ok(Proof {
-            head: walk.head,
-            findings: walk.findings,
-            more: walk.more,
-        })
+        self.state
+            .read(|connection, layout| prove(connection, layout, written, anchor))
     }
+}
+
+/// Looks at every entry, in a transaction of the caller's. `written` is what the file of the head says.
+pub(super) fn prove(
+    connection: &Connection,
+    layout: &Layout,
+    written: Option<Head>,
+    anchor: Option<&Head>,
+) -> rusqlite::Result<Proof> {
+    let mut walk = Walk::default();
+    let beside = written.as_ref().filter(|head| head.count > 0);
+    walk.anchors = beside.into_iter().chain(anchor).cloned().collect();
+    walk.everything(connection, layout)?;
+    if written.is_none() && walk.head.count > 0 {
+        walk.tell(Finding::NoHead);
+    }
+    Ok(Proof {
+        head: walk.head,
+        findings: walk.findings,
+        more: walk.more,
+    })
 }
 
 /// What makes a chain of entries, whatever else later versions enter.
@@ -253,8 +259,8 @@ impl Walk {
         }
     }
 
-    fn everything(&mut self, connection: &Connection) -> rusqlite::Result<()> {
-        let changed = changed_tables(connection, &LAYOUT)?;
+    fn everything(&mut self, connection: &Connection, layout: &Layout) -> rusqlite::Result<()> {
+        let changed = layout.changed(connection)?;
         let is_as_made = changed.is_empty();
         let changed = changed.into_iter();
         self.findings
