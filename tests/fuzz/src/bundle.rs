@@ -1,8 +1,8 @@
 //! Bundles of every version, and whatever else can be inspected.
 
-use sigtool_core::bundle::{Bundle, Content, encode_envelope, encode_message_signature};
+use sigtool_core::formats::bundle::{Bundle, Content, encode_envelope, encode_message_signature};
+use sigtool_core::formats::signature_file::SignatureFile;
 use sigtool_core::inspect;
-use sigtool_core::signature::SignatureFile;
 use sigtool_sdk::types::{KeyAlgorithm, PublicKey};
 
 /// A bundle: what it holds is the same in a bundle of ours.
