@@ -172,7 +172,8 @@ fn layers(folder: &str) -> Vec<Vec<String>> {
 
 #[test]
 fn no_arrow_runs_up_and_no_files_go_in_circles() {
-    for folder in ["cli/src"] {
+    let crates = ["cli/src"];
+    for folder in crates {
         let sources = sources(folder);
         let below = |name: &'_ str| name[folder.len() + 1..].to_owned();
         let sources: Vec<_> = sources

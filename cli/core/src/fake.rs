@@ -1,7 +1,7 @@
 //! For tests: real keys, a signer that can be told to lie, and a folder as a source, behind the seam.
 
-use crate::policy::Policy;
 use crate::store::Store;
+use crate::trust::Policy;
 use crate::verify::{GivenSignature, Verified, VerifyingRequest, verify_artifact};
 use aws_lc_rs::digest;
 use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
@@ -535,6 +535,12 @@ impl Source for FolderSource {
             notes: vec![],
         })
     }
+}
+
+/// A file of the state that version 1 of its tables was, as tests of the command line have it too.
+pub(crate) fn of_version_1(file: &str) -> PathBuf {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests");
+    tests.join("cli/data/state-of-version-1").join(file)
 }
 
 /// Says so where `cargo test` shows it to all: captured output would hide it.

@@ -1,6 +1,6 @@
 //! What sigtool remembers between its runs: SQLite files, shared by all processes of a user.
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension as _, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Transaction, TransactionBehavior};
 use sigtool_sdk::{Error, ErrorCode};
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
@@ -22,10 +22,36 @@ const SETTINGS: &str = "PRAGMA synchronous = NORMAL; PRAGMA cache_size = -512;";
 pub(crate) struct Layout {
     /// What messages call it: `the local store`.
     pub(crate) what: &'static str,
-    /// The version of the tables, in SQLite's `user_version`; from 1.
-    pub(crate) version: i64,
-    /// What makes the tables.
-    pub(crate) tables: &'static str,
+    /// What makes the tables of each version from those of the version before; those of the first from nothing. SQLite's `user_version`
+    /// says how many of them have run.
+    ///
+    /// One that was released never changes again: files of its version are compared with it. It only adds, since a file that is only
+    /// read is read as it is, whatever its version.
+    pub(crate) migrations: &'static [&'static str],
+}
+
+impl Layout {
+    /// The version that all migrations make.
+    fn version(&self) -> i64 {
+        i64::try_from(self.migrations.len()).unwrap_or(i64::MAX)
+    }
+
+    /// The migrations that made a version, and those that it still lacks.
+    fn split_at(&self, version: i64) -> (&[&'static str], &[&'static str]) {
+        let made = usize::try_from(version).unwrap_or_default();
+        self.migrations.split_at(made.min(self.migrations.len()))
+    }
+
+    /// The tables, indexes, views and triggers in a file that are not as its own version made them.
+    pub(crate) fn changed(&self, connection: &Connection) -> rusqlite::Result<BTreeSet<String>> {
+        let made = Connection::open_in_memory()?;
+        for migration in self.split_at(user_version(connection)?).0 {
+            made.execute_batch(migration)?;
+        }
+        let (made, found) = (schema(&made)?, schema(connection)?);
+        let changed = made.symmetric_difference(&found);
+        Ok(changed.map(|[name, ..]| name.clone()).collect())
+    }
 }
 
 /// A file of the state, opened.
@@ -34,6 +60,40 @@ pub(crate) struct State {
     path: PathBuf,
     layout: &'static Layout,
     connection: Mutex<Connection>,
+}
+
+/// A file of the state, opened to be written.
+#[derive(Debug)]
+pub(crate) enum Opened {
+    /// Of the version that is known here.
+    Current(State),
+    /// Of an earlier one.
+    Earlier(Earlier),
+}
+
+/// A file of an earlier version, which takes nothing before it is migrated.
+#[derive(Debug)]
+pub(crate) struct Earlier(State);
+
+/// What somebody has changed in a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Alteration {
+    /// It has tables, and says no version.
+    NoVersion,
+    /// Something in it is not as its version made it.
+    Table {
+        /// Its name.
+        name: String,
+    },
+}
+
+impl std::fmt::Display for Alteration {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::NoVersion => f.write_str("it has tables, and no version"),
+            Self::Table { name } => write!(f, "`{name}` in it has been changed"),
+        }
+    }
 }
 
 /// Why what is remembered cannot be used.
@@ -55,13 +115,15 @@ pub enum StateError {
         /// Why.
         error: std::io::Error,
     },
-    /// Somebody has changed it: it has tables, and says no version.
-    #[error("{what} `{path}` is not as sigtool made it: it has tables, and no version", path = path.display())]
+    /// Somebody has changed it.
+    #[error("{what} `{path}` is not as sigtool made it: {alteration}", path = path.display())]
     Altered {
         /// What it is.
         what: &'static str,
         /// The file.
         path: PathBuf,
+        /// What is wrong with it.
+        alteration: Alteration,
     },
     /// A later sigtool made it.
     #[error(
@@ -145,8 +207,8 @@ impl State {
     ///
     /// # Errors
     ///
-    /// It cannot be read and written.
-    pub(crate) fn open(path: &Path, layout: &'static Layout) -> Result<Self, StateError> {
+    /// It cannot be read and written, or is of a later version.
+    pub(crate) fn open(path: &Path, layout: &'static Layout) -> Result<Opened, StateError> {
         if let Some(folder) = path.parent() {
             make_private(folder).map_err(|error| StateError::Folder {
                 path: folder.to_owned(),
@@ -157,16 +219,18 @@ impl State {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
         patiently(|| {
             let state = Self::connect(path, flags, path, layout)?;
-            state.prepare()?;
-            Ok(state)
+            match state.prepare()? {
+                version if version == layout.version() => Ok(Opened::Current(state)),
+                _ => Ok(Opened::Earlier(Earlier(state))),
+            }
         })
     }
 
-    /// Opens the file to read it; none if it is not there.
+    /// Opens the file to read it, as it is; none if it is not there. It may be of an earlier version.
     ///
     /// # Errors
     ///
-    /// It is there and cannot be read.
+    /// It is there and cannot be read, or is of a later version.
     pub(crate) fn open_to_read(
         path: &Path,
         layout: &'static Layout,
@@ -198,10 +262,8 @@ impl State {
             }
         };
         match state.version()? {
-            0 if state.with(|connection| has_tables(connection))? => Err(state.altered()),
-            0 => Ok(None),
-            version if version == layout.version => Ok(Some(state)),
-            version => Err(state.newer(version)),
+            0 if !state.with(|connection| has_tables(connection))? => Ok(None),
+            version => state.check(version).map(|()| Some(state)),
         }
     }
 
@@ -249,74 +311,136 @@ impl State {
         })
     }
 
-    /// Makes the tables if they are not there. Write-ahead: readers do not wait for writers, and a killed process loses nothing; a
-    /// power cut may lose the last entries.
-    fn prepare(&self) -> Result<(), StateError> {
-        let Layout {
-            version: known,
-            tables,
-            ..
-        } = *self.layout;
-        let version = self.version()?;
-        if version > known {
-            return Err(self.newer(version));
-        }
-        let is_made = self.with(|connection| {
-            if version == known {
-                return connection.execute_batch(SETTINGS).map(|()| true);
+    /// Reads what is there at one moment. Another process may have migrated the file since it was opened.
+    pub(crate) fn read<T, E: From<StateError>>(
+        &self,
+        work: impl FnOnce(&Connection, &Layout) -> rusqlite::Result<T>,
+    ) -> Result<T, E> {
+        self.with(|connection| {
+            let moment = connection.transaction()?;
+            if let Err(error) = self.check(user_version(&moment)?) {
+                return Ok(Err(error.into()));
             }
-            connection.execute_batch("PRAGMA journal_mode = WAL;")?;
-            connection.execute_batch(SETTINGS)?;
-            let turn = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            // Another process may have been first.
-            if !has_tables(&turn)? {
-                turn.execute_batch(tables)?;
-                turn.pragma_update(None, "user_version", known)?;
-            }
-            let version: i64 = turn.pragma_query_value(None, "user_version", |row| row.get(0))?;
-            turn.commit().map(|()| version == known)
-        })?;
-        if is_made { Ok(()) } else { Err(self.altered()) }
+            work(&moment, self.layout).map(Ok)
+        })?
     }
 
-    fn altered(&self) -> StateError {
+    /// Writes, all of it or nothing. Other processes wait meanwhile; one of a later version may have migrated the file before.
+    pub(crate) fn write<T, E: From<StateError>>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<Result<T, E>>,
+    ) -> Result<T, E> {
+        self.with(|connection| {
+            let turn = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            if let Err(error) = self.check(user_version(&turn)?) {
+                return Ok(Err(error.into()));
+            }
+            let done = work(&turn)?;
+            if done.is_ok() {
+                turn.commit()?;
+            }
+            Ok(done)
+        })?
+    }
+
+    /// Gives the version of the file, which is made if it has no tables.
+    fn prepare(&self) -> Result<i64, StateError> {
+        self.with(|connection| connection.execute_batch(SETTINGS))?;
+        let version = match self.version()? {
+            0 => self.with(|connection| make(connection, self.layout))?,
+            version => version,
+        };
+        self.check(version).map(|()| version)
+    }
+
+    /// Whether a version is one that can be worked with.
+    fn check(&self, version: i64) -> Result<(), StateError> {
+        let known = self.layout.version();
+        if version > known {
+            return Err(StateError::Newer {
+                what: self.layout.what,
+                path: self.path.clone(),
+                version,
+                known,
+            });
+        }
+        if version < 1 {
+            return Err(self.altered(Alteration::NoVersion));
+        }
+        Ok(())
+    }
+
+    fn altered(&self, alteration: Alteration) -> StateError {
         StateError::Altered {
             what: self.layout.what,
             path: self.path.clone(),
+            alteration,
         }
     }
 
     fn version(&self) -> Result<i64, StateError> {
-        self.with(|connection| {
-            connection.pragma_query_value(None, "user_version", |row| row.get(0))
-        })
+        self.with(|connection| user_version(connection))
     }
+}
 
-    fn newer(&self, version: i64) -> StateError {
-        StateError::Newer {
-            what: self.layout.what,
-            path: self.path.clone(),
-            version,
-            known: self.layout.version,
-        }
+impl Earlier {
+    /// Brings the file to the version that is known here, in one transaction: if it is as its own version made it, and `is_whole` has
+    /// nothing against what is in it. Otherwise it stays as it is.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it, or that it cannot be written.
+    pub(crate) fn migrate<E: From<StateError>>(
+        self,
+        is_whole: impl FnOnce(&Connection) -> rusqlite::Result<Result<(), E>>,
+    ) -> Result<State, E> {
+        let Self(state) = self;
+        state.write(|turn| {
+            let version = user_version(turn)?;
+            let (_, missing) = state.layout.split_at(version);
+            // Another process may have been first.
+            if missing.is_empty() {
+                return Ok(Ok(()));
+            }
+            if let Some(name) = state.layout.changed(turn)?.pop_first() {
+                return Ok(Err(state.altered(Alteration::Table { name }).into()));
+            }
+            if let Err(error) = is_whole(turn)? {
+                return Ok(Err(error));
+            }
+            for migration in missing {
+                turn.execute_batch(migration)?;
+            }
+            turn.pragma_update(None, "user_version", state.layout.version())?;
+            Ok(Ok(()))
+        })?;
+        Ok(state)
     }
+}
+
+/// Makes the tables, and gives the version of those that are there then. Write-ahead: readers do not wait for writers, and a killed
+/// process loses nothing; a power cut may lose the last entries.
+fn make(connection: &mut Connection, layout: &Layout) -> rusqlite::Result<i64> {
+    connection.execute_batch("PRAGMA journal_mode = WAL;")?;
+    let turn = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    // Another process may have been first.
+    if !has_tables(&turn)? {
+        for migration in layout.migrations {
+            turn.execute_batch(migration)?;
+        }
+        turn.pragma_update(None, "user_version", layout.version())?;
+    }
+    let version = user_version(&turn)?;
+    turn.commit().map(|()| version)
+}
+
+fn user_version(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.pragma_query_value(None, "user_version", |row| row.get(0))
 }
 
 fn has_tables(connection: &Connection) -> rusqlite::Result<bool> {
     let first = connection.query_row("SELECT 1 FROM sqlite_schema LIMIT 1", [], |_| Ok(()));
     first.optional().map(|first| first.is_some())
-}
-
-/// The tables, indexes, views and triggers that are not as `layout` makes them.
-pub(crate) fn changed_tables(
-    connection: &Connection,
-    layout: &Layout,
-) -> rusqlite::Result<BTreeSet<String>> {
-    let made = Connection::open_in_memory()?;
-    made.execute_batch(layout.tables)?;
-    let (made, found) = (schema(&made)?, schema(connection)?);
-    let changed = made.symmetric_difference(&found);
-    Ok(changed.map(|[name, ..]| name.clone()).collect())
 }
 
 /// Name, kind, table and definition of all that there is.

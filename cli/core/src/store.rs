@@ -1,20 +1,24 @@
 //! The local store: signatures by the digest of what they sign, so that one that was pushed nowhere can be verified on this
 //! machine, and written out later. One SQLite file, shared by all processes of a user.
 
-use crate::state::{Layout, State, StateError};
-use rusqlite::{TransactionBehavior, params};
+use crate::state::{Layout, Opened, State, StateError};
+use crate::trust::SignerId;
+use rusqlite::params;
 use sigtool_sdk::types::{Digest, SignatureFormat, StoredSignature};
 use std::path::Path;
 
 /// What ids of signatures in the store begin with. No source gives such ids.
 pub(crate) const STORE_ID: &str = "store:";
 
-/// `signer` is the hint of the key. In a repository one signer has one signature of an image in a format, unless it appends; the same
+/// `signer` is a [`SignerId`]. In a repository one signer has one signature of an image in a format, unless it appends; the same
 /// image in another repository has its own, for a signature of cosign's says which repository it is about.
 static LAYOUT: Layout = Layout {
     what: "the local store",
-    version: 1,
-    tables: "
+    migrations: &[FIRST],
+};
+
+/// The tables of version 1.
+const FIRST: &str = "
 CREATE TABLE signature (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   digest TEXT NOT NULL,
@@ -25,8 +29,7 @@ CREATE TABLE signature (
   stored_ms INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX signature_by_digest ON signature (digest, repository, format, signer);
-",
-};
+";
 
 /// The store of this user on this machine.
 #[derive(Debug)]
@@ -41,8 +44,8 @@ pub struct Entry<'a> {
     pub repository: &'a str,
     /// How the signature is written.
     pub format: SignatureFormat,
-    /// The hint of the key that made it.
-    pub signer: &'a str,
+    /// Who made it.
+    pub signer: &'a SignerId,
     /// Its bytes.
     pub content: &'a [u8],
 }
@@ -63,7 +66,14 @@ impl Store {
     ///
     /// It cannot be read and written.
     pub fn open(path: &Path) -> Result<Self, StateError> {
-        State::open(path, &LAYOUT).map(Self)
+        Self::open_as(path, &LAYOUT)
+    }
+
+    fn open_as(path: &Path, layout: &'static Layout) -> Result<Self, StateError> {
+        match State::open(path, layout)? {
+            Opened::Current(state) => Ok(Self(state)),
+            Opened::Earlier(earlier) => earlier.migrate(|_| Ok(Ok(()))).map(Self),
+        }
     }
 
     /// Opens the store to read it; none if it is not there.
@@ -82,25 +92,23 @@ impl Store {
     ///
     /// It cannot be written; the store is as before then.
     pub fn put(&self, entry: &Entry<'_>, append: bool) -> Result<bool, StateError> {
-        self.0.with(|connection| {
-            let turn = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        self.0.write(|turn| {
             let digest = entry.digest.to_string();
-            let format = entry.format.as_str();
+            let (format, signer) = (entry.format.as_str(), entry.signer.to_string());
             let replaced = if append {
                 0
             } else {
                 turn.execute(
                     "DELETE FROM signature WHERE digest = ?1 AND repository = ?2 AND format = ?3 AND signer = ?4",
-                    params![digest, entry.repository, format, entry.signer],
+                    params![digest, entry.repository, format, signer],
                 )?
             };
             turn.execute(
                 "INSERT INTO signature (digest, repository, format, signer, content, stored_ms)
                  VALUES (?1, ?2, ?3, ?4, ?5, CAST(unixepoch('subsec') * 1000 AS INTEGER))",
-                params![digest, entry.repository, format, entry.signer, entry.content],
+                params![digest, entry.repository, format, signer, entry.content],
             )?;
-            turn.commit()?;
-            Ok(replaced > 0)
+            Ok(Ok(replaced > 0))
         })
     }
 
@@ -139,6 +147,7 @@ impl Store {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::key::KeyHint;
 
     fn digest(byte: &str) -> Digest {
         format!("sha256:{}", byte.repeat(32)).parse().unwrap()
@@ -153,7 +162,7 @@ mod tests {
             digest: &digest("ab"),
             repository,
             format: SignatureFormat::Bundle,
-            signer,
+            signer: &SignerId::Key(KeyHint::for_tests(signer)),
             content: content.as_bytes(),
         };
         store.put(&entry, append).unwrap()
@@ -230,6 +239,81 @@ mod tests {
         ] {
             assert!(error.to_string().contains("later version"), "{error}");
         }
+    }
+
+    /// What a version to come might add.
+    static NEXT: Layout = Layout {
+        what: "the local store",
+        migrations: &[
+            FIRST,
+            "ALTER TABLE signature ADD COLUMN note TEXT; CREATE INDEX signature_by_signer ON signature (signer);",
+        ],
+    };
+
+    /// A copy of the store of version 1, and what it has of each digest in it.
+    fn of_version_1() -> (tempfile::TempDir, std::path::PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("signatures.db");
+        std::fs::copy(crate::fake::of_version_1("signatures.db"), &path).unwrap();
+        (folder, path)
+    }
+
+    fn everything(store: &Store) -> Vec<(String, StoredSignature)> {
+        let digests: Vec<String> = store
+            .0
+            .with(|c| {
+                let mut query = c.prepare("SELECT DISTINCT digest FROM signature ORDER BY 1")?;
+                query.query_map([], |row| row.get(0))?.collect()
+            })
+            .unwrap();
+        let of = |digest: &String| store.signatures(&digest.parse().unwrap()).unwrap();
+        let kept = digests.iter().flat_map(of);
+        kept.map(|kept| (kept.repository, kept.stored)).collect()
+    }
+
+    #[test]
+    fn a_migrated_store_has_what_it_had_before() {
+        let (_folder, path) = of_version_1();
+        let before = everything(&Store::open_to_read(&path).unwrap().unwrap());
+        assert!(before.len() > 4, "{before:?}");
+        let old = std::fs::read(&path).unwrap();
+        let unchanged = Store(State::open_to_read(&path, &NEXT).unwrap().unwrap());
+        assert_eq!(everything(&unchanged), before);
+        drop(unchanged);
+        assert_eq!(
+            std::fs::read(&path).unwrap(),
+            old,
+            "reading changes nothing"
+        );
+        let store = Store::open_as(&path, &NEXT).unwrap();
+        assert_eq!(everything(&store), before);
+        assert!(!put(&store, "alice", "a1", false));
+        drop(store);
+        assert_eq!(
+            everything(&Store::open_as(&path, &NEXT).unwrap()).len(),
+            before.len() + 1
+        );
+        let error = Store::open(&path).unwrap_err();
+        assert!(error.to_string().contains("later version"), "{error}");
+    }
+
+    #[test]
+    fn a_store_that_was_altered_is_not_migrated() {
+        let (_folder, path) = of_version_1();
+        let connection = rusqlite::Connection::open(&path).unwrap();
+        connection
+            .execute_batch(
+                "CREATE TRIGGER t AFTER INSERT ON signature BEGIN DELETE FROM signature; END",
+            )
+            .unwrap();
+        drop(connection);
+        let old = std::fs::read(&path).unwrap();
+        let error = Store::open_as(&path, &NEXT).unwrap_err();
+        assert!(
+            error.to_string().contains("`t` in it has been changed"),
+            "{error}"
+        );
+        assert_eq!(std::fs::read(&path).unwrap(), old);
     }
 
     /// What is no folder, and a link to nothing: neither is a store without signatures.

@@ -8,7 +8,7 @@ use crate::host::{Opening, SecretSource};
 use crate::output::clean;
 use serde_json::json;
 use sigtool_core::key::parse_public_key;
-use sigtool_core::policy::TrustedKey;
+use sigtool_core::trust::TrustedKey;
 use sigtool_sdk::Kind;
 use sigtool_sdk::connection::Handle;
 use sigtool_sdk::signer::{Generate, GenerateArgs, KeyMade};
@@ -98,10 +98,7 @@ pub(crate) fn trusted_key(app: &App, key: &KeyText) -> Result<TrustedKey, Comman
             None => error,
         }
     })?;
-    Ok(TrustedKey {
-        key: public_key,
-        name: name(app, key),
-    })
+    Ok(TrustedKey::new(name(app, key), public_key))
 }
 
 /// How reports call a trusted key: as it was written, or shorter.

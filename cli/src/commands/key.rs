@@ -11,7 +11,7 @@ use crate::host::opening::Opening;
 use crate::output::Text;
 use crate::report::key::{Listed, Row, protection, report_made};
 use serde_json::json;
-use sigtool_core::key::{key_hint, to_pem};
+use sigtool_core::key::{KeyHint, to_pem};
 use sigtool_sdk::signer::{
     ChangePassword, GetPublicKey, Import, ImportArgs, KeyArgs, PublicKeyReply,
 };
@@ -165,7 +165,7 @@ fn show(app: &App, which: &OneKey) -> Outcome {
     let facts = [
         format!("key         {name}"),
         format!("algorithm   {}", reply.public_key.algorithm),
-        format!("key hint    {}", key_hint(&reply.public_key)),
+        format!("key hint    {}", KeyHint::of(&reply.public_key)),
         format!("protection  {}", protection(reply.protection.as_deref())),
     ];
     let text = Text::lines(facts.iter().map(String::as_str).chain(pem.lines()));

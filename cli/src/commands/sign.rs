@@ -14,7 +14,9 @@ use crate::interrupt;
 use crate::output::{Ticker, clean};
 use crate::report::signing::{Done, already_written, failed, report};
 use crate::report::summary::summary;
-use sigtool_core::sign::{Destination, Place, SignError, SignedArtifact, SigningRequest, Stored};
+use sigtool_core::sign::{
+    Destination, Location, SignError, SignedArtifact, SigningRequest, Stored,
+};
 use sigtool_core::{Store, sign_artifact};
 use sigtool_sdk::types::SignatureFormat as Format;
 use std::collections::BTreeMap;
@@ -71,7 +73,7 @@ pub(super) fn run(app: &App, args: &Sign) -> Outcome {
         |shown, result| {
             ticker.done();
             if let Ok(done) = &result {
-                let in_store = |stored: &Stored| stored.place == Place::Store;
+                let in_store = |stored: &Stored| stored.location == Location::Store;
                 kept_here += usize::from(done.signed.stored.iter().all(in_store));
             }
             report(app, shown, signer.as_ref(), result)

@@ -17,7 +17,7 @@ use crate::interrupt::{self, INTERRUPTED};
 use crate::output::{Ticker, clean};
 use crate::report::summary::summary;
 use crate::report::verdict::{Judged, report};
-use sigtool_core::policy::Require;
+use sigtool_core::trust::Require;
 use sigtool_core::{
     GivenSignature, Policy, Store, Verification, VerifyingRequest, verify_artifact,
 };

@@ -6,8 +6,8 @@ use crate::report::artifact::describe;
 use crate::report::inspection::text;
 use crate::report::lossy;
 use serde::Serialize;
-use sigtool_core::find::Found;
 use sigtool_core::inspect::{Inspected, Inspection};
+use sigtool_core::verify::find::Found;
 use sigtool_sdk::types::{Artifact, SignatureFormat};
 use std::path::PathBuf;
 

@@ -1,11 +1,12 @@
 //! What is said of what a file contains.
 
+use super::sections::sections;
 use sigtool_core::Inspection;
 
 /// Headings, with labelled values below each.
 pub(crate) fn text(inspection: &Inspection) -> Vec<String> {
     let mut lines = Vec::new();
-    for section in inspection.sections() {
+    for section in sections(inspection) {
         lines.push(section.title);
         let width = section
             .fields

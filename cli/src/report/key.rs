@@ -2,7 +2,7 @@
 
 use crate::app::App;
 use serde::Serialize;
-use sigtool_core::key::{key_hint, to_pem};
+use sigtool_core::key::{KeyHint, to_pem};
 use sigtool_sdk::signer::KeyMade;
 use sigtool_sdk::types::{KeyAlgorithm, PublicKey};
 use std::path::PathBuf;
@@ -16,7 +16,7 @@ pub(crate) struct Row<'a> {
     /// Its algorithm.
     algorithm: KeyAlgorithm,
     /// How bundles name it: the Base64 of the SHA-256 of its public half.
-    key_hint: String,
+    key_hint: KeyHint,
     /// Its public half, in PEM.
     public_key: String,
     /// How it is kept: `encrypted`, `encrypted-with-empty-password`, `plain`, or the backend's own word.
@@ -47,7 +47,7 @@ impl<'a> Row<'a> {
         Self {
             key,
             algorithm: public_key.algorithm,
-            key_hint: key_hint(public_key),
+            key_hint: KeyHint::of(public_key),
             public_key: to_pem(public_key),
             protection,
             files: files.iter().map(|file| super::lossy(file)).collect(),

@@ -10,6 +10,7 @@ pub(crate) mod inspection;
 pub(crate) mod key;
 pub(crate) mod overview;
 pub(crate) mod profile;
+mod sections;
 pub(crate) mod setting;
 pub(crate) mod signing;
 pub(crate) mod summary;

@@ -5,11 +5,11 @@ use crate::report::artifact::{artifact, moment, signer};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
-use sigtool_core::find::holds;
 use sigtool_core::ledger::{
     Attempt, Current, Entry, EventArtifact, EventSignature, EventSigner, Known,
 };
 use sigtool_core::sign::Place;
+use sigtool_core::verify::find::holds;
 use sigtool_sdk::types::{ArtifactKind, Bytes, SignatureFormat};
 use std::path::Path;
 

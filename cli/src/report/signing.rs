@@ -4,18 +4,17 @@ use crate::app::App;
 use crate::app::opening::SignerInUse;
 use crate::artifacts::item::Item;
 use crate::artifacts::sources::SourceInUse;
-use crate::custody::recorder::location;
+use crate::custody::recorder::{location, shown};
 use crate::error::{CommandError, Failure, why};
 use crate::host;
 use crate::output::clean;
 use crate::report::artifact::describe;
 use serde::Serialize;
-use sigtool_core::key::key_hint;
+use sigtool_core::key::KeyHint;
 use sigtool_core::ledger::Head;
-use sigtool_core::sign::{Place, SignError, SignedArtifact, Stored};
+use sigtool_core::sign::{Location, Place, SignError, SignedArtifact, Stored};
 use sigtool_sdk::ErrorCode;
 use sigtool_sdk::types::{Artifact, Bytes, KeyAlgorithm, SignatureFormat as Format};
-use std::path::Path;
 
 /// A signed artifact, and the head of the ledger once it was entered.
 pub(crate) struct Done {
@@ -72,7 +71,10 @@ pub(crate) fn failed(
 }
 
 pub(crate) fn already_written(stored: &[Stored]) -> String {
-    let written: Vec<String> = stored.iter().map(|s| clean(&s.location)).collect();
+    let written: Vec<String> = {
+        let written = stored.iter().map(|s| shown(&s.location).to_string_lossy());
+        written.map(|place| clean(&place)).collect()
+    };
     format!("already written: {}", written.join(", "))
 }
 
@@ -134,7 +136,7 @@ struct Signer<'a> {
     /// The key's algorithm.
     algorithm: KeyAlgorithm,
     /// How bundles name the key: the Base64 of the SHA-256 of its public half.
-    key_hint: String,
+    key_hint: KeyHint,
     /// The backend's own name for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     key_id: Option<&'a str>,
@@ -197,7 +199,7 @@ pub(crate) fn report(
         signer: signer.map(|signer| Signer {
             backend: &signer.backend,
             algorithm: signed.public_key.algorithm,
-            key_hint: key_hint(&signed.public_key),
+            key_hint: KeyHint::of(&signed.public_key),
             key_id: signed.key_id.as_deref(),
             key_version: signed.key_version.as_deref(),
         }),
@@ -206,7 +208,7 @@ pub(crate) fn report(
             .iter()
             .map(|stored| Signature {
                 format: stored.format,
-                place: stored.place,
+                place: stored.location.place(),
                 location: super::lossy(&location(&signed.artifact, stored)),
                 replaced: stored.replaced,
                 signature: &stored.signature,
@@ -235,14 +237,14 @@ pub(crate) fn report(
 
 /// Where the signatures went, as people are told. Of the local store only where it is the one place.
 fn told(signed: &SignedArtifact) -> impl Iterator<Item = &Stored> {
-    let elsewhere = signed.stored.iter().any(|s| s.place != Place::Store);
+    let elsewhere = signed.stored.iter().any(|s| s.location != Location::Store);
     let stored = signed.stored.iter();
-    stored.filter(move |s| !elsewhere || s.place != Place::Store)
+    stored.filter(move |s| !elsewhere || s.location != Location::Store)
 }
 
 pub(crate) fn places(app: &App, signed: &SignedArtifact) -> Vec<String> {
     let mut places: Vec<String> = told(signed)
-        .map(|stored| app.short(Path::new(&stored.location)))
+        .map(|stored| app.short(shown(&stored.location)))
         .collect();
     places.dedup();
     places

@@ -1,0 +1,160 @@
+//! In-toto statements: which artifacts a claim is about, and what it claims.
+//!
+//! [v1](https://github.com/in-toto/attestation/blob/main/spec/v1/statement.md), and v0.1, which cosign still writes for files.
+
+use super::dsse::Envelope;
+use super::json;
+use super::malformed::Malformed;
+use crate::limits::MAX_SUBJECTS;
+use serde::Serialize;
+use serde_json::Value;
+use sigtool_sdk::types::Digest;
+use std::collections::BTreeMap;
+
+/// The predicate type that makes a statement a signature, and not a claim of another sort.
+pub const SIGNATURE_PREDICATE: &str = "https://sigstore.dev/cosign/sign/v1";
+
+/// The media type of a statement in an envelope.
+pub(crate) const STATEMENT_TYPE: &str = "application/vnd.in-toto+json";
+
+/// A statement, decoded. Whether its envelope is good is another question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Statement {
+    /// What sort of claim it is.
+    pub predicate_type: String,
+    /// The artifacts it is about.
+    pub subjects: Vec<Subject>,
+}
+
+/// An artifact that a statement is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subject {
+    /// Its name, which identifies nothing.
+    pub name: Option<String>,
+    /// Its digests by the algorithms that we know; by others there may be more.
+    pub digests: Vec<Digest>,
+    /// What was signed along with the digest.
+    pub annotations: BTreeMap<String, String>,
+}
+
+impl Statement {
+    /// Reads the statement in an envelope; none if the envelope holds something else.
+    ///
+    /// # Errors
+    ///
+    /// The payload says it is a statement, and is none.
+    pub fn decode(envelope: &Envelope) -> Result<Option<Self>, Malformed> {
+        if envelope.payload_type != STATEMENT_TYPE {
+            return Ok(None);
+        }
+        let statement =
+            json::parse(&envelope.payload).map_err(|e| Malformed::new("the statement", e))?;
+        let kind = statement["_type"].as_str().unwrap_or_default();
+        if !matches!(
+            kind,
+            "https://in-toto.io/Statement/v1" | "https://in-toto.io/Statement/v0.1"
+        ) {
+            return Err(Malformed::new(
+                "the statement",
+                format!("its `_type` is `{kind}`; in-toto's Statement/v1 or v0.1 was expected"),
+            ));
+        }
+        let predicate_type = statement["predicateType"]
+            .as_str()
+            .ok_or_else(|| Malformed::new("the statement", "it has no `predicateType`"))?;
+        Ok(Some(Self {
+            predicate_type: predicate_type.to_owned(),
+            subjects: subjects(&statement["subject"])?,
+        }))
+    }
+}
+
+fn subjects(value: &Value) -> Result<Vec<Subject>, Malformed> {
+    let malformed = |what: String| Malformed::new("the statement's subjects", what);
+    let subjects = value
+        .as_array()
+        .ok_or_else(|| malformed("a list was expected".to_owned()))?;
+    if subjects.is_empty() || subjects.len() > MAX_SUBJECTS {
+        return Err(malformed(format!(
+            "{} of them; 1 to {MAX_SUBJECTS} were expected",
+            subjects.len()
+        )));
+    }
+    subjects
+        .iter()
+        .map(|subject| {
+            let digests = subject["digest"]
+                .as_object()
+                .ok_or_else(|| malformed("one has no digest".to_owned()))?;
+            let digests = digests
+                .iter()
+                .filter(|(name, _)| matches!(name.as_str(), "sha256" | "sha384" | "sha512"))
+                .map(|(name, value)| {
+                    format!("{name}:{}", value.as_str().unwrap_or_default())
+                        .parse()
+                        .map_err(|e| malformed(format!("{e}")))
+                })
+                .collect::<Result<Vec<Digest>, _>>()?;
+            Ok(Subject {
+                name: subject["name"].as_str().map(str::to_owned),
+                digests,
+                annotations: annotations(&subject["annotations"]),
+            })
+        })
+        .collect()
+}
+
+/// Annotations as texts: what other tools write as numbers is compared as it is written.
+pub(crate) fn annotations(value: &Value) -> BTreeMap<String, String> {
+    let entries = value.as_object().into_iter().flatten();
+    entries
+        .map(|(key, value)| {
+            let text = value
+                .as_str()
+                .map_or_else(|| value.to_string(), str::to_owned);
+            (key.clone(), text)
+        })
+        .collect()
+}
+
+/// The envelope, still without its signature, that signs an image: fields and order as cosign's, and the subject's name, which
+/// cosign leaves out and sigstore-python demands.
+#[must_use]
+pub fn signing_statement(
+    name: &str,
+    digest: &Digest,
+    annotations: &BTreeMap<String, String>,
+) -> Envelope {
+    #[derive(Serialize)]
+    struct StatementText<'a> {
+        #[serde(rename = "_type")]
+        kind: &'static str,
+        subject: [SubjectText<'a>; 1],
+        #[serde(rename = "predicateType")]
+        predicate_type: &'static str,
+        predicate: BTreeMap<String, String>,
+    }
+    #[derive(Serialize)]
+    struct SubjectText<'a> {
+        name: &'a str,
+        digest: BTreeMap<&'static str, String>,
+        #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+        annotations: &'a BTreeMap<String, String>,
+    }
+    let statement = StatementText {
+        kind: "https://in-toto.io/Statement/v1",
+        subject: [SubjectText {
+            name,
+            digest: BTreeMap::from([(digest.algorithm().as_str(), hex::encode(digest.as_bytes()))]),
+            annotations,
+        }],
+        predicate_type: SIGNATURE_PREDICATE,
+        predicate: BTreeMap::new(),
+    };
+    Envelope {
+        payload_type: STATEMENT_TYPE.to_owned(),
+        payload: serde_json::to_vec(&statement)
+            .unwrap_or_else(|e| unreachable!("texts always encode: {e}")),
+        signature: Vec::new(),
+    }
+}

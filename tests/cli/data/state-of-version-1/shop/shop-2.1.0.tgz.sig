@@ -1,0 +1,1 @@
+MEUCID3iqK3QCFt6pHCSrCzDAH/kkgdG/d4dZnNCqZgTTHceAiEAj73gyDrTZY6prxcBPk8QanbiZiq644tdCnOrouwaLRk=
