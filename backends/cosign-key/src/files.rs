@@ -75,8 +75,10 @@ impl PairOfFiles {
     ///
     /// # Errors
     ///
-    /// `invalid-request` if the name is none, if its folder does not exist, or if a file of the pair exists and may not be
-    /// replaced. So nobody types a password for nothing.
+    /// - `already-exists`: a file of the pair is there, and may not be replaced.
+    /// - `invalid-request`: the name cannot be a file's, or its folder does not exist.
+    ///
+    /// So nobody types a password for nothing.
     pub(crate) fn new(name: &str, overwrite: bool) -> Result<Self> {
         let refused = |why: String| Error::new(ErrorCode::InvalidRequest, why);
         let path = Path::new(name);
@@ -191,7 +193,7 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 
 fn taken(path: &Path) -> Error {
     Error::new(
-        ErrorCode::InvalidRequest,
+        ErrorCode::AlreadyExists,
         format!(
             "`{}` exists, and a key is not replaced unless you say so",
             path.display()
@@ -260,9 +262,10 @@ mod tests {
         first.write("k", "p", false).unwrap();
         assert_eq!(
             pair(&folder, false).unwrap_err().code,
-            ErrorCode::InvalidRequest
+            ErrorCode::AlreadyExists
         );
-        assert!(racing.write("K", "P", false).is_err());
+        let error = racing.write("K", "P", false).unwrap_err();
+        assert_eq!(error.code, ErrorCode::AlreadyExists);
         assert_eq!(files(&folder)[0].1, "k");
         pair(&folder, true).unwrap().write("K", "P", true).unwrap();
         assert_eq!(

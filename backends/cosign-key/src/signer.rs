@@ -439,7 +439,7 @@ mod tests {
         private_copy(&folder, "test-key-p256-cosign-password-hello.key");
         let host = FakeHost::default().with("/new_password", &["hello"]);
         let error = generate(&host, &folder, KeyAlgorithm::EcdsaP256).unwrap_err();
-        assert_eq!(error.code, ErrorCode::InvalidRequest);
+        assert_eq!(error.code, ErrorCode::AlreadyExists);
         assert!(host.asked().is_empty());
     }
 

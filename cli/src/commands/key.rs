@@ -10,13 +10,13 @@ use crate::output::Text;
 use serde::Serialize;
 use serde_json::json;
 use sigtool_core::key::{key_hint, to_pem};
-use sigtool_sdk::Kind;
 use sigtool_sdk::connection::Handle;
 use sigtool_sdk::signer::{
     ChangePassword, Generate, GenerateArgs, GetPublicKey, Import, ImportArgs, KeyArgs, KeyMade,
     PublicKeyReply,
 };
 use sigtool_sdk::types::{KeyAlgorithm, PublicKey, Secret};
+use sigtool_sdk::{ErrorCode, Kind};
 use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -81,8 +81,7 @@ pub(super) fn generate(
 }
 
 fn made_nothing(prefix: &Path, verb: &str, error: sigtool_sdk::Error) -> CommandError {
-    let exists =
-        error.message.contains("exists") || error.causes.iter().any(|c| c.contains("exists"));
+    let exists = error.code == ErrorCode::AlreadyExists;
     let error = CommandError::from_backend(
         format!("cannot {verb} the key `{}`", prefix.display()),
         error,
@@ -382,4 +381,29 @@ fn change_password(app: &App, which: &OneKey) -> Outcome {
         .map_err(|error| opening.failed("signer.change_password", error))?;
     report_made(app, "changed the password of", &made);
     Ok(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sigtool_sdk::Error;
+
+    #[test]
+    fn only_the_code_says_that_a_key_is_there_not_the_words() {
+        let says_overwrite = |code: &str, message: &str| {
+            let text = json!({ "code": code, "message": message }).to_string();
+            let error: Error = serde_json::from_str(&text).unwrap();
+            let error = made_nothing(Path::new("release"), "generate", error);
+            error.hints.iter().any(|hint| hint.contains("--overwrite"))
+        };
+        assert!(says_overwrite(
+            "already-exists",
+            "the slot `release` is occupied"
+        ));
+        assert!(!says_overwrite(
+            "unavailable",
+            "no token exists in that slot"
+        ));
+        assert!(!says_overwrite("invalid-request", "the folder exists"));
+    }
 }
