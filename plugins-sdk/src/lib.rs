@@ -23,6 +23,7 @@ pub mod schema;
 pub mod secret;
 pub mod signer;
 pub mod source;
+pub mod services;
 pub mod stdio;
 #[cfg(feature = "testing")]
 pub mod testing;

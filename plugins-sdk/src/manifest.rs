@@ -210,18 +210,6 @@ impl Manifest {
         Ok(manifest)
     }
 
-    /// What `describe` must answer.
-    #[must_use]
-    pub fn description(&self) -> crate::message::Description {
-        crate::message::Description {
-            id: self.id.clone(),
-            version: self.version.clone(),
-            kinds: self.kinds.clone(),
-            capabilities: self.capabilities.clone(),
-            max_in_flight: self.max_in_flight,
-        }
-    }
-
     /// Whether it can do something beyond the verbs that its kinds demand.
     #[must_use]
     pub fn can(&self, capability: &str) -> bool {

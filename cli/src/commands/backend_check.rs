@@ -10,8 +10,8 @@ use crate::sources::PINS;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sigtool_sdk::connection::Handle;
-use sigtool_sdk::host::Services;
 use sigtool_sdk::manifest::SettingType;
+use sigtool_sdk::services::Services;
 use sigtool_sdk::signer::{Generate, GenerateArgs};
 use sigtool_sdk::testing::contract::{
     self, ARTIFACT, Fixture, Kept, SignerFixture, SourceFixture, Subject, artifact_digests,

@@ -4,9 +4,10 @@
 
 use super::{Backends, Opening};
 use crate::error::CommandError;
-use sigtool_sdk::identity::{IdentityToken, Token, TokenArgs};
+use sigtool_sdk::identity::Token;
 use sigtool_sdk::secret::{GetSecret, SecretArgs};
 use sigtool_sdk::types::Secret;
+use sigtool_sdk::types::{IdentityToken, TokenArgs};
 use sigtool_sdk::{Error, ErrorCode, Kind, Result};
 use std::sync::Weak;
 

@@ -27,6 +27,7 @@ use redact::Redactor;
 use services::HandleServices;
 use sigtool_sdk::connection::{self, Connection, Handle};
 use sigtool_sdk::host::Services;
+use sigtool_sdk::services::Services;
 use sigtool_sdk::message::{Describe, Description, Empty, Hello, PROTOCOLS};
 use sigtool_sdk::{Error, ErrorCode, Kind, Manifest};
 use std::collections::{BTreeMap, HashMap};

@@ -7,6 +7,7 @@ mod certificate;
 mod digest;
 mod key;
 mod secret;
+mod identity_token;
 mod signature;
 mod signed_payload;
 
@@ -19,3 +20,4 @@ pub use key::{KeyInfo, KeyReference, PublicKey};
 pub use secret::{Secret, SecretReference};
 pub use signature::{SignatureFormat, Signed, StoredSignature, Verifier};
 pub use signed_payload::{PayloadCertificate, SignedPayload};
+pub use identity_token::{IdentityToken, TokenArgs};
