@@ -159,7 +159,7 @@ impl Instance {
     pub fn hello(&self) -> Hello {
         Hello {
             protocol: PROTOCOLS.to_vec(),
-            id: self.manifest.id.clone(),
+            id: self.manifest.id.to_string(),
             version: self.manifest.version.clone(),
             sdk: Some(concat!("sigtool-sdk ", env!("CARGO_PKG_VERSION")).to_owned()),
             capabilities: Vec::new(),

@@ -9,7 +9,8 @@ use super::settings::{
 use super::value::{Data, Node, below};
 use crate::error::CommandError;
 use crate::suggest::closest;
-use sigtool_sdk::manifest::{Kind, is_id};
+use sigtool_sdk::manifest::Kind;
+use sigtool_sdk::types::BackendId;
 
 /// A setting; also what the man page says of it.
 pub(crate) struct Known {
@@ -407,7 +408,7 @@ impl Problems {
     fn backend(&mut self, path: &str, node: &Node) {
         self.keys(node, path, BACKEND);
         let id = super::value::split(path).and_then(|keys| keys.into_iter().nth(1));
-        if let Some(id) = id.filter(|id| !is_id(id)) {
+        if let Some(id) = id.filter(|id| id.parse::<BackendId>().is_err()) {
             self.0.push(node.named.error(
                 format!("`{id}` is no backend id"),
                 "lowercase letters, digits, `-` and `.`, at most 64, a letter first",

@@ -26,9 +26,8 @@ use queue::Queued;
 use redact::Redactor;
 use services::HandleServices;
 use sigtool_sdk::connection::{self, Connection, Handle};
-use sigtool_sdk::host::Services;
-use sigtool_sdk::services::Services;
 use sigtool_sdk::message::{Describe, Description, Empty, Hello, PROTOCOLS};
+use sigtool_sdk::services::Services;
 use sigtool_sdk::{Error, ErrorCode, Kind, Manifest};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::AtomicU32;
@@ -318,7 +317,7 @@ impl Backends {
     fn check_allowed(&self, found: &Found, isolation: Isolation) -> Result<(), CommandError> {
         let id = &found.manifest.id;
         if let Some(allowed) = &self.ceiling.allowed
-            && !allowed.contains(id)
+            && !allowed.iter().any(|allowed| id == allowed)
         {
             return Err(CommandError::could_not_tell(format!(
                 "the policy of this machine does not allow the backend `{id}`"
@@ -457,13 +456,13 @@ fn check_description(
         capabilities,
         ..
     } = described;
-    if described_id != manifest.id || said.id != manifest.id {
-        let other = if said.id == manifest.id {
+    if manifest.id != described_id || manifest.id != said.id {
+        let other = if manifest.id == said.id {
             described_id
         } else {
             said.id.clone()
         };
-        return differs("id", crate::output::clean(&other), manifest.id.clone());
+        return differs("id", crate::output::clean(&other), manifest.id.to_string());
     }
     if version != manifest.version {
         return differs(

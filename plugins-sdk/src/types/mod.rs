@@ -2,6 +2,8 @@
 
 mod algorithm;
 mod artifact;
+pub mod authority;
+mod backend_id;
 mod bytes;
 mod certificate;
 mod digest;
@@ -14,6 +16,7 @@ mod signed_payload;
 pub use algorithm::{KeyAlgorithm, ParseKeyAlgorithmError, Signs};
 pub use artifact::{Artifact, ArtifactKind};
 pub use bytes::Bytes;
+pub use backend_id::{BackendId, ParseBackendIdError};
 pub use certificate::CertificateChain;
 pub use digest::{Digest, DigestAlgorithm, ParseDigestError};
 pub use key::{KeyInfo, KeyReference, PublicKey};
