@@ -4,13 +4,14 @@
 //! that is tried.
 
 use crate::credentials::{Credential, Login, Outcome};
-use crate::reference::{DOCKER_HUB, Repository};
 use base64::Engine as _;
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use serde::{Deserialize, Deserializer};
 use sigtool_sdk::text::quoted;
 use sigtool_sdk::{Call, Error, ErrorCode, Result};
+use sigtool_sdk::types::Repository;
+use sigtool_sdk::types::reference::DOCKER_HUB;
 use std::collections::HashMap;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};

@@ -3,9 +3,11 @@
 use crate::auth_files::{places, variable};
 use crate::config::Login as ProfileLogin;
 use crate::helper::run_helper;
-use crate::reference::{Repository, canonical_host, is_host};
 use sigtool_sdk::host::AskSecretArgs;
 use sigtool_sdk::text::quoted;
+use sigtool_sdk::types::Repository;
+use sigtool_sdk::types::authority::is_authority;
+use sigtool_sdk::types::reference::canonical_registry;
 use sigtool_sdk::{Call, Error, ErrorCode, Result};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -163,13 +165,13 @@ fn of_environment(call: &Call, repository: &Repository) -> Result<Option<Credent
         return Ok(None);
     }
     if let Some(registry) = &registry {
-        if !is_host(registry) {
+        if !is_authority(registry) {
             return Err(Error::new(
                 ErrorCode::InvalidConfig,
                 format!("`{REGISTRY}` is {}, which is no host", quoted(registry)),
             ));
         }
-        if canonical_host(registry) != repository.host() {
+        if canonical_registry(registry) != repository.host() {
             return Ok(None);
         }
     }
@@ -224,14 +226,13 @@ impl Found {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::reference::Reference;
     use crate::testing::{host, with_call};
     use base64::Engine as _;
     use sigtool_sdk::testing::{FakeHost, SecretAnswer};
     use std::os::unix::fs::PermissionsExt;
 
     fn repository(text: &str) -> Repository {
-        Reference::parse(text).unwrap().repository
+        text.parse().unwrap()
     }
 
     /// What is found for a repository: the user and the password, or `token` and the identity token.

@@ -3,7 +3,7 @@
 //! | module | what is in it |
 //! |---|---|
 //! | `source` | the kind that is served, verb by verb |
-//! | `reference` | how images are named |
+//! | `reference` | what is taken of references and digests |
 //! | `registry` | what registries are asked: manifests, blobs, referrers, deletes |
 //! | `conversation` | where a request goes, with TLS or without, and with whose credentials |
 //! | `auth`, `credentials` | challenges and tokens; where user names and passwords come from |

@@ -152,7 +152,7 @@ fn read_one(
     wants: &impl Fn(SignatureFormat) -> bool,
     budget: &AtomicUsize,
 ) -> Result<Found> {
-    let location = conversation.repository.pinned(&entry.digest);
+    let location = conversation.repository.pinned(&entry.digest).to_string();
     let Some(manifest) = conversation.manifest(&entry.digest.to_string())? else {
         return Err(Error::new(
             ErrorCode::NotFound,
