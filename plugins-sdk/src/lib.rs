@@ -11,6 +11,7 @@ pub mod abi;
 mod backend;
 pub mod connection;
 mod error;
+pub mod file;
 pub mod host;
 pub mod identity;
 pub mod log;

@@ -34,7 +34,7 @@ pub(crate) enum KeyError {
     #[error("holds {0} private keys, expected one")]
     SeveralKeys(usize),
     #[error("is too large: more than {0} bytes, and no key is that long")]
-    TooLarge(usize),
+    TooLarge(u64),
     #[error("would take too long to unlock: {0}")]
     TooCostly(String),
     #[error("is cut off: {0}")]

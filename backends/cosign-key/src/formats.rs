@@ -39,7 +39,7 @@ impl LockedKey {
 /// Reads the text of a private key, in any format. A file with several blocks, such as OpenSSL's `EC PARAMETERS` before the
 /// key or a certificate behind it, must hold one private key.
 pub(crate) fn parse(text: &[u8]) -> Result<StoredKey, KeyError> {
-    if text.len() > MAX_KEY_FILE {
+    if text.len() as u64 > MAX_KEY_FILE {
         return Err(KeyError::TooLarge(MAX_KEY_FILE));
     }
     let mut blocks = pem::blocks(text)?;

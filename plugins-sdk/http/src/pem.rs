@@ -4,10 +4,9 @@ use reqwest::{Certificate, Identity};
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::{PemObject, SectionKind};
+use sigtool_sdk::file::{ReadError, read_regular};
 use sigtool_sdk::text::quoted_path;
 use sigtool_sdk::{Error, ErrorCode, Result};
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 use zeroize::Zeroizing;
 
@@ -37,28 +36,14 @@ impl Place<'_> {
 
     /// The whole file.
     fn read(&self) -> Result<Zeroizing<Vec<u8>>> {
-        let unread = |e: std::io::Error| {
-            let why = match e.kind() {
-                std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
-                std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
-                std::io::ErrorKind::IsADirectory => "it is a folder".to_owned(),
-                _ => e.to_string(),
-            };
-            self.error(format!("cannot read {}", self.shown()))
-                .because(why)
-        };
-        let mut bytes = Zeroizing::new(Vec::new());
-        let file = File::open(self.path).map_err(unread)?;
-        file.take(MAX_FILE + 1)
-            .read_to_end(&mut bytes)
-            .map_err(unread)?;
-        if bytes.len() as u64 > MAX_FILE {
-            let message = format!("{} is longer than {MAX_FILE} bytes", self.shown());
-            return Err(self
-                .error(message)
-                .because("a file of PEM certificates was expected"));
-        }
-        Ok(bytes)
+        read_regular(self.path, MAX_FILE).map_err(|error| match error {
+            ReadError::TooLarge { max } => self
+                .error(format!("{} is longer than {max} bytes", self.shown()))
+                .because("a file of PEM certificates was expected"),
+            error => self
+                .error(format!("cannot read {}", self.shown()))
+                .because(error),
+        })
     }
 }
 
