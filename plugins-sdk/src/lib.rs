@@ -19,12 +19,13 @@ pub mod manifest;
 pub mod message;
 mod new_file;
 mod panic;
+pub mod pem;
 #[cfg(feature = "schema")]
 pub mod schema;
 pub mod secret;
+pub mod services;
 pub mod signer;
 pub mod source;
-pub mod services;
 pub mod stdio;
 #[cfg(feature = "testing")]
 pub mod testing;

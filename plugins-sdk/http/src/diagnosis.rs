@@ -3,8 +3,8 @@
 use crate::Url;
 use crate::exchange::Trouble;
 use crate::failure::{Failure, FailureKind};
-use crate::text::clean;
-use crate::trace::{authority, seconds};
+use crate::text::{authority, clean};
+use crate::trace::seconds;
 use rustls::{AlertDescription, CertificateError};
 use sigtool_sdk::{Error, ErrorCode};
 use std::error::Error as StdError;
