@@ -179,8 +179,7 @@ impl Client {
         } else {
             self.settings.plain_client()
         };
-        let made =
-            made.map_err(|e| unmade(&e.without_url(), tls && self.settings.has_identity()))?;
+        let made = made.map_err(|e| unmade(&e))?;
         Ok(client.insert(made).clone())
     }
 }

@@ -1,9 +1,8 @@
 //! PEM files of certificates and keys, read and checked before anything is connected.
 
-use reqwest::{Certificate, Identity};
 use rustls::RootCertStore;
-use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::{PemObject, SectionKind};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use sigtool_sdk::file::{ReadError, read_regular};
 use sigtool_sdk::text::quoted_path;
 use sigtool_sdk::{Error, ErrorCode, Result};
@@ -48,7 +47,7 @@ impl Place<'_> {
 }
 
 /// The certificate authorities in a file.
-pub(crate) fn authorities(place: &Place<'_>) -> Result<Vec<Certificate>> {
+pub(crate) fn authorities(place: &Place<'_>) -> Result<Vec<CertificateDer<'static>>> {
     let bytes = place.read()?;
     let mut store = RootCertStore::empty();
     let mut found = Vec::new();
@@ -62,14 +61,18 @@ pub(crate) fn authorities(place: &Place<'_>) -> Result<Vec<Certificate>> {
         store
             .add(certificate.clone())
             .map_err(|e| broken(e.to_string()))?;
-        let certificate =
-            Certificate::from_der(&certificate).map_err(|e| broken(e.without_url().to_string()))?;
         found.push(certificate);
     }
     if found.is_empty() {
         return Err(no_certificate(place));
     }
     Ok(found)
+}
+
+/// A client certificate with those above it, and its key. Its `Debug` is not derived: it would show the key.
+pub(crate) struct Identity {
+    pub(crate) certificates: Vec<CertificateDer<'static>>,
+    pub(crate) key: PrivateKeyDer<'static>,
 }
 
 /// A client certificate with its key, which may stand in the same file.
@@ -88,11 +91,30 @@ pub(crate) fn identity(certificate: &Place<'_>, key: Option<&Place<'_>>) -> Resu
         None => one_key(certificate, &pem)
             .map_err(|e| e.hint("name the file with the key with `client_key`"))?,
     }
-    Identity::from_pem(&pem).map_err(|_| {
-        let message = format!("{} is no usable client certificate", certificate.shown());
+    sections(&pem).ok_or_else(|| {
+        let message = format!("{} is not a usable client certificate", certificate.shown());
         certificate
             .error(message)
             .because("the file may hold PEM certificates and one private key, and nothing else")
+    })
+}
+
+/// Certificates and a key, if there is nothing else; the last of several keys.
+fn sections(pem: &[u8]) -> Option<Identity> {
+    let mut certificates = Vec::new();
+    let mut key = None;
+    for section in <(SectionKind, Vec<u8>)>::pem_slice_iter(pem) {
+        match section.ok()? {
+            (SectionKind::Certificate, der) => certificates.push(der.into()),
+            (SectionKind::PrivateKey, der) => key = Some(PrivateKeyDer::Pkcs8(der.into())),
+            (SectionKind::RsaPrivateKey, der) => key = Some(PrivateKeyDer::Pkcs1(der.into())),
+            (SectionKind::EcPrivateKey, der) => key = Some(PrivateKeyDer::Sec1(der.into())),
+            _ => return None,
+        }
+    }
+    Some(Identity {
+        certificates,
+        key: key?,
     })
 }
 
