@@ -3,7 +3,7 @@
 //! The crate `docker_credential` reads them too, but knows no credentials for a part of a registry, and asks a helper for each name
 //! that is tried.
 
-use crate::credentials::{Credential, Login, Outcome};
+use crate::login::{Credential, Login, Outcome};
 use base64::Engine as _;
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};

@@ -3,6 +3,7 @@
 use crate::auth_files::{places, variable};
 use crate::config::Login as ProfileLogin;
 use crate::helper::run_helper;
+use crate::login::{Credential, Login, Outcome};
 use sigtool_sdk::host::AskSecretArgs;
 use sigtool_sdk::text::quoted;
 use sigtool_sdk::types::Repository;
@@ -31,32 +32,11 @@ const REGISTRY: &str = "SIGTOOL_REGISTRY";
 const USERNAME: &str = "SIGTOOL_REGISTRY_USERNAME";
 const PASSWORD: &str = "SIGTOOL_REGISTRY_PASSWORD";
 
-/// Who we are for a registry.
-pub(crate) struct Credential {
-    pub(crate) login: Login,
-    /// Where it comes from, as users would look for it.
-    pub(crate) origin: String,
-}
-
-/// The two things that registries take. Wiped when dropped.
-pub(crate) enum Login {
-    /// Exchanged for tokens.
-    IdentityToken(Zeroizing<String>),
-    /// A user, and a password or access token.
-    Password {
-        username: Zeroizing<String>,
-        password: Zeroizing<String>,
-    },
-}
-
 /// All credentials, looked for when a registry asks and not before.
 pub(crate) struct Credentials {
     profile: Option<ProfileLogin>,
     found: Mutex<Found>,
 }
-
-/// What was found, or why nothing could be: neither a person nor a helper is asked twice.
-pub(crate) type Outcome = Result<Option<Arc<Credential>>>;
 
 #[derive(Default)]
 struct Found {

@@ -3,11 +3,12 @@
 use crate::config::Config;
 use crate::conversation::{Conversation, Registries};
 use crate::failure::invalid;
+use crate::found::Found;
 use crate::id::Id;
 use crate::lock::Locks;
 use crate::manifest::{Descriptor, Manifest, Subject, digest_by};
 use crate::reference;
-use crate::referrers::{self, Found};
+use crate::referrers;
 use crate::registry::{Deleted, Referrers};
 use crate::sig_tag;
 use sigtool_sdk::message::Empty;
