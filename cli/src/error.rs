@@ -187,7 +187,9 @@ impl CommandError {
     /// An error of a backend or of the seam, under a message that says what was being done.
     pub(crate) fn from_backend(message: impl Into<String>, error: Error) -> Self {
         let failure = match error.code {
-            ErrorCode::InvalidRequest | ErrorCode::NotFound => Failure::Input,
+            ErrorCode::AlreadyExists | ErrorCode::InvalidRequest | ErrorCode::NotFound => {
+                Failure::Input
+            }
             ErrorCode::Cancelled => Failure::Cancelled,
             _ => Failure::CouldNotTell,
         };

@@ -266,7 +266,7 @@ pub trait Exported {
 pub fn table<E: Exported>() -> *const BackendV1 {
     let made = guarded(|| {
         let manifest = Manifest::parse(E::MANIFEST).ok()?;
-        let id: &'static str = Box::leak(manifest.id.into_boxed_str());
+        let id: &'static str = Box::leak(String::from(manifest.id).into_boxed_str());
         Some(Box::leak(Box::new(BackendV1 {
             header: Header::of::<BackendV1>(),
             id: Slice::of(id.as_bytes()),

@@ -6,7 +6,7 @@ use crate::identity::{Identity, Token};
 use crate::log::{Log, Record};
 use crate::manifest::{Kind, Manifest};
 use crate::message::{
-    Close, Describe, Empty, Hello, Open, Opened, Operation, PROTOCOLS, Reply, Request,
+    Close, Describe, Description, Empty, Hello, Open, Opened, Operation, PROTOCOLS, Reply, Request,
 };
 use crate::secret::{GetSecret, ListSecrets, PutSecret, RemoveSecret, SecretStore};
 use crate::signer::{
@@ -108,8 +108,8 @@ pub fn configuration<T: DeserializeOwned>(value: Value) -> Result<T> {
         .map_err(|e| Error::new(ErrorCode::InvalidConfig, "wrong settings").because(e))
 }
 
-/// An opened kind.
-enum Opened_ {
+/// A kind that was opened, behind its handle.
+enum OpenKind {
     Identity(Box<dyn Identity>),
     Log(Box<dyn Log>),
     Secret(Box<dyn SecretStore>),
@@ -125,7 +125,7 @@ enum Opened_ {
 pub struct Instance {
     backend: Box<dyn Backend>,
     manifest: Manifest,
-    handles: RwLock<HashMap<u64, Arc<Opened_>>>,
+    handles: RwLock<HashMap<u64, Arc<OpenKind>>>,
     next: AtomicU64,
 }
 
@@ -159,7 +159,7 @@ impl Instance {
     pub fn hello(&self) -> Hello {
         Hello {
             protocol: PROTOCOLS.to_vec(),
-            id: self.manifest.id.clone(),
+            id: self.manifest.id.to_string(),
             version: self.manifest.version.clone(),
             sdk: Some(concat!("sigtool-sdk ", env!("CARGO_PKG_VERSION")).to_owned()),
             capabilities: Vec::new(),
@@ -186,11 +186,11 @@ impl Instance {
         macro_rules! serve {
             ($($op:ident $kind:ident |$backend:ident, $args:ident| $body:expr;)*) => {
                 match request.op.as_ref() {
-                    Describe::NAME => Reply::encode(request.id, Ok(self.manifest.description())),
+                    Describe::NAME => Reply::encode(request.id, Ok(Description::from(&self.manifest))),
                     Open::NAME => Reply::encode(request.id, request.decode().and_then(|args| self.open(call, args))),
                     Close::NAME => Reply::encode(request.id, self.close(request)),
                     $($op::NAME => Reply::encode(request.id, self.opened(request).and_then(|opened| match &*opened {
-                        Opened_::$kind($backend) => {
+                        OpenKind::$kind($backend) => {
                             let $args = request.decode::<<$op as Operation>::Args>()?;
                             $body
                         }
@@ -230,13 +230,13 @@ impl Instance {
     fn open(&self, call: &Call, args: crate::message::OpenArgs) -> Result<Opened> {
         let (backend, c) = (&self.backend, args.configuration);
         let opened = match args.kind {
-            Kind::Identity => Opened_::Identity(backend.open_identity(call, c)?),
-            Kind::Log => Opened_::Log(backend.open_log(call, c)?),
-            Kind::Secret => Opened_::Secret(backend.open_secret(call, c)?),
-            Kind::Signer => Opened_::Signer(backend.open_signer(call, c)?),
-            Kind::Source => Opened_::Source(backend.open_source(call, c)?),
-            Kind::Timestamp => Opened_::Timestamp(backend.open_timestamp(call, c)?),
-            Kind::Trust => Opened_::Trust(backend.open_trust(call, c)?),
+            Kind::Identity => OpenKind::Identity(backend.open_identity(call, c)?),
+            Kind::Log => OpenKind::Log(backend.open_log(call, c)?),
+            Kind::Secret => OpenKind::Secret(backend.open_secret(call, c)?),
+            Kind::Signer => OpenKind::Signer(backend.open_signer(call, c)?),
+            Kind::Source => OpenKind::Source(backend.open_source(call, c)?),
+            Kind::Timestamp => OpenKind::Timestamp(backend.open_timestamp(call, c)?),
+            Kind::Trust => OpenKind::Trust(backend.open_trust(call, c)?),
         };
         let handle = self.next.fetch_add(1, Ordering::Relaxed);
         self.handles
@@ -256,7 +256,7 @@ impl Instance {
             .ok_or_else(|| no_handle(handle))
     }
 
-    fn opened(&self, request: &Request<'_>) -> Result<Arc<Opened_>> {
+    fn opened(&self, request: &Request<'_>) -> Result<Arc<OpenKind>> {
         let handle = request.handle.unwrap_or(0);
         self.handles
             .read()

@@ -1,9 +1,10 @@
 //! The host's way to a backend, whatever carries the messages.
 
 use crate::error::{Error, ErrorCode, Result};
-use crate::host::{Channel, Services, TraceLevel, answer};
+use crate::host::{Channel, TraceLevel};
 use crate::manifest::Kind;
 use crate::message::{Open, OpenArgs, Operation, OutgoingRequest, Reply};
+use crate::services::{Services, answer};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -8,6 +8,7 @@ use std::fmt;
 /// | code | what the host does |
 /// |---|---|
 /// | `access-denied` | stops; the person lacks a permission at the service |
+/// | `already-exists` | stops; says how to replace what is there, where that can be done |
 /// | `auth-required` | stops; shows how to log in |
 /// | `cancelled` | stops the run, as after Ctrl-C |
 /// | `declined` | stops; the person said no |
@@ -28,6 +29,8 @@ use std::fmt;
 pub enum ErrorCode {
     /// The service knows who asks, and refuses.
     AccessDenied,
+    /// The name is taken: what was to be made is there already, and was left alone.
+    AlreadyExists,
     /// The service does not know who asks.
     AuthRequired,
     /// The host cancelled the call.
@@ -65,6 +68,7 @@ impl ErrorCode {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::AccessDenied => "access-denied",
+            Self::AlreadyExists => "already-exists",
             Self::AuthRequired => "auth-required",
             Self::Cancelled => "cancelled",
             Self::Declined => "declined",

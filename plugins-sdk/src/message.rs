@@ -5,6 +5,7 @@
 //! protocol number. `schemas/` holds a JSON Schema for each; a test keeps them equal to these types.
 
 use crate::error::Error;
+use crate::manifest::Manifest;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -241,6 +242,18 @@ pub struct Description {
     /// How many calls it takes at once; the host queues the rest.
     #[serde(default = "one")]
     pub max_in_flight: u32,
+}
+
+impl From<&Manifest> for Description {
+    fn from(manifest: &Manifest) -> Self {
+        Self {
+            id: manifest.id.to_string(),
+            version: manifest.version.clone(),
+            kinds: manifest.kinds.clone(),
+            capabilities: manifest.capabilities.clone(),
+            max_in_flight: manifest.max_in_flight,
+        }
+    }
 }
 
 fn one() -> u32 {

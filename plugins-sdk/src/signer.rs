@@ -45,7 +45,8 @@ pub trait Signer: Send + Sync {
     ///
     /// # Errors
     ///
-    /// `invalid-request` if the name is taken or the algorithm is not offered.
+    /// - `already-exists`: the name is taken, and `args.overwrite` is not set.
+    /// - `invalid-request`: the algorithm is not offered.
     fn generate(&self, _call: &Call, _args: GenerateArgs) -> Result<KeyMade> {
         Err(Error::unsupported(Generate::NAME))
     }
@@ -54,7 +55,8 @@ pub trait Signer: Send + Sync {
     ///
     /// # Errors
     ///
-    /// `invalid-request` if the name is taken or the key cannot be read.
+    /// - `already-exists`: the name is taken, and `args.overwrite` is not set.
+    /// - `invalid-request`: the key cannot be read.
     fn import(&self, _call: &Call, _args: ImportArgs) -> Result<KeyMade> {
         Err(Error::unsupported(Import::NAME))
     }

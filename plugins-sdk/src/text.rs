@@ -15,34 +15,65 @@ pub fn is_treacherous(c: char) -> bool {
             | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
+/// What stands in place of a character that [is treacherous](is_treacherous).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Instead {
+    /// Its code, as `\u{1b}`: where it must be seen which one it was.
+    Escape,
+    /// The replacement character `U+FFFD`: where it must be seen that there was one.
+    Mark,
+    /// Nothing: where the text is a name that others have to find again.
+    Nothing,
+}
+
+/// A text of a stranger's, on one line, without anything that a terminal would obey, and at most `max` characters of it. A text
+/// that is cut ends with `…`.
+///
+/// Every text that enters from outside goes through here once, where it enters.
+#[must_use]
+pub fn clean(text: &str, instead: Instead, max: usize) -> String {
+    let mut shown = String::with_capacity(text.len().min(max));
+    let mut rest = text.chars();
+    let mut left = max;
+    for c in rest.by_ref() {
+        if instead == Instead::Nothing && is_treacherous(c) {
+            continue;
+        }
+        if left == 0 {
+            shown.push('…');
+            break;
+        }
+        left -= 1;
+        match instead {
+            Instead::Escape if is_treacherous(c) => shown.extend(c.escape_default()),
+            Instead::Mark if is_treacherous(c) => shown.push('\u{fffd}'),
+            _ => shown.push(c),
+        }
+    }
+    shown
+}
+
+/// The words of a service or a backend: white space of any kind is one space. `None` if nothing is left.
+#[must_use]
+pub fn words(said: &str, max: usize) -> Option<String> {
+    let words = said
+        .split(|c: char| c.is_whitespace() || is_treacherous(c))
+        .filter(|word| !word.is_empty());
+    let line = words.collect::<Vec<_>>().join(" ");
+    (!line.is_empty()).then(|| clean(&line, Instead::Mark, max))
+}
+
 /// A text as it stands in messages: between backticks, not endless, with what a terminal would obey escaped.
 #[must_use]
 pub fn quoted(text: &str) -> String {
-    let end = text.char_indices().nth(MAX_QUOTED).map(|(end, _)| end);
-    match end {
-        Some(end) => quote(&text[..end], "…`"),
-        None => quote(text, "`"),
-    }
+    format!("`{}`", clean(text, Instead::Escape, MAX_QUOTED))
 }
 
 /// A path as it stands in messages. All of it: nobody finds a file by a part of its path.
 #[must_use]
 pub fn quoted_path(path: impl AsRef<Path>) -> String {
-    quote(&path.as_ref().to_string_lossy(), "`")
-}
-
-fn quote(text: &str, end: &str) -> String {
-    let mut shown = String::with_capacity(text.len() + 2);
-    shown.push('`');
-    for c in text.chars() {
-        if is_treacherous(c) {
-            shown.extend(c.escape_default());
-        } else {
-            shown.push(c);
-        }
-    }
-    shown.push_str(end);
-    shown
+    let path = path.as_ref().to_string_lossy();
+    format!("`{}`", clean(&path, Instead::Escape, usize::MAX))
 }
 
 #[cfg(test)]
@@ -61,5 +92,35 @@ mod tests {
         let long = quoted(&"é".repeat(5000));
         assert_eq!(long.chars().count(), MAX_QUOTED + 3);
         assert!(long.ends_with("é…`"));
+    }
+
+    #[test]
+    fn a_text_of_exactly_the_bound_is_whole_and_one_character_more_is_cut() {
+        for instead in [Instead::Escape, Instead::Mark, Instead::Nothing] {
+            assert_eq!(clean("ééé", instead, 3), "ééé");
+            assert_eq!(clean("éééé", instead, 3), "ééé…");
+            assert_eq!(clean("", instead, 0), "");
+        }
+        assert_eq!(clean("aaa\u{200b}\n", Instead::Nothing, 3), "aaa");
+    }
+
+    #[test]
+    fn what_a_terminal_would_obey_is_replaced_as_it_is_asked_for() {
+        let forged = "a\u{1b}[2Jb\nc\u{202e}d";
+        for (instead, shown) in [
+            (Instead::Escape, r"a\u{1b}[2Jb\nc\u{202e}d"),
+            (Instead::Mark, "a\u{fffd}[2Jb\u{fffd}c\u{fffd}d"),
+            (Instead::Nothing, "a[2Jbcd"),
+        ] {
+            assert_eq!(clean(forged, instead, 100), shown);
+        }
+    }
+
+    #[test]
+    fn a_service_cannot_write_to_the_terminal_or_fill_it() {
+        let said = "\u{1b}[31mdenied:\r\n  no \u{202e}access\0";
+        assert_eq!(words(said, 300).unwrap(), "[31mdenied: no access");
+        assert_eq!(words(" \n\u{7f}", 300), None);
+        assert_eq!(words("no access", 2).unwrap(), "no…");
     }
 }

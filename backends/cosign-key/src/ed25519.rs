@@ -7,11 +7,11 @@
 //!
 //! [RFC 8032]: https://www.rfc-editor.org/rfc/rfc8032#section-5.1.6
 
-use super::files::open_regular;
 use aws_lc_rs::digest::{Context, SHA256, SHA384, SHA512};
 use ed25519_dalek::hazmat::{ExpandedSecretKey, raw_sign_byupdate};
 use ed25519_dalek::{Signature, SignatureError, SigningKey, Verifier as _};
 use sha2::{Digest as _, Sha512};
+use sigtool_sdk::file::{Links, RegularFile};
 use sigtool_sdk::signer::Payload;
 use sigtool_sdk::types::{Digest, DigestAlgorithm};
 use sigtool_sdk::{Call, Error, ErrorCode, Result};
@@ -101,7 +101,8 @@ struct PayloadFile<'a> {
 
 impl<'a> PayloadFile<'a> {
     fn open(call: &'a Call<'a>, expected: &'a Digest, path: &'a Path) -> Result<Self> {
-        let file = open_regular(path).map_err(|e| {
+        let open = RegularFile::open(path, Links::Followed);
+        let file = open.map_err(|e| {
             let code = match e.kind() {
                 io::ErrorKind::NotFound => ErrorCode::NotFound,
                 io::ErrorKind::PermissionDenied => ErrorCode::AccessDenied,
@@ -113,7 +114,7 @@ impl<'a> PayloadFile<'a> {
             call,
             expected,
             path,
-            file,
+            file: file.into_file(),
             buffer: vec![0; CHUNK],
         })
     }

@@ -1,5 +1,6 @@
 //! Everything that can be wrong with a key, and what the user can do about it.
 
+use sigtool_sdk::text::{Instead, clean};
 use sigtool_sdk::types::KeyReference;
 use sigtool_sdk::{Error, ErrorCode};
 use std::path::{Path, PathBuf};
@@ -34,7 +35,7 @@ pub(crate) enum KeyError {
     #[error("holds {0} private keys, expected one")]
     SeveralKeys(usize),
     #[error("is too large: more than {0} bytes, and no key is that long")]
-    TooLarge(usize),
+    TooLarge(u64),
     #[error("would take too long to unlock: {0}")]
     TooCostly(String),
     #[error("is cut off: {0}")]
@@ -182,9 +183,12 @@ pub(crate) fn typed(path: &Path) -> String {
     format!("'{}'", path.replace('\'', r"'\''"))
 }
 
-/// A text out of a key file, fit to be shown: short, and without control characters.
+/// The longest that is shown of a text out of a key file, in characters. The names that stand there have a dozen.
+const MAX_SHOWN: usize = 40;
+
+/// A text out of a key file, fit to be shown.
 pub(crate) fn shown(text: &str) -> String {
-    text.chars().take(40).flat_map(char::escape_debug).collect()
+    clean(text, Instead::Escape, MAX_SHOWN)
 }
 
 #[cfg(test)]
@@ -194,7 +198,7 @@ mod tests {
     #[test]
     fn a_hostile_name_cannot_write_on_the_terminal() {
         assert_eq!(shown("a\u{1b}[2Jb"), "a\\u{1b}[2Jb");
-        assert_eq!(shown(&"x".repeat(99)).len(), 40);
+        assert_eq!(shown(&"x".repeat(99)), "x".repeat(40) + "…");
     }
 
     #[test]

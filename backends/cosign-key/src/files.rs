@@ -1,17 +1,17 @@
 //! Key files: read only if they are what they should be, written all or not at all.
 
 use super::error::typed;
-use rustix::fs::OFlags;
+use sigtool_sdk::file::{Links, ReadError, RegularFile};
 use sigtool_sdk::{Error, ErrorCode, NewFile, Result};
 use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read as _};
-use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 /// The largest key file that is read, in bytes: several times an RSA key with its certificates.
-pub(crate) const MAX_KEY_FILE: usize = 64 * 1024;
+pub(crate) const MAX_KEY_FILE: u64 = 64 * 1024;
 
 /// What others may not do with a private key: read it, or put another one in its place.
 const OTHERS: u32 = 0o066;
@@ -23,41 +23,12 @@ pub(crate) struct KeyFile {
     pub(crate) open_to_others: Option<u32>,
 }
 
-/// Opens a file for reading, if it is a regular one. Never waits, and reads nothing.
-pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
-    // Opening a FIFO would wait for its writer without this.
-    let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags(flags.bits().cast_signed())
-        .open(path)?;
-    let kind = file.metadata()?.file_type();
-    let found = if kind.is_file() {
-        return Ok(file);
-    } else if kind.is_dir() {
-        "a folder"
-    } else if kind.is_fifo() {
-        "a pipe"
-    } else if kind.is_char_device() || kind.is_block_device() {
-        "a device"
-    } else {
-        "something else"
-    };
-    Err(io::Error::new(
-        io::ErrorKind::InvalidInput,
-        format!("it is {found}, expected a regular file"),
-    ))
-}
-
-/// Reads a key file. A file that is too large is cut, which the reader of its text notices.
-pub(crate) fn read(path: &Path) -> io::Result<KeyFile> {
-    let file = open_regular(path)?;
-    let mode = file.metadata()?.mode() & 0o7777;
-    // The buffer has its final size from the start, or growing would leave copies behind.
-    let mut text = Zeroizing::new(Vec::with_capacity(MAX_KEY_FILE + 1));
-    file.take(MAX_KEY_FILE as u64 + 1).read_to_end(&mut text)?;
+/// Reads a key file. One that is too large is refused: no key is that long.
+pub(crate) fn read(path: &Path) -> Result<KeyFile, ReadError> {
+    let file = RegularFile::open(path, Links::Followed)?;
+    let mode = file.metadata().mode() & 0o7777;
     Ok(KeyFile {
-        text,
+        text: file.read(MAX_KEY_FILE)?,
         open_to_others: (mode & OTHERS != 0).then_some(mode),
     })
 }
@@ -75,8 +46,10 @@ impl PairOfFiles {
     ///
     /// # Errors
     ///
-    /// `invalid-request` if the name is none, if its folder does not exist, or if a file of the pair exists and may not be
-    /// replaced. So nobody types a password for nothing.
+    /// - `already-exists`: a file of the pair is there, and may not be replaced.
+    /// - `invalid-request`: the name cannot be a file's, or its folder does not exist.
+    ///
+    /// So nobody types a password for nothing.
     pub(crate) fn new(name: &str, overwrite: bool) -> Result<Self> {
         let refused = |why: String| Error::new(ErrorCode::InvalidRequest, why);
         let path = Path::new(name);
@@ -115,7 +88,7 @@ impl PairOfFiles {
         Err(Error::new(
             ErrorCode::InvalidRequest,
             format!(
-                "`{}` is no regular file, and is not replaced",
+                "`{}` is not a regular file, and is not replaced",
                 path.display()
             ),
         )
@@ -191,7 +164,7 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 
 fn taken(path: &Path) -> Error {
     Error::new(
-        ErrorCode::InvalidRequest,
+        ErrorCode::AlreadyExists,
         format!(
             "`{}` exists, and a key is not replaced unless you say so",
             path.display()
@@ -260,9 +233,10 @@ mod tests {
         first.write("k", "p", false).unwrap();
         assert_eq!(
             pair(&folder, false).unwrap_err().code,
-            ErrorCode::InvalidRequest
+            ErrorCode::AlreadyExists
         );
-        assert!(racing.write("K", "P", false).is_err());
+        let error = racing.write("K", "P", false).unwrap_err();
+        assert_eq!(error.code, ErrorCode::AlreadyExists);
         assert_eq!(files(&folder)[0].1, "k");
         pair(&folder, true).unwrap().write("K", "P", true).unwrap();
         assert_eq!(
@@ -318,6 +292,18 @@ mod tests {
             let error = read(path).err().unwrap();
             assert_eq!(error.kind(), io::ErrorKind::InvalidInput, "{path:?}");
         }
+    }
+
+    #[test]
+    fn a_file_that_is_larger_than_any_key_is_refused_and_not_cut() {
+        let folder = tempdir().unwrap();
+        let path = folder.path().join("a.key");
+        let most = usize::try_from(MAX_KEY_FILE).unwrap();
+        fs::write(&path, vec![b'x'; most]).unwrap();
+        assert_eq!(read(&path).unwrap().text.len(), most);
+        fs::write(&path, vec![b'x'; most + 1]).unwrap();
+        let error = read(&path).err().unwrap();
+        assert!(matches!(error, ReadError::TooLarge { .. }), "{error}");
     }
 
     #[test]

@@ -4,8 +4,9 @@ use super::container::{self, Container};
 use super::error::KeyError;
 use super::files::MAX_KEY_FILE;
 use super::pbes2::EncryptedPkcs8;
-use super::pem::{self, Block, shown_label};
+use super::pem::{self, Block};
 use super::private_key::PrivateKey;
+use sigtool_sdk::pem::{is_private_key_label, shown_label};
 
 /// A private key as it is stored.
 #[derive(Debug)]
@@ -39,23 +40,22 @@ impl LockedKey {
 /// Reads the text of a private key, in any format. A file with several blocks, such as OpenSSL's `EC PARAMETERS` before the
 /// key or a certificate behind it, must hold one private key.
 pub(crate) fn parse(text: &[u8]) -> Result<StoredKey, KeyError> {
-    if text.len() > MAX_KEY_FILE {
+    if text.len() as u64 > MAX_KEY_FILE {
         return Err(KeyError::TooLarge(MAX_KEY_FILE));
     }
     let mut blocks = pem::blocks(text)?;
-    let keys = blocks.iter().filter(|b| is_private(&b.label)).count();
+    let keys = blocks
+        .iter()
+        .filter(|b| is_private_key_label(&b.label))
+        .count();
     match keys {
         0 => Err(no_private_key(&blocks)),
         1 => {
-            let place = blocks.iter().position(|b| is_private(&b.label));
+            let place = blocks.iter().position(|b| is_private_key_label(&b.label));
             stored_key(&blocks.swap_remove(place.unwrap_or_default()))
         }
         several => Err(KeyError::SeveralKeys(several)),
     }
-}
-
-fn is_private(label: &str) -> bool {
-    label.ends_with("PRIVATE KEY")
 }
 
 fn stored_key(block: &Block) -> Result<StoredKey, KeyError> {

@@ -5,12 +5,12 @@
 //!
 //! [RFC 7468]: https://www.rfc-editor.org/rfc/rfc7468
 
-use super::error::{KeyError, shown};
+use super::error::KeyError;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use sigtool_sdk::pem::{BEGIN, shown_label};
 use zeroize::Zeroizing;
 
-const BEGIN: &str = "-----BEGIN ";
 const END: &str = "-----END ";
 const DASHES: &str = "-----";
 
@@ -47,16 +47,6 @@ pub(crate) fn blocks(bytes: &[u8]) -> Result<Vec<Block>, KeyError> {
         return Err(KeyError::NotPem);
     }
     Ok(blocks)
-}
-
-/// A label, if it is written as labels are: in a broken file a part of the key may stand there.
-pub(crate) fn shown_label(label: &str) -> String {
-    let as_labels_are = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || " #-".contains(c);
-    if label.chars().all(as_labels_are) {
-        shown(label)
-    } else {
-        "…".into()
-    }
 }
 
 fn text(bytes: &[u8]) -> Result<&str, KeyError> {

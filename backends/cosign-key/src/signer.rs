@@ -2,12 +2,13 @@
 
 use crate::config::Config;
 use crate::container;
-use crate::error::{Subject, typed};
+use crate::error::{KeyError, Subject, typed};
 use crate::files::{self, PairOfFiles};
 use crate::formats::{self, LockedKey, StoredKey};
 use crate::pem;
 use crate::private_key::PrivateKey;
 use crate::unlock::{self, Protection};
+use sigtool_sdk::file::ReadError;
 use sigtool_sdk::host::{AskSecretArgs, TraceLevel};
 use sigtool_sdk::signer::{
     GenerateArgs, ImportArgs, KeyArgs, KeyMade, KeysReply, PublicKeyArgs, PublicKeyReply, SignArgs,
@@ -196,7 +197,12 @@ fn stored_key(call: &Call, reference: &KeyReference) -> Result<StoredKey> {
 }
 
 fn key_in_file(call: &Call, reference: &KeyReference, path: &Path) -> Result<StoredKey> {
-    let file = files::read(path).map_err(|e| cannot_read(reference, path, &e))?;
+    let file = files::read(path).map_err(|e| match e {
+        ReadError::TooLarge { max } => {
+            KeyError::TooLarge(max).about(&Subject::configured(reference))
+        }
+        error => cannot_read(reference, path, &error),
+    })?;
     let key = formats::parse(&file.text).map_err(|e| e.about(&Subject::configured(reference)))?;
     // Only now: a public key that was given by mistake may be open to everyone.
     if let Some(mode) = file.open_to_others {
@@ -213,7 +219,7 @@ fn key_in_file(call: &Call, reference: &KeyReference, path: &Path) -> Result<Sto
 
 // ---- errors --------------------------------------------------------------------------------------------------------------
 
-fn cannot_read(reference: &KeyReference, path: &Path, error: &io::Error) -> Error {
+fn cannot_read(reference: &KeyReference, path: &Path, error: &ReadError) -> Error {
     let code = match error.kind() {
         io::ErrorKind::NotFound => return not_found(reference),
         io::ErrorKind::PermissionDenied => ErrorCode::AccessDenied,
@@ -439,7 +445,7 @@ mod tests {
         private_copy(&folder, "test-key-p256-cosign-password-hello.key");
         let host = FakeHost::default().with("/new_password", &["hello"]);
         let error = generate(&host, &folder, KeyAlgorithm::EcdsaP256).unwrap_err();
-        assert_eq!(error.code, ErrorCode::InvalidRequest);
+        assert_eq!(error.code, ErrorCode::AlreadyExists);
         assert!(host.asked().is_empty());
     }
 

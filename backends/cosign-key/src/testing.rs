@@ -9,11 +9,10 @@ use aws_lc_rs::signature::{
     RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey, VerificationAlgorithm,
 };
 use sigtool_sdk::host::{
-    Answer, AskSecretArgs, AskedSecret, Channel, NetworkSettings, Progress, Prompt, Services,
-    TraceLevel, answer,
+    Answer, AskSecretArgs, AskedSecret, Channel, NetworkSettings, Progress, Prompt, TraceLevel,
 };
-use sigtool_sdk::identity::IdentityToken;
-use sigtool_sdk::types::{Digest, DigestAlgorithm, KeyAlgorithm, PublicKey, Secret};
+use sigtool_sdk::services::{Services, answer};
+use sigtool_sdk::types::{Digest, DigestAlgorithm, IdentityToken, KeyAlgorithm, PublicKey, Secret};
 use sigtool_sdk::{Call, Error, ErrorCode, Result};
 use std::collections::HashMap;
 use std::sync::Mutex;

@@ -3,7 +3,6 @@
 use rustix::io::Errno;
 use sigtool_sdk::text::quoted_path;
 use sigtool_sdk::{Error, ErrorCode};
-use std::fs::Metadata;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -83,19 +82,6 @@ pub(crate) fn missing(path: &Path) -> Error {
 /// The user asked for what cannot be done.
 pub(crate) fn invalid(message: impl Into<String>) -> Error {
     Error::new(ErrorCode::InvalidRequest, message)
-}
-
-/// What another kind of file than a regular one is called.
-pub(crate) fn kind_of(metadata: &Metadata) -> &'static str {
-    const FORMAT: u32 = 0o170_000;
-    match metadata.mode() & FORMAT {
-        0o010_000 => "a named pipe",
-        0o020_000 => "a character device",
-        0o040_000 => "a folder",
-        0o060_000 => "a block device",
-        0o140_000 => "a socket",
-        _ => "no regular file",
-    }
 }
 
 /// The system's own number. Where a library has wrapped it, the kind of error tells nearly as much.

@@ -1,12 +1,12 @@
 //! Opening an artifact, and the proof that it stayed the same while it was read.
 
-use super::failure::{invalid, kind_of, reading};
-use rustix::fs::OFlags;
+use super::failure::{invalid, reading};
+use sigtool_sdk::file::{FileKind, Links, ReadError, RegularFile};
 use sigtool_sdk::text::quoted_path;
 use sigtool_sdk::{Error, ErrorCode, Result};
-use std::fs::{File, Metadata, OpenOptions};
+use std::fs::{File, Metadata};
 use std::io;
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 /// What stands at a path.
@@ -20,52 +20,30 @@ pub(crate) enum Found {
 
 /// Opens what stands at a path. Symbolic links are followed: the user named them.
 ///
-/// Nothing but a regular file is ever opened: to open a device can already do something, and a pipe would wait for its writer.
-///
 /// # Errors
 ///
 /// - `not-found`: nothing is there.
 /// - `access-denied`: it may not be read.
 /// - `invalid-request`: a pipe, a socket, a device.
 pub(crate) fn find(path: &Path) -> Result<Found> {
-    let failed = |error: io::Error| reading(path, &error);
-    let metadata = std::fs::metadata(path).map_err(failed)?;
-    if metadata.is_dir() {
-        return Ok(Found::Folder);
-    }
-    only_regular(path, &metadata)?;
-    let file = open(path).map_err(failed)?;
-    // What was looked at may be something else by now; what is open stays what it is.
-    let metadata = file.metadata().map_err(failed)?;
-    if metadata.is_dir() {
-        return Ok(Found::Folder);
-    }
-    only_regular(path, &metadata)?;
+    let found = match RegularFile::open(path, Links::Followed) {
+        Ok(found) => found,
+        Err(ReadError::NotRegular(FileKind::Folder)) => return Ok(Found::Folder),
+        Err(ReadError::NotRegular(kind)) => return Err(not_regular(path, kind)),
+        Err(ReadError::Io(error)) => return Err(reading(path, &error)),
+        Err(error) => return Err(invalid(error.to_string())),
+    };
     Ok(Found::File(OpenFile {
-        stamp: Stamp::of(&metadata),
+        stamp: Stamp::of(found.metadata()),
         path: path.to_owned(),
-        file,
+        file: found.into_file(),
     }))
 }
 
-/// Opens for reading, without waiting and without becoming a terminal's owner.
-pub(crate) fn open(path: &Path) -> io::Result<File> {
-    let flags = OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-    OpenOptions::new()
-        .read(true)
-        .custom_flags(flags.bits().cast_signed())
-        .open(path)
-}
-
-fn only_regular(path: &Path, metadata: &Metadata) -> Result<()> {
-    if metadata.is_file() {
-        return Ok(());
-    }
-    Err(
-        invalid(format!("{} is {}", quoted_path(path), kind_of(metadata)))
-            .because("only regular files can be signed")
-            .hint("write its content to a file first, or pipe it in and name the artifact `-`"),
-    )
+fn not_regular(path: &Path, kind: FileKind) -> Error {
+    invalid(format!("{} is {kind}", quoted_path(path)))
+        .because("only regular files can be signed")
+        .hint("write its content to a file first, or pipe it in and name the artifact `-`")
 }
 
 /// An open file, and what it was like when it was opened.

@@ -1,18 +1,18 @@
 //! The signatures beside a file: reading them, writing one so that no other signer's is lost, removing one.
 
-use crate::failure::{invalid, kind_of, reading, writing};
-use crate::file::open;
+use crate::failure::{invalid, reading, writing};
 use crate::names::{Artifact, FORMATS, ending, flag, is_hint};
 use crate::siblings::Siblings;
+use sigtool_sdk::file::{ReadError, read_regular};
 use sigtool_sdk::message::Empty;
 use sigtool_sdk::source::{AttachArgs, Attached, DetachArgs, SignaturesArgs, SignaturesReply};
 use sigtool_sdk::text::quoted_path;
 use sigtool_sdk::types::{Bytes, SignatureFormat, StoredSignature};
 use sigtool_sdk::{Call, Error, ErrorCode, NewFile, Result};
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
 
-/// A larger file is no signature, in bytes: a bundle with a certificate, a timestamp and a log entry has some 10 KiB.
+/// A larger file is not a signature, in bytes: a bundle with a certificate, a timestamp and a log entry has some 10 KiB.
 const MAX_SIGNATURE: u64 = 1024 * 1024;
 
 /// How many bytes of signatures go into one page of a reply; a third more in Base64, and a message has 16 MiB at most.
@@ -115,34 +115,21 @@ enum Unusable {
 /// The bytes of a signature, or `None` if there is none of that name.
 fn read(id: &str) -> Result<Option<Vec<u8>>, Unusable> {
     let path = Path::new(id);
-    let trouble = |e: io::Error| Unusable::Trouble(reading(path, &e));
-    let metadata = match std::fs::metadata(path) {
-        Ok(metadata) => metadata,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(e) => return Err(trouble(e)),
-    };
-    let remark = |what: &str| {
+    let remark = |what: String| {
         Err(Unusable::Remark(format!(
             "{} is {what}: skipped",
             quoted_path(path)
         )))
     };
-    if !metadata.is_file() {
-        return remark(kind_of(&metadata));
+    match read_regular(path, MAX_SIGNATURE) {
+        Ok(mut content) => Ok(Some(std::mem::take(&mut *content))),
+        Err(ReadError::Io(e)) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(ReadError::Io(e)) => Err(Unusable::Trouble(reading(path, &e))),
+        Err(ReadError::NotRegular(kind)) => remark(kind.to_string()),
+        Err(ReadError::TooLarge { .. }) => {
+            remark("larger than 1 MiB, so it is not a signature".to_owned())
+        }
     }
-    let mut content = Vec::new();
-    match open(path) {
-        Ok(file) => file
-            .take(MAX_SIGNATURE + 1)
-            .read_to_end(&mut content)
-            .map_err(trouble)?,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(e) => return Err(trouble(e)),
-    };
-    if content.len() as u64 > MAX_SIGNATURE {
-        return remark("larger than 1 MiB, so it is no signature");
-    }
-    Ok(Some(content))
 }
 
 /// As for any new file: what the umask leaves of it.

@@ -3,7 +3,7 @@
 //! [RFC 9110]: https://www.rfc-editor.org/rfc/rfc9110#section-11
 //! [token authentication of distribution]: https://distribution.github.io/distribution/spec/auth/token/
 
-use crate::credentials::{Credential, Login};
+use crate::login::{Credential, Login};
 use crate::refusal::refused;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -3,17 +3,18 @@
 //! The crate `docker_credential` reads them too, but knows no credentials for a part of a registry, and asks a helper for each name
 //! that is tried.
 
-use crate::credentials::{Credential, Login, Outcome};
-use crate::reference::{DOCKER_HUB, Repository};
+use crate::login::{Credential, Login, Outcome};
 use base64::Engine as _;
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use serde::{Deserialize, Deserializer};
+use sigtool_sdk::file::read_regular;
 use sigtool_sdk::text::quoted;
+use sigtool_sdk::types::Repository;
+use sigtool_sdk::types::reference::DOCKER_HUB;
 use sigtool_sdk::{Call, Error, ErrorCode, Result};
 use std::collections::HashMap;
-use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use zeroize::Zeroizing;
 
@@ -75,11 +76,9 @@ impl Place {
     pub(crate) fn read(&self) -> Result<Option<File>> {
         let text = match self {
             Self::Variable(text) => Zeroizing::new(text.as_bytes().to_vec()),
-            Self::File(path) => match read_file(path) {
+            Self::File(path) => match read_regular(path, MAX_FILE) {
                 Ok(text) => text,
-                Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
-                    return Ok(None);
-                }
+                Err(e) if e.is_missing() => return Ok(None),
                 Err(e) => {
                     let message = format!("cannot read the credentials in {}", self.origin());
                     return Err(Error::new(ErrorCode::InvalidConfig, message).because(e));
@@ -102,17 +101,6 @@ impl Place {
             .because(format!("line {}, column {}", e.line(), e.column()))
         })
     }
-}
-
-fn read_file(path: &Path) -> std::io::Result<Zeroizing<Vec<u8>>> {
-    let found = std::fs::metadata(path)?;
-    if !found.is_file() {
-        return Err(std::io::Error::other("it is no regular file"));
-    }
-    if found.len() > MAX_FILE {
-        return Err(std::io::Error::other("it is larger than 4 MiB"));
-    }
-    std::fs::read(path).map(Zeroizing::new)
 }
 
 /// A file of credentials, as Docker and Podman write them.

@@ -1,8 +1,9 @@
 //! The settings, as the host hands them over: paths absolute, secrets as pointers.
 
-use crate::reference::{canonical_host, is_host};
 use serde::Deserialize;
 use sigtool_sdk::types::SecretReference;
+use sigtool_sdk::types::authority::is_authority;
+use sigtool_sdk::types::reference::canonical_registry;
 use sigtool_sdk::{Error, ErrorCode, Result};
 use sigtool_sdk_http::Tls;
 use std::path::PathBuf;
@@ -30,7 +31,7 @@ pub(crate) struct Config {
 /// Who logs in to one registry.
 #[derive(Clone, Debug)]
 pub(crate) struct Login {
-    /// The registry, as [`canonical_host`] writes it.
+    /// The registry, as [`canonical_registry`] writes it.
     pub(crate) registry: String,
     pub(crate) username: String,
     /// Where to ask the host for the password.
@@ -65,7 +66,7 @@ impl Config {
     /// `invalid-config`: one is no host.
     pub(crate) fn plain_http(&self) -> Result<Vec<String>> {
         for host in &self.plain_http {
-            if !is_host(host) {
+            if !is_authority(host) {
                 return Err(no_host(host, "/plain_http"));
             }
         }
@@ -101,11 +102,11 @@ impl Config {
             (None, None, Some(_)) => return Err(incomplete("/password", "password", "registry")),
             (Some(_), None, _) => return Err(incomplete("/registry", "registry", "username")),
         };
-        if !is_host(registry) {
+        if !is_authority(registry) {
             return Err(no_host(registry, "/registry"));
         }
         Ok(Some(Login {
-            registry: canonical_host(registry),
+            registry: canonical_registry(registry),
             username: username.clone(),
             password: password.secret.clone(),
         }))

@@ -5,10 +5,12 @@ use crate::config::Config;
 use crate::credentials::Credentials;
 use crate::failure::under;
 use crate::manifest::MAX_MANIFEST;
-use crate::reference::{DOCKER_HUB, Repository, is_loopback, split_port};
 use crate::refusal::refused;
 use sigtool_sdk::host::Progress;
 use sigtool_sdk::types::Digest;
+use sigtool_sdk::types::Repository;
+use sigtool_sdk::types::authority::{is_loopback, split_port};
+use sigtool_sdk::types::reference::DOCKER_HUB;
 use sigtool_sdk::{Call, Error, ErrorCode, Result};
 use sigtool_sdk_http::header::{
     AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue, WWW_AUTHENTICATE,

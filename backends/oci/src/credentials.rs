@@ -3,9 +3,12 @@
 use crate::auth_files::{places, variable};
 use crate::config::Login as ProfileLogin;
 use crate::helper::run_helper;
-use crate::reference::{Repository, canonical_host, is_host};
+use crate::login::{Credential, Login, Outcome};
 use sigtool_sdk::host::AskSecretArgs;
 use sigtool_sdk::text::quoted;
+use sigtool_sdk::types::Repository;
+use sigtool_sdk::types::authority::is_authority;
+use sigtool_sdk::types::reference::canonical_registry;
 use sigtool_sdk::{Call, Error, ErrorCode, Result};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -29,32 +32,11 @@ const REGISTRY: &str = "SIGTOOL_REGISTRY";
 const USERNAME: &str = "SIGTOOL_REGISTRY_USERNAME";
 const PASSWORD: &str = "SIGTOOL_REGISTRY_PASSWORD";
 
-/// Who we are for a registry.
-pub(crate) struct Credential {
-    pub(crate) login: Login,
-    /// Where it comes from, as users would look for it.
-    pub(crate) origin: String,
-}
-
-/// The two things that registries take. Wiped when dropped.
-pub(crate) enum Login {
-    /// Exchanged for tokens.
-    IdentityToken(Zeroizing<String>),
-    /// A user, and a password or access token.
-    Password {
-        username: Zeroizing<String>,
-        password: Zeroizing<String>,
-    },
-}
-
 /// All credentials, looked for when a registry asks and not before.
 pub(crate) struct Credentials {
     profile: Option<ProfileLogin>,
     found: Mutex<Found>,
 }
-
-/// What was found, or why nothing could be: neither a person nor a helper is asked twice.
-pub(crate) type Outcome = Result<Option<Arc<Credential>>>;
 
 #[derive(Default)]
 struct Found {
@@ -163,13 +145,13 @@ fn of_environment(call: &Call, repository: &Repository) -> Result<Option<Credent
         return Ok(None);
     }
     if let Some(registry) = &registry {
-        if !is_host(registry) {
+        if !is_authority(registry) {
             return Err(Error::new(
                 ErrorCode::InvalidConfig,
                 format!("`{REGISTRY}` is {}, which is no host", quoted(registry)),
             ));
         }
-        if canonical_host(registry) != repository.host() {
+        if canonical_registry(registry) != repository.host() {
             return Ok(None);
         }
     }
@@ -224,14 +206,13 @@ impl Found {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::reference::Reference;
     use crate::testing::{host, with_call};
     use base64::Engine as _;
     use sigtool_sdk::testing::{FakeHost, SecretAnswer};
     use std::os::unix::fs::PermissionsExt;
 
     fn repository(text: &str) -> Repository {
-        Reference::parse(text).unwrap().repository
+        text.parse().unwrap()
     }
 
     /// What is found for a repository: the user and the password, or `token` and the identity token.

@@ -5,7 +5,7 @@
 //!
 //! [protocol]: https://github.com/docker/docker-credential-helpers#development
 
-use crate::credentials::Login;
+use crate::login::Login;
 use serde::Deserialize;
 use sigtool_sdk::text::quoted;
 use sigtool_sdk::{Call, Error, ErrorCode, Result};

@@ -3,13 +3,14 @@
 //! | module | what is in it |
 //! |---|---|
 //! | `source` | the kind that is served, verb by verb |
-//! | `reference` | how images are named |
+//! | `reference` | what is taken of references and digests |
 //! | `registry` | what registries are asked: manifests, blobs, referrers, deletes |
 //! | `conversation` | where a request goes, with TLS or without, and with whose credentials |
-//! | `auth`, `credentials` | challenges and tokens; where user names and passwords come from |
+//! | `auth`, `login`, `credentials` | challenges and tokens; who we are for a registry; where user names and passwords come from |
 //! | `auth_files`, `helper` | the files of Docker and Podman; the programs that they name |
 //! | `manifest` | what registries keep: bounds, digests, parsing |
 //! | `document` | what others wrote and we change |
+//! | `found` | what is found of an image's signatures, and how much of it is looked at |
 //! | `referrers` | signatures that point at an image, with the fallback index of registries that know no referrers |
 //! | `sig_tag` | cosign's `.sig` tag |
 //! | `id` | the names of signatures |
@@ -24,9 +25,11 @@ mod conversation;
 mod credentials;
 mod document;
 mod failure;
+mod found;
 mod helper;
 mod id;
 mod lock;
+mod login;
 mod manifest;
 mod reference;
 mod referrers;

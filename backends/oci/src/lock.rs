@@ -61,7 +61,10 @@ impl Locks {
         conversation: &Conversation,
         image: &Digest,
     ) -> Result<Option<Guard>> {
-        self.hold(conversation.call, &conversation.repository.pinned(image))
+        self.hold(
+            conversation.call,
+            &conversation.repository.pinned(image).to_string(),
+        )
     }
 
     /// Waits for the lock of this name. `None` if there is no place for locks: nothing is refused for that.

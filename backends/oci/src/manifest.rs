@@ -5,6 +5,8 @@
 use super::failure::{integrity, invalid};
 use super::reference::digest_of;
 use aws_lc_rs::digest::{self, SHA256, SHA384, SHA512};
+use jiff::SignedDuration;
+use jiff::civil::date;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use sigtool_sdk::text::quoted;
@@ -243,27 +245,10 @@ pub(crate) fn digest_by(algorithm: DigestAlgorithm, bytes: &[u8]) -> Digest {
     }
 }
 
-/// Seconds since 1970-01-01 UTC as RFC 3339 writes them.
+/// Seconds since 1970-01-01 UTC as RFC 3339 writes them, to the end of the year 9999.
 pub(crate) fn rfc3339(seconds: u64) -> String {
-    const DAY: u64 = 24 * 60 * 60;
-    let (days, time) = (seconds / DAY, seconds % DAY);
-    // The civil calendar in years that begin with March, in eras of 400 years: Howard Hinnant, "chrono-Compatible Low-Level Date
-    // Algorithms". 719,468 days lie between 0000-03-01 and 1970-01-01.
-    let shifted = days + 719_468;
-    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 {
-        month_from_march + 3
-    } else {
-        month_from_march - 9
-    };
-    let year = era * 400 + year_of_era + u64::from(month <= 2);
-    let (hour, minute, second) = (time / 3600, time / 60 % 60, time % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+    let since = SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX));
+    format!("{}Z", date(1970, 1, 1).at(0, 0, 0, 0).saturating_add(since))
 }
 
 #[cfg(test)]

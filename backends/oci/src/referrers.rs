@@ -4,6 +4,7 @@
 use crate::conversation::Conversation;
 use crate::document::{Document, Entry};
 use crate::failure::integrity;
+use crate::found::{Found, MAX_REPLY, bound, in_parallel};
 use crate::id::Id;
 use crate::lock::Locks;
 use crate::manifest::{Descriptor, Manifest, Part, Subject, encode, media, rfc3339, sha256};
@@ -15,33 +16,16 @@ use serde_json::Value;
 use sigtool_sdk::types::{Bytes, Digest, SignatureFormat, StoredSignature};
 use sigtool_sdk::{Error, ErrorCode, Result};
 use std::collections::BTreeMap;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The longest bundle, in bytes. One with a certificate, a timestamp and a log entry has some 10 KiB.
 const MAX_BUNDLE: usize = 8 * 1024 * 1024;
-
-/// How many bytes of signatures one reply has; a third more in Base64, and a message has 16 MiB at most.
-pub(crate) const MAX_REPLY: usize = 10 * 1024 * 1024;
-
-/// How many signatures are downloaded for one page. Without a bound, whoever may push could keep a verifier busy.
-pub(crate) const MAX_CANDIDATES: usize = 64;
-
-/// How many are downloaded at the same time.
-const AT_ONCE: usize = 8;
 
 /// What bundles say about in their annotations.
 const PREDICATE_TYPE: &str = "dev.sigstore.bundle.predicateType";
 /// What a bundle of cosign says about an image that is signed, and not attested.
 const SIGN: &str = "https://sigstore.dev/cosign/sign/v1";
 const CREATED: &str = "org.opencontainers.image.created";
-
-/// The signatures of a page, and what may be some and could not be read.
-#[derive(Debug, Default)]
-pub(crate) struct Found {
-    pub(crate) signatures: Vec<StoredSignature>,
-    pub(crate) failures: Vec<Error>,
-}
 
 /// The tag of the index that stands in for the registry's own list.
 pub(crate) fn fallback_tag(subject: &Digest) -> String {
@@ -100,25 +84,6 @@ pub(crate) fn read(
     found
 }
 
-/// Leaves out what is too much, and says so.
-pub(crate) fn bound<T>(
-    conversation: &Conversation,
-    candidates: &mut Vec<T>,
-    failures: &mut Vec<Error>,
-) {
-    if candidates.len() > MAX_CANDIDATES {
-        failures.push(Error::new(
-            ErrorCode::Other,
-            format!(
-                "`{}` has {} signatures of one image, and only {MAX_CANDIDATES} of them were looked at",
-                conversation.repository,
-                candidates.len()
-            ),
-        ));
-        candidates.truncate(MAX_CANDIDATES);
-    }
-}
-
 /// Whether an entry may be a signature, as far as the list tells. One without a type may be anything.
 fn may_be_wanted(entry: &Value, wants: &impl Fn(SignatureFormat) -> bool) -> bool {
     let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
@@ -152,7 +117,7 @@ fn read_one(
     wants: &impl Fn(SignatureFormat) -> bool,
     budget: &AtomicUsize,
 ) -> Result<Found> {
-    let location = conversation.repository.pinned(&entry.digest);
+    let location = conversation.repository.pinned(&entry.digest).to_string();
     let Some(manifest) = conversation.manifest(&entry.digest.to_string())? else {
         return Err(Error::new(
             ErrorCode::NotFound,
@@ -212,42 +177,6 @@ fn take(budget: &AtomicUsize, size: u64, location: &str) -> Result<()> {
         integrity(format!("cannot read `{location}`"))
             .because("the signatures of the image are larger than 10 MiB together")
     })
-}
-
-/// Does something for each item, some at the same time, with the outcomes in the order of the items.
-pub(crate) fn in_parallel<T: Sync, R: Send>(
-    items: &[T],
-    work: impl Fn(&T) -> Result<R> + Sync,
-) -> Vec<Result<R>> {
-    if items.len() < 2 {
-        return items.iter().map(work).collect();
-    }
-    let outcomes: Vec<Mutex<Option<Result<R>>>> = items.iter().map(|_| Mutex::default()).collect();
-    let next = AtomicUsize::new(0);
-    std::thread::scope(|scope| {
-        for _ in 0..items.len().min(AT_ONCE) {
-            scope.spawn(|| {
-                while let Some((item, outcome)) = {
-                    let index = next.fetch_add(1, Ordering::Relaxed);
-                    items.get(index).zip(outcomes.get(index))
-                } {
-                    let done = work(item);
-                    *outcome
-                        .lock()
-                        .unwrap_or_else(std::sync::PoisonError::into_inner) = Some(done);
-                }
-            });
-        }
-    });
-    outcomes
-        .into_iter()
-        .map(|outcome| {
-            let outcome = outcome.into_inner();
-            outcome
-                .unwrap_or_else(std::sync::PoisonError::into_inner)
-                .unwrap_or_else(|| Err(Error::new(ErrorCode::Internal, "a thread was lost")))
-        })
-        .collect()
 }
 
 /// The manifest of a bundle, in cosign's order of fields.
@@ -438,6 +367,7 @@ fn with_their_manifests(conversation: &Conversation, list: Vec<Entry>) -> Result
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::found::MAX_CANDIDATES;
     use crate::testing::{Answer, Fixture, INDEX, OCI, TestRegistry};
     use serde_json::json;
 
@@ -685,13 +615,5 @@ mod tests {
             .page(&fixture.registry.image(), BUNDLES, None)
             .unwrap_err();
         assert!(error.to_string().contains("20 pages"), "{error}");
-    }
-
-    #[test]
-    fn work_in_parallel_keeps_its_order() {
-        let items: Vec<u32> = (0..100).collect();
-        let outcomes = in_parallel(&items, |n| Ok(n * 2));
-        let doubled: Vec<u32> = outcomes.into_iter().map(Result::unwrap).collect();
-        assert_eq!(doubled, items.iter().map(|n| n * 2).collect::<Vec<_>>());
     }
 }

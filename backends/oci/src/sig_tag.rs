@@ -3,10 +3,10 @@
 use crate::conversation::Conversation;
 use crate::document::{Document, Entry};
 use crate::failure::{integrity, invalid};
+use crate::found::{Found, bound, in_parallel};
 use crate::id::{Id, layer_name};
 use crate::lock::Locks;
 use crate::manifest::{Descriptor, Manifest, Part, encode, media, sha256};
-use crate::referrers::{Found, bound, in_parallel};
 use crate::tagged::{Change, Round, Tagged};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -3,11 +3,12 @@
 use crate::config::Config;
 use crate::conversation::{Conversation, Registries};
 use crate::failure::invalid;
+use crate::found::Found;
 use crate::id::Id;
 use crate::lock::Locks;
 use crate::manifest::{Descriptor, Manifest, Subject, digest_by};
-use crate::reference::{Reference, Repository};
-use crate::referrers::{self, Found};
+use crate::reference;
+use crate::referrers;
 use crate::registry::{Deleted, Referrers};
 use crate::sig_tag;
 use sigtool_sdk::message::Empty;
@@ -16,7 +17,7 @@ use sigtool_sdk::source::{
     Source,
 };
 use sigtool_sdk::text::quoted;
-use sigtool_sdk::types::{Artifact, ArtifactKind, Digest, SignatureFormat};
+use sigtool_sdk::types::{Artifact, ArtifactKind, Digest, Repository, SignatureFormat};
 use sigtool_sdk::{Call, Error, ErrorCode, Result};
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Mutex, PoisonError};
@@ -51,7 +52,7 @@ impl Images {
 
     /// The manifest that a pinned reference names, as a signature says it.
     fn subject(&self, conversation: &Conversation, digest: &Digest) -> Result<Subject> {
-        let reference = conversation.repository.pinned(digest);
+        let reference = conversation.repository.pinned(digest).to_string();
         if let Some(subject) = self.subjects().get(&reference) {
             return Ok(subject.clone());
         }
@@ -70,15 +71,16 @@ impl Images {
 
 impl Source for Images {
     fn resolve(&self, call: &Call, args: ResolveArgs) -> Result<Resolved> {
-        let reference = Reference::parse(&args.reference)?;
+        let image = reference::image(&args.reference)?;
+        let (repository, tag) = (image.repository(), image.tag_or_latest());
         let what = format!("pulling {}", args.reference);
-        let conversation = self.registries.at(call, &reference.repository, what);
-        let manifest = match (&reference.digest, &reference.tag) {
+        let conversation = self.registries.at(call, repository, what);
+        let manifest = match (image.digest(), tag) {
             (Some(digest), _) => conversation.manifest(&digest.to_string())?,
-            (None, tag) => conversation.manifest(tag.as_deref().unwrap_or("latest"))?,
+            (None, tag) => conversation.manifest(tag.unwrap_or("latest"))?,
         };
         let manifest = manifest.ok_or_else(|| missing(&args.reference))?;
-        let pinned = reference.repository.pinned(&manifest.digest);
+        let pinned = repository.pinned(&manifest.digest).to_string();
         self.subjects()
             .insert(pinned.clone(), manifest.descriptor());
         let children = match args.recursive && manifest.is_index() {
@@ -89,8 +91,8 @@ impl Source for Images {
         Ok(Resolved {
             artifact: Some(Artifact {
                 reference: pinned,
-                name: reference.repository.to_string(),
-                version: reference.tag,
+                name: repository.to_string(),
+                version: tag.map(str::to_owned),
                 kind: ArtifactKind::ContainerImage,
                 digests: digests
                     .map(|algorithm| digest_by(*algorithm, &manifest.bytes))
@@ -105,7 +107,7 @@ impl Source for Images {
     }
 
     fn signatures(&self, call: &Call, args: SignaturesArgs) -> Result<SignaturesReply> {
-        let (repository, digest) = Reference::pinned(&args.reference)?;
+        let (repository, digest) = reference::pinned(&args.reference)?;
         let what = format!("pulling the signatures of {}", args.reference);
         let conversation = self.registries.at(call, &repository, what);
         let page = match args.page.as_deref() {
@@ -129,7 +131,7 @@ impl Source for Images {
     }
 
     fn attach(&self, call: &Call, args: AttachArgs) -> Result<Attached> {
-        let (repository, digest) = Reference::pinned(&args.reference)?;
+        let (repository, digest) = reference::pinned(&args.reference)?;
         let replaced = Id::parse_all(&args.replaces)?;
         if replaced.iter().any(|id| names_the_image(id, &digest)) {
             return Err(invalid("the image itself is not one of its signatures"));
@@ -170,7 +172,7 @@ impl Source for Images {
     }
 
     fn detach(&self, call: &Call, args: DetachArgs) -> Result<Empty> {
-        let (repository, digest) = Reference::pinned(&args.reference)?;
+        let (repository, digest) = reference::pinned(&args.reference)?;
         let id = Id::parse(&args.id)?;
         let what = format!("removing a signature of {}", args.reference);
         let conversation = self.registries.at(call, &repository, what).writing();
@@ -225,7 +227,7 @@ fn children(conversation: &Conversation, index: &Manifest) -> Result<Vec<String>
             if !seen.insert(entry.digest.clone()) {
                 continue;
             }
-            let pinned = conversation.repository.pinned(&entry.digest);
+            let pinned = conversation.repository.pinned(&entry.digest).to_string();
             children.push(pinned.clone());
             if children.len() > MAX_CHILDREN {
                 return Err(invalid(format!(
@@ -435,7 +437,7 @@ fn same(old: &Id, new: &Id) -> bool {
 fn location(repository: &Repository, image: &Digest, id: &Id) -> String {
     match id {
         Id::Fallback(digest) | Id::Part(digest, _) | Id::Referrer(digest) => {
-            repository.pinned(digest)
+            repository.pinned(digest).to_string()
         }
         Id::Layer(_) => format!("{repository}:{}", sig_tag::tag(image)),
     }

@@ -4,8 +4,9 @@ use crate::config::Config;
 use crate::manifest::sha256;
 use crate::source::Images;
 use serde_json::{Value, json};
-use sigtool_sdk::host::{Channel, NetworkSettings, Services as _, TraceLevel, answer};
+use sigtool_sdk::host::{Channel, NetworkSettings, TraceLevel};
 use sigtool_sdk::message::Empty;
+use sigtool_sdk::services::{Services as _, answer};
 use sigtool_sdk::source::{
     AttachArgs, Attached, DetachArgs, ResolveArgs, Resolved, SignaturesArgs, SignaturesReply,
     Source,

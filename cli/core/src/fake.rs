@@ -11,17 +11,16 @@ use aws_lc_rs::signature::{
 };
 use sigtool_sdk::connection::{Connection, Handle};
 use sigtool_sdk::host::{
-    Answer, AskSecretArgs, AskedSecret, Channel, NetworkSettings, Progress, Prompt, Services,
-    TraceLevel, answer,
+    Answer, AskSecretArgs, AskedSecret, Channel, NetworkSettings, Progress, Prompt, TraceLevel,
 };
-use sigtool_sdk::identity::IdentityToken;
+use sigtool_sdk::services::{Services, answer};
 use sigtool_sdk::signer::{Payload, PublicKeyArgs, PublicKeyReply, SignArgs, Signer};
 use sigtool_sdk::source::{
     AttachArgs, Attached, ResolveArgs, Resolved, SignaturesArgs, SignaturesReply, Source,
 };
 use sigtool_sdk::types::{
-    Artifact, ArtifactKind, CertificateChain, Digest, DigestAlgorithm, KeyAlgorithm, PublicKey,
-    SignatureFormat, Signed, Signs, StoredSignature, Verifier,
+    Artifact, ArtifactKind, CertificateChain, Digest, DigestAlgorithm, IdentityToken, KeyAlgorithm,
+    PublicKey, SignatureFormat, Signed, Signs, StoredSignature, Verifier,
 };
 use sigtool_sdk::{Backend, Call, Error, ErrorCode, Instance, Kind, Result};
 use std::path::{Path, PathBuf};

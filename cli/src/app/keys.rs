@@ -9,11 +9,11 @@ use crate::output::clean;
 use serde_json::json;
 use sigtool_core::key::parse_public_key;
 use sigtool_core::trust::TrustedKey;
-use sigtool_sdk::Kind;
 use sigtool_sdk::connection::Handle;
 use sigtool_sdk::signer::{Generate, GenerateArgs, KeyMade};
 use sigtool_sdk::types::KeyAlgorithm;
 use sigtool_sdk::types::Secret;
+use sigtool_sdk::{ErrorCode, Kind};
 use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::Path;
@@ -156,8 +156,7 @@ pub(crate) fn generate(
 }
 
 pub(crate) fn made_nothing(prefix: &Path, verb: &str, error: sigtool_sdk::Error) -> CommandError {
-    let exists =
-        error.message.contains("exists") || error.causes.iter().any(|c| c.contains("exists"));
+    let exists = error.code == ErrorCode::AlreadyExists;
     let error = CommandError::from_backend(
         format!("cannot {verb} the key `{}`", prefix.display()),
         error,
@@ -176,4 +175,29 @@ pub(crate) fn absolute(prefix: &Path) -> Result<String, CommandError> {
     path.to_str()
         .map(str::to_owned)
         .ok_or_else(|| CommandError::input(format!("`{}` is not UTF-8", prefix.display())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sigtool_sdk::Error;
+
+    #[test]
+    fn only_the_code_says_that_a_key_is_there_not_the_words() {
+        let says_overwrite = |code: &str, message: &str| {
+            let text = json!({ "code": code, "message": message }).to_string();
+            let error: Error = serde_json::from_str(&text).unwrap();
+            let error = made_nothing(Path::new("release"), "generate", error);
+            error.hints.iter().any(|hint| hint.contains("--overwrite"))
+        };
+        assert!(says_overwrite(
+            "already-exists",
+            "the slot `release` is occupied"
+        ));
+        assert!(!says_overwrite(
+            "unavailable",
+            "no token exists in that slot"
+        ));
+        assert!(!says_overwrite("invalid-request", "the folder exists"));
+    }
 }

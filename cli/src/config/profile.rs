@@ -386,7 +386,7 @@ impl Reading<'_> {
             .known()
             .into_iter()
             .filter(|m| m.kinds.contains(&kind))
-            .map(|m| m.id)
+            .map(|m| m.id.into())
             .collect();
         if ids.is_empty() {
             "none is installed".to_owned()

@@ -10,7 +10,7 @@ use super::settings::{
 };
 use super::value::{Data, Node};
 use crate::error::CommandError;
-use sigtool_sdk::manifest::is_id;
+use sigtool_sdk::types::BackendId;
 
 /// A setting: all that there is to know of it.
 #[derive(Debug)]
@@ -509,7 +509,7 @@ fn any_name(_: &Node, _: &str) -> Result<(), CommandError> {
 }
 
 fn backend_id(node: &Node, id: &str) -> Result<(), CommandError> {
-    match is_id(id) {
+    match id.parse::<BackendId>().is_ok() {
         true => Ok(()),
         false => Err(node.named.error(
             format!("`{id}` is not a backend id"),

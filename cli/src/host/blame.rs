@@ -47,6 +47,7 @@ fn is_for_people(code: ErrorCode) -> bool {
     matches!(
         code,
         ErrorCode::AccessDenied
+            | ErrorCode::AlreadyExists
             | ErrorCode::AuthRequired
             | ErrorCode::Cancelled
             | ErrorCode::Declined

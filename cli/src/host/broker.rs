@@ -6,9 +6,9 @@ use super::opening::Opening;
 use crate::error::CommandError;
 use sigtool_sdk::Manifest;
 use sigtool_sdk::connection::Handle;
-use sigtool_sdk::identity::{IdentityToken, Token, TokenArgs};
+use sigtool_sdk::identity::Token;
 use sigtool_sdk::secret::{GetSecret, SecretArgs};
-use sigtool_sdk::types::Secret;
+use sigtool_sdk::types::{IdentityToken, Secret, TokenArgs};
 use sigtool_sdk::{Error, ErrorCode, Kind, Result};
 use std::sync::{Arc, Weak};
 

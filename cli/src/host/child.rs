@@ -12,8 +12,9 @@ use rustix::process::{
 use serde::Serialize;
 use serde_json::value::RawValue;
 use sigtool_sdk::connection::{Calls, Connection};
-use sigtool_sdk::host::{Channel as _, Services, TraceLevel};
-use sigtool_sdk::message::{Empty, Hello, OutgoingRequest, Reply};
+use sigtool_sdk::host::{Channel as _, TraceLevel};
+use sigtool_sdk::message::{Hello, OutgoingRequest};
+use sigtool_sdk::services::Services;
 use sigtool_sdk::stdio::{FromBackend, HelloFrame, read_line};
 use sigtool_sdk::{Error, ErrorCode, Result};
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -506,11 +507,12 @@ fn read_hello(line: &[u8]) -> Result<Hello> {
     if let Ok(hello) = serde_json::from_slice::<HelloFrame>(line) {
         return Ok(hello.sigtool);
     }
-    match Reply::<Empty>::decode("hello", line) {
-        Err(error) if error.code != ErrorCode::Internal || !error.message.contains("`hello`") => {
-            Err(error)
-        }
-        _ => Err(garbage("what it sent is no hello", line)),
+    match serde_json::from_slice(line) {
+        Ok(RawReply {
+            ok: None,
+            err: Some(error),
+        }) => Err(error),
+        _ => Err(garbage("what it sent is not a hello", line)),
     }
 }
 

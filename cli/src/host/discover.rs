@@ -7,6 +7,7 @@ use crate::error::CommandError;
 use rustix::fs::{MemfdFlags, SealFlags};
 use sigtool_sdk::Manifest;
 use sigtool_sdk::manifest::MAX_MANIFEST;
+use sigtool_sdk::types::BackendId;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::File;
@@ -125,7 +126,7 @@ pub(super) fn find(
         id.replace('-', "_"),
         std::env::consts::DLL_SUFFIX
     ));
-    let is_own_name = sigtool_sdk::manifest::is_id(id) && !id.contains('.');
+    let is_own_name = id.parse::<BackendId>().is_ok_and(|id| id.is_first_party());
     if is_own_name && own.exists() {
         let mended = |error: CommandError| error.hint("if in doubt, install sigtool again");
         let mut found = read(&own, Owner::FirstParty, folders.owner)
@@ -268,8 +269,7 @@ fn read(path: &Path, owner: Owner, trusted: Option<u32>) -> Result<Found, Comman
     };
     let manifest = Manifest::parse(&text)
         .map_err(|e| malformed(&format!("its manifest: {}", e.to_string().trim_end())))?;
-    let dotted = manifest.id.contains('.');
-    if owner == Owner::ThirdParty && !dotted {
+    if owner == Owner::ThirdParty && manifest.id.is_first_party() {
         return Err(malformed(&format!(
             "its id `{}` has no dot: such ids are sigtool's own",
             manifest.id

@@ -10,8 +10,8 @@ use queue::Queued;
 use redact::Redactor;
 use services::HandleServices;
 use sigtool_sdk::connection::{Connection, Handle};
-use sigtool_sdk::host::Services;
 use sigtool_sdk::message::Hello;
+use sigtool_sdk::services::Services;
 use sigtool_sdk::{Error, ErrorCode, Kind, Manifest};
 use start::{check_description, hello, join};
 use std::collections::{BTreeMap, HashMap};
@@ -238,7 +238,7 @@ impl Backends {
     fn check_allowed(&self, found: &Found, isolation: Isolation) -> Result<(), CommandError> {
         let id = &found.manifest.id;
         if let Some(allowed) = &self.ceiling.allowed
-            && !allowed.contains(id)
+            && !allowed.iter().any(|allowed| id == allowed)
         {
             return Err(CommandError::could_not_tell(format!(
                 "the policy of this machine does not allow the backend `{id}`"

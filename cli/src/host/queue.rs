@@ -4,7 +4,7 @@ use super::wait::interrupted;
 use crate::interrupt;
 use sigtool_sdk::Result;
 use sigtool_sdk::connection::Connection;
-use sigtool_sdk::host::Services;
+use sigtool_sdk::services::Services;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;

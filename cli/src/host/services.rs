@@ -8,9 +8,9 @@ use crate::host::redact::Redactor;
 use crate::interrupt::{self, INTERRUPTED};
 use crate::output::{Ui, clean, person};
 use sigtool_sdk::host::{
-    Answer, AskSecretArgs, AskedSecret, NetworkSettings, Progress, Prompt, PromptStyle, Services,
-    TraceLevel,
+    Answer, AskSecretArgs, AskedSecret, NetworkSettings, Progress, Prompt, PromptStyle, TraceLevel,
 };
+use sigtool_sdk::services::Services;
 use sigtool_sdk::types::Secret;
 use sigtool_sdk::{Error, ErrorCode, Manifest, Result};
 use std::collections::BTreeMap;
@@ -221,10 +221,10 @@ impl Services for HandleServices {
             return;
         }
         let message = self.redactor.clean(message);
-        match (is_warning, id.contains('.')) {
-            (true, false) => self.ui.warn(&message),
+        match (is_warning, id.is_first_party()) {
+            (true, true) => self.ui.warn(&message),
             // Not to be taken for sigtool's own words.
-            (true, true) => self.ui.warn(&format!("{id}: {message}")),
+            (true, false) => self.ui.warn(&format!("{id}: {message}")),
             (false, _) => self.ui.trace(&format!("{id}: {message}")),
         }
     }
@@ -341,7 +341,7 @@ impl Services for HandleServices {
         }))
     }
 
-    fn identity_token(&self, audience: &str) -> Result<sigtool_sdk::identity::IdentityToken> {
+    fn identity_token(&self, audience: &str) -> Result<sigtool_sdk::types::IdentityToken> {
         let denied = |why: &str| {
             let id = &self.manifest.id;
             Error::new(
@@ -418,7 +418,7 @@ impl HandleServices {
         let file = hex::encode(name.as_bytes());
         let fits = (1..=200).contains(&file.len());
         let folder = self.settings.cache.as_ref()?;
-        fits.then(|| folder.join("backends").join(&self.manifest.id).join(file))
+        fits.then(|| folder.join("backends").join(&*self.manifest.id).join(file))
     }
 }
 

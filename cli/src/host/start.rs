@@ -3,8 +3,8 @@
 use crate::error::CommandError;
 use crate::host::blame::failed;
 use sigtool_sdk::connection::{self, Connection};
-use sigtool_sdk::host::Services;
 use sigtool_sdk::message::{Describe, Description, Empty, Hello, PROTOCOLS};
+use sigtool_sdk::services::Services;
 use sigtool_sdk::{Error, ErrorCode, Kind, Manifest};
 use std::sync::Arc;
 
@@ -45,13 +45,13 @@ pub(crate) fn check_description(
         capabilities,
         ..
     } = described;
-    if described_id != manifest.id || said.id != manifest.id {
-        let other = if said.id == manifest.id {
+    if manifest.id != described_id || manifest.id != said.id {
+        let other = if manifest.id == said.id {
             described_id
         } else {
             said.id.clone()
         };
-        return differs("id", crate::output::clean(&other), manifest.id.clone());
+        return differs("id", crate::output::clean(&other), manifest.id.to_string());
     }
     if version != manifest.version {
         return differs(

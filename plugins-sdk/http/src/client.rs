@@ -5,9 +5,10 @@ use crate::exchange::{Patience, exchange};
 use crate::failure::{Failure, FailureKind};
 use crate::message::{Request, Response};
 use crate::redirect::{self, MAX_REDIRECTS};
-use crate::retry::{self, FIRST_WAIT, Retries};
+use crate::retry::{self, FIRST_WAIT, MAX_ATTEMPTS, Retries};
 use crate::settings::{Settings, Tls};
-use crate::trace::{Attempt, authority};
+use crate::text::authority;
+use crate::trace::Attempt;
 use reqwest::blocking;
 use sigtool_sdk::Call;
 use sigtool_sdk::host::{NetworkSettings, TraceLevel};
@@ -88,7 +89,8 @@ impl Client {
             } else {
                 None
             };
-            call.trace(TraceLevel::Debug, &attempt.ended(&outcome, wait, number));
+            let line = attempt.ended(&outcome, wait, number, MAX_ATTEMPTS);
+            call.trace(TraceLevel::Debug, &line);
             match wait {
                 Some(wait) => call.wait(wait).map_err(Failure::stopped)?,
                 None => return outcome,
@@ -177,8 +179,7 @@ impl Client {
         } else {
             self.settings.plain_client()
         };
-        let made =
-            made.map_err(|e| unmade(&e.without_url(), tls && self.settings.has_identity()))?;
+        let made = made.map_err(|e| unmade(&e))?;
         Ok(client.insert(made).clone())
     }
 }

@@ -1,10 +1,12 @@
 //! From what went wrong below to a [`Failure`]: walks the chain of errors for what is known by type.
 
 use crate::Url;
+use crate::authorities::NoAuthorities;
 use crate::exchange::Trouble;
 use crate::failure::{Failure, FailureKind};
-use crate::text::clean;
-use crate::trace::{authority, seconds};
+use crate::settings::Unmade;
+use crate::text::{authority, clean};
+use crate::trace::seconds;
 use rustls::{AlertDescription, CertificateError};
 use sigtool_sdk::{Error, ErrorCode};
 use std::error::Error as StdError;
@@ -199,6 +201,9 @@ impl Tried<'_> {
                 Failure::new(FailureKind::NotTls, message).because(error)
             }
             rustls::Error::InvalidCertificate(error) => certificate(&peer, error),
+            rustls::Error::Other(other) if other.0.is::<NoAuthorities>() => {
+                no_authorities(&NoAuthorities)
+            }
             rustls::Error::AlertReceived(alert) => self.alert(&peer, *alert, error),
             _ => Failure::new(
                 FailureKind::Tls,
@@ -319,22 +324,32 @@ fn certificate(peer: &str, error: &CertificateError) -> Failure {
 }
 
 /// The client could not be made.
-pub(crate) fn unmade(error: &reqwest::Error, has_identity: bool) -> Failure {
-    let why = root(error);
-    if find::<rustls::Error>(error).is_some() && why.contains("No CA certificates") {
-        let message = "no certificate authorities are installed on this machine";
-        return Failure::new(FailureKind::Tls, message)
-            .hint("install them (`ca-certificates`), or name a file of them with `ca_file`");
+pub(crate) fn unmade(error: &Unmade) -> Failure {
+    match error {
+        Unmade::NoAuthorities(none) => no_authorities(none),
+        Unmade::Identity(why) => {
+            let message = "the client certificate and its key cannot be used";
+            let error = Error::new(ErrorCode::InvalidConfig, message)
+                .because(why)
+                .at("/client_certificate")
+                .hint(
+                    "check that the key belongs to the certificate, which stands first in its file",
+                );
+            Failure::from_error(FailureKind::Tls, error)
+        }
+        Unmade::Library(error) => unstarted(&root(error)),
+        Unmade::Tls(error) => unstarted(&root(error)),
     }
-    if has_identity {
-        let message = "the client certificate and its key cannot be used";
-        let error = Error::new(ErrorCode::InvalidConfig, message)
-            .because(why)
-            .at("/client_certificate")
-            .hint("check that the key belongs to the certificate, which stands first in its file");
-        return Failure::from_error(FailureKind::Tls, error);
-    }
+}
+
+fn unstarted(why: &str) -> Failure {
     Failure::new(FailureKind::Connect, "the HTTP client cannot be started").because(why)
+}
+
+/// Nobody can be trusted here.
+fn no_authorities(why: &NoAuthorities) -> Failure {
+    Failure::new(FailureKind::Tls, why.to_string())
+        .hint("install them (`ca-certificates`), or name a file of them with `ca_file`")
 }
 
 /// The kinds that mean a connection ended where it should not.

@@ -7,6 +7,7 @@
 
 #![forbid(unsafe_code)]
 
+mod authorities;
 mod client;
 mod diagnosis;
 mod exchange;

@@ -1,8 +1,7 @@
 //! What is sent, and what comes back.
 
 use crate::header::{HeaderMap, HeaderName, HeaderValue};
-use crate::text::clean;
-use crate::trace::{authority, shown};
+use crate::text::{authority, clean, shown};
 use crate::{Method, StatusCode, Url};
 use sigtool_sdk::{Error, ErrorCode};
 use std::fmt;

@@ -1,13 +1,11 @@
 //! PEM files of certificates and keys, read and checked before anything is connected.
 
-use reqwest::{Certificate, Identity};
 use rustls::RootCertStore;
-use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::{PemObject, SectionKind};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use sigtool_sdk::file::{ReadError, read_regular};
 use sigtool_sdk::text::quoted_path;
 use sigtool_sdk::{Error, ErrorCode, Result};
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 use zeroize::Zeroizing;
 
@@ -37,33 +35,19 @@ impl Place<'_> {
 
     /// The whole file.
     fn read(&self) -> Result<Zeroizing<Vec<u8>>> {
-        let unread = |e: std::io::Error| {
-            let why = match e.kind() {
-                std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
-                std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
-                std::io::ErrorKind::IsADirectory => "it is a folder".to_owned(),
-                _ => e.to_string(),
-            };
-            self.error(format!("cannot read {}", self.shown()))
-                .because(why)
-        };
-        let mut bytes = Zeroizing::new(Vec::new());
-        let file = File::open(self.path).map_err(unread)?;
-        file.take(MAX_FILE + 1)
-            .read_to_end(&mut bytes)
-            .map_err(unread)?;
-        if bytes.len() as u64 > MAX_FILE {
-            let message = format!("{} is longer than {MAX_FILE} bytes", self.shown());
-            return Err(self
-                .error(message)
-                .because("a file of PEM certificates was expected"));
-        }
-        Ok(bytes)
+        read_regular(self.path, MAX_FILE).map_err(|error| match error {
+            ReadError::TooLarge { max } => self
+                .error(format!("{} is longer than {max} bytes", self.shown()))
+                .because("a file of PEM certificates was expected"),
+            error => self
+                .error(format!("cannot read {}", self.shown()))
+                .because(error),
+        })
     }
 }
 
 /// The certificate authorities in a file.
-pub(crate) fn authorities(place: &Place<'_>) -> Result<Vec<Certificate>> {
+pub(crate) fn authorities(place: &Place<'_>) -> Result<Vec<CertificateDer<'static>>> {
     let bytes = place.read()?;
     let mut store = RootCertStore::empty();
     let mut found = Vec::new();
@@ -77,14 +61,18 @@ pub(crate) fn authorities(place: &Place<'_>) -> Result<Vec<Certificate>> {
         store
             .add(certificate.clone())
             .map_err(|e| broken(e.to_string()))?;
-        let certificate =
-            Certificate::from_der(&certificate).map_err(|e| broken(e.without_url().to_string()))?;
         found.push(certificate);
     }
     if found.is_empty() {
         return Err(no_certificate(place));
     }
     Ok(found)
+}
+
+/// A client certificate with those above it, and its key. Its `Debug` is not derived: it would show the key.
+pub(crate) struct Identity {
+    pub(crate) certificates: Vec<CertificateDer<'static>>,
+    pub(crate) key: PrivateKeyDer<'static>,
 }
 
 /// A client certificate with its key, which may stand in the same file.
@@ -103,11 +91,30 @@ pub(crate) fn identity(certificate: &Place<'_>, key: Option<&Place<'_>>) -> Resu
         None => one_key(certificate, &pem)
             .map_err(|e| e.hint("name the file with the key with `client_key`"))?,
     }
-    Identity::from_pem(&pem).map_err(|_| {
-        let message = format!("{} is no usable client certificate", certificate.shown());
+    sections(&pem).ok_or_else(|| {
+        let message = format!("{} is not a usable client certificate", certificate.shown());
         certificate
             .error(message)
             .because("the file may hold PEM certificates and one private key, and nothing else")
+    })
+}
+
+/// Certificates and a key, if there is nothing else; the last of several keys.
+fn sections(pem: &[u8]) -> Option<Identity> {
+    let mut certificates = Vec::new();
+    let mut key = None;
+    for section in <(SectionKind, Vec<u8>)>::pem_slice_iter(pem) {
+        match section.ok()? {
+            (SectionKind::Certificate, der) => certificates.push(der.into()),
+            (SectionKind::PrivateKey, der) => key = Some(PrivateKeyDer::Pkcs8(der.into())),
+            (SectionKind::RsaPrivateKey, der) => key = Some(PrivateKeyDer::Pkcs1(der.into())),
+            (SectionKind::EcPrivateKey, der) => key = Some(PrivateKeyDer::Sec1(der.into())),
+            _ => return None,
+        }
+    }
+    Some(Identity {
+        certificates,
+        key: key?,
     })
 }
 

@@ -1,7 +1,7 @@
 //! The proxies, as the host tells them.
 
 use crate::Url;
-use crate::trace::authority;
+use crate::text::authority;
 use reqwest::{NoProxy, Proxy};
 use sigtool_sdk::host::NetworkSettings;
 use sigtool_sdk::{Error, ErrorCode, Result};

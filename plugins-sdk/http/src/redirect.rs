@@ -6,7 +6,7 @@ use crate::header::{
     LOCATION, PROXY_AUTHORIZATION, TRANSFER_ENCODING, WWW_AUTHENTICATE,
 };
 use crate::message::{Request, Response};
-use crate::trace::authority;
+use crate::text::authority;
 use crate::{Method, StatusCode, Url};
 
 /// The most redirects that are followed for one request.

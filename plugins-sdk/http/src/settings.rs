@@ -1,12 +1,17 @@
 //! The settings of the client: the host's for the network and the backend's for TLS, read and checked, and the clients made of them.
 
-use crate::pem::{self, Place};
+use crate::authorities::{Authorities, NoAuthorities};
+use crate::pem::{self, Identity, Place};
 use crate::proxy::Proxies;
 use reqwest::blocking::{Client, ClientBuilder};
-use reqwest::{Certificate, Identity, redirect};
+use reqwest::redirect;
+use rustls::ClientConfig;
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::CertificateDer;
 use sigtool_sdk::host::NetworkSettings;
 use sigtool_sdk::{Error, ErrorCode, Result};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long one attempt may take if the host does not say.
@@ -34,7 +39,7 @@ pub(crate) struct Settings {
     pub(crate) timeout: Duration,
     /// The proxies.
     pub(crate) proxies: Proxies,
-    authorities: Vec<Certificate>,
+    authorities: Vec<CertificateDer<'static>>,
     identity: Option<Identity>,
 }
 
@@ -67,17 +72,26 @@ impl Settings {
     }
 
     /// A client for `http:` that needs no certificates, and reads none.
-    pub(crate) fn plain_client(&self) -> reqwest::Result<Client> {
-        self.builder()?.tls_certs_only([]).build()
+    pub(crate) fn plain_client(&self) -> Result<Client, Unmade> {
+        Ok(self.builder()?.tls_certs_only([]).build()?)
     }
 
-    /// A client that speaks TLS. Reads the system's certificates.
-    pub(crate) fn tls_client(&self) -> reqwest::Result<Client> {
-        let mut builder = self.builder()?.tls_certs_merge(self.authorities.clone());
-        if let Some(identity) = &self.identity {
-            builder = builder.identity(identity.clone());
-        }
-        builder.build()
+    /// A client that speaks TLS. Of this machine's certificates nothing is read before a server shows its own.
+    pub(crate) fn tls_client(&self) -> Result<Client, Unmade> {
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let trusted = Authorities::new(self.authorities.clone(), Arc::clone(&provider))?;
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(trusted));
+        let mut config = match &self.identity {
+            Some(identity) => config
+                .with_client_auth_cert(identity.certificates.clone(), identity.key.clone_key())
+                .map_err(Unmade::Identity)?,
+            None => config.with_no_client_auth(),
+        };
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        Ok(self.builder()?.tls_backend_preconfigured(config).build()?)
     }
 
     fn builder(&self) -> reqwest::Result<ClientBuilder> {
@@ -90,6 +104,23 @@ impl Settings {
         let rules = self.proxies.rules()?;
         Ok(rules.into_iter().fold(builder, ClientBuilder::proxy))
     }
+}
+
+/// Why a client cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unmade {
+    /// The client certificate and its key do not belong together, or are of no use.
+    #[error("{0}")]
+    Identity(rustls::Error),
+    /// Nobody could be trusted.
+    #[error(transparent)]
+    NoAuthorities(#[from] NoAuthorities),
+    /// The library refuses.
+    #[error("{0}")]
+    Library(#[from] reqwest::Error),
+    /// The library for TLS refuses.
+    #[error("{0}")]
+    Tls(#[from] rustls::Error),
 }
 
 fn identity(tls: &Tls) -> Result<Option<Identity>> {
@@ -171,12 +202,12 @@ mod tests {
     }
 
     #[test]
-    fn a_device_is_not_read_to_its_end() {
+    fn a_device_is_not_read() {
         let error = error(&Tls {
             ca_file: Some("/dev/zero".into()),
             ..Tls::default()
         });
-        assert!(error.message.contains("is longer than"), "{error}");
+        assert!(error.causes[0].contains("a character device"), "{error}");
     }
 
     #[test]

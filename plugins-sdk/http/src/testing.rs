@@ -1,7 +1,8 @@
 //! For the tests of this crate: a host, and servers on this machine that follow a script.
 
 use crate::{Client, Failure, Method, Request, Response, Tls, Url};
-use sigtool_sdk::host::{Channel, NetworkSettings, Services, TraceLevel, answer};
+use sigtool_sdk::host::{Channel, NetworkSettings, TraceLevel};
+use sigtool_sdk::services::{Services, answer};
 use sigtool_sdk::testing::FakeHost;
 use sigtool_sdk::{Call, Result};
 use std::io::{self, BufRead, BufReader, Read, Write};

@@ -1,34 +1,9 @@
-//! Debug output, one line an attempt, and addresses without what is nobody's business.
+//! Debug output, one line an attempt.
 
-use crate::Url;
 use crate::failure::Failure;
 use crate::message::{Request, Response};
-use crate::retry::MAX_ATTEMPTS;
+use crate::text::shown;
 use std::time::{Duration, Instant};
-
-/// An address as it may be shown: no user, no password, no fragment, and of the query only the names.
-pub(crate) fn shown(url: &Url) -> String {
-    let mut text = format!("{}://{}{}", url.scheme(), authority(url), url.path());
-    if let Some(query) = url.query() {
-        let names = query.split('&').map(|pair| match pair.split_once('=') {
-            Some((name, _)) => format!("{name}=…"),
-            // It may be a value.
-            None => "…".to_owned(),
-        });
-        text.push('?');
-        text.push_str(&names.collect::<Vec<_>>().join("&"));
-    }
-    text
-}
-
-/// Host and port as they stand in the address, the port only if it is not the usual one.
-pub(crate) fn authority(url: &Url) -> String {
-    let host = url.host_str().unwrap_or_default();
-    match url.port() {
-        Some(port) => format!("{host}:{port}"),
-        None => host.to_owned(),
-    }
-}
 
 /// A duration as people say it: `30 s`, `1.5 s`, `250 ms`.
 pub(crate) fn seconds(time: Duration) -> String {
@@ -68,12 +43,13 @@ impl Attempt {
         self.started.elapsed()
     }
 
-    /// The line: what came of it, after how long, and how long is waited for the next one.
+    /// The line: what came of it, after how long, and how long is waited for the next one: `number` counts this attempt, of `max`.
     pub(crate) fn ended(
         self,
         outcome: &Result<Response, Failure>,
         wait: Option<Duration>,
         number: usize,
+        max: usize,
     ) -> String {
         let what = match outcome {
             Ok(response) => response.status_text(),
@@ -84,7 +60,7 @@ impl Attempt {
         if let Some(wait) = wait {
             let wait = seconds(wait);
             let next = number + 1;
-            text.push_str(&format!("; attempt {next} of {MAX_ATTEMPTS} in {wait}"));
+            text.push_str(&format!("; attempt {next} of {max} in {wait}"));
         }
         text
     }
@@ -93,20 +69,6 @@ impl Attempt {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_address_is_shown_without_what_is_nobodys_business() {
-        for (url, text) in [
-            ("https://app.example/v2/", "https://app.example/v2/"),
-            ("https://app.example:443/?", "https://app.example/?…"),
-            (
-                "http://u:p@[::1]:5000/a?b=c&d#e",
-                "http://[::1]:5000/a?b=…&…",
-            ),
-        ] {
-            assert_eq!(shown(&Url::parse(url).unwrap()), text);
-        }
-    }
 
     #[test]
     fn a_duration_is_said_as_people_say_it() {

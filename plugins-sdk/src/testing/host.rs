@@ -3,11 +3,11 @@
 use super::contains_secret;
 use crate::error::{Error, ErrorCode, Result};
 use crate::host::{
-    Answer, AskSecretArgs, AskedSecret, NetworkSettings, Progress, Prompt, Services, TraceLevel,
+    Answer, AskSecretArgs, AskedSecret, NetworkSettings, Progress, Prompt, TraceLevel,
 };
-use crate::identity::IdentityToken;
 use crate::manifest::Manifest;
-use crate::types::Secret;
+use crate::services::Services;
+use crate::types::{IdentityToken, Secret};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

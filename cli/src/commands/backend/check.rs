@@ -12,8 +12,8 @@ use crate::report::check::{Row, Verdict};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sigtool_sdk::connection::Handle;
-use sigtool_sdk::host::Services;
 use sigtool_sdk::manifest::SettingType;
+use sigtool_sdk::services::Services;
 use sigtool_sdk::signer::{Generate, GenerateArgs};
 use sigtool_sdk::testing::contract::{
     self, ARTIFACT, Fixture, Kept, SignerFixture, SourceFixture, Subject, artifact_digests,

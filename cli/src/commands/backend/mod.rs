@@ -71,7 +71,7 @@ fn describe(found: &Found) -> Vec<String> {
     let manifest = &found.manifest;
     let mut lines = Vec::new();
     let mut line = |label: &str, value: String| lines.push(format!("{label:13}{value}"));
-    line("id", manifest.id.clone());
+    line("id", manifest.id.to_string());
     line("version", manifest.version.clone());
     line("summary", manifest.summary.clone());
     line("file", found.path.display().to_string());
@@ -140,7 +140,7 @@ fn path(app: &App) -> Outcome {
 fn pin(app: &App, path: &Path) -> Outcome {
     let mut found = read_backend(path)?;
     let sha256 = found.digest()?;
-    let before = app.config.backends().get(&found.manifest.id);
+    let before = app.config.backends().get(found.manifest.id.as_str());
     if let Some(isolation) = before.and_then(|before| before.isolation)
         && !found.executable
     {

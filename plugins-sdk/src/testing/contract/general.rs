@@ -89,7 +89,7 @@ fn describe(probe: &Probe) -> Result<Description, Stop> {
 fn describe_equals_the_manifest(subject: &Subject<'_>) -> Verdict {
     let (found, expected) = (
         describe(&Probe::new(subject)?)?,
-        subject.manifest.description(),
+        Description::from(subject.manifest),
     );
     let same = |field: &str, expected: String, found: String| {
         if expected == found {

@@ -12,8 +12,8 @@ mod tests;
 
 use crate::connection::Connection;
 use crate::error::Result;
-use crate::host::Services;
 use crate::manifest::{Kind, Manifest};
+use crate::services::Services;
 use crate::types::{Digest, DigestAlgorithm, PublicKey};
 use probe::{Stop, Verdict};
 use serde_json::Value;

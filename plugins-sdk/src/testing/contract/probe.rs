@@ -3,9 +3,9 @@
 use super::Subject;
 use crate::connection::Connection;
 use crate::error::{Error, ErrorCode};
-use crate::host::Services;
 use crate::manifest::Kind;
 use crate::message::{Open, OpenArgs, Operation, OutgoingRequest, Reply};
+use crate::services::Services;
 use crate::testing::{FakeHost, contains_secret};
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicU64, Ordering};
