@@ -2,6 +2,7 @@
 
 use crate::completion;
 use crate::config::{Color, Format, Isolation, SignatureFormat};
+use crate::topics;
 use clap::{Args, Parser, Subcommand, ValueHint};
 use clap_complete::engine::{ArgValueCandidates, ArgValueCompleter};
 use sigtool_core::ledger::{Head, ParseHeadError, Since};
@@ -18,8 +19,12 @@ use std::time::Duration;
     disable_help_subcommand = true,
     subcommand_required = false,
     allow_external_subcommands = true,
-    after_help = "Exit codes: 0 done or valid, 1 refused, 2 wrong command line or input, 3 could not tell, 70 a bug in sigtool, 130 interrupted.\n\
-                  First steps: `sigtool init`, then `sigtool sign FILE` and `sigtool verify FILE`."
+    after_help = format!(
+        "{}\n\n\
+         Exit codes: 0 done or valid, 1 refused, 2 wrong command line or input, 3 could not tell, 70 a bug in sigtool, 130 interrupted.\n\
+         First steps: `sigtool init`, then `sigtool sign FILE` and `sigtool verify FILE`.",
+        topics::list()
+    )
 )]
 pub(crate) struct Cli {
     /// List all commands: sigtool's own, aliases, and external ones
@@ -114,9 +119,9 @@ pub(crate) enum Command {
     Backend(Backend),
     /// Print what makes a shell complete sigtool's words
     Completions(Completions),
-    /// Show the manual page of a command, or what an alias stands for
+    /// Show the manual page of a command or topic, or what an alias stands for
     Help {
-        /// Which, as in `key generate`; or `configuration`, or `backends`
+        /// Which, as in `key generate`; or a topic, such as `images`
         command: Vec<String>,
     },
     /// An alias, or `sigtool-<name>` on PATH.

@@ -24,6 +24,7 @@ mod run;
 mod seen;
 mod sources;
 mod suggest;
+mod topics;
 mod words;
 
 use std::process::ExitCode;

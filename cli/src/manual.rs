@@ -1,6 +1,8 @@
 //! `sigtool help`: the manual page if a person reads and there is one, else the text of `--help`.
 
 #[cfg(test)]
+mod markdown;
+#[cfg(test)]
 mod pages;
 
 use crate::app::App;
@@ -8,19 +10,14 @@ use crate::args::{Cli, Global};
 use crate::error::{CommandError, why};
 use crate::external;
 use crate::output::Ui;
-use crate::run::{misspelt, run_external};
+use crate::run::{misspelt, no_such_command, run_external};
+use crate::topics::{self, TOPICS};
 use clap::{CommandFactory as _, Parser as _};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-
-/// The pages that are about no command: what `help` calls them, their name and their section.
-pub(crate) const TOPICS: [(&str, &str, u8); 2] = [
-    ("backends", "sigtool-backends", 7),
-    ("configuration", "sigtool-config", 5),
-];
 
 /// Where pages are looked for.
 struct Manual<'a> {
@@ -70,7 +67,7 @@ pub(crate) fn help(
     let path = environment.get("PATH").map(OsStr::new);
     let is_external = external::find(name, path).is_some();
     let alias = app.config.aliases().get(name);
-    let topic = TOPICS.iter().find(|(topic, ..)| topic == name);
+    let topic = topics::find(name);
     let (alone, rest) = (&words[..1], &words[1..]);
     if let [word, ..] = rest
         && (alias.is_some() || topic.is_some() && !is_external)
@@ -102,7 +99,7 @@ pub(crate) fn help(
             ..manual
         }
         .show(&format!("sigtool-{name}"), 1)?;
-    } else if let Some((_, page, section)) = topic
+    } else if let Some(topics::Topic { page, section, .. }) = topic
         && !is_external
     {
         manual.show(page, *section)?;
@@ -111,7 +108,11 @@ pub(crate) fn help(
         ))
         .hint("./install.sh in sigtool's source folder installs the pages"));
     }
-    // Refused as when it is run, if it is switched off or not there.
+    if !is_external {
+        let topics = TOPICS.iter().map(|topic| topic.name);
+        return Err(no_such_command(&app, name, path, topics));
+    }
+    // Refused as when it is run, if it is switched off.
     let words = words.iter().map(OsString::from);
     let words: Vec<OsString> = words.chain(["--help".into()]).collect();
     run_external(&app, path, &words)

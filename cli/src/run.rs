@@ -193,7 +193,7 @@ pub(crate) fn run_external(
     match found {
         Some(file) if allowed.value => Err(external::run(&file, &words[1..], &app.global)),
         Some(file) => Err(switched_off(&file, &allowed)),
-        None => Err(no_such_command(app, &name, path)),
+        None => Err(no_such_command(app, &name, path, [])),
     }
 }
 
@@ -215,7 +215,13 @@ fn switched_off(file: &Path, allowed: &Located<bool>) -> CommandError {
     }
 }
 
-fn no_such_command(app: &App, name: &str, path: Option<&OsStr>) -> CommandError {
+/// The error for a word that is not a command; what else it may have been meant for is suggested too.
+pub(crate) fn no_such_command(
+    app: &App,
+    name: &str,
+    path: Option<&OsStr>,
+    others: impl IntoIterator<Item = &'static str>,
+) -> CommandError {
     let shown = clean(name);
     let error = CommandError::input(format!("no such command: `{shown}`"));
     if let Some(ours) = cosign::command(name) {
@@ -232,6 +238,7 @@ fn no_such_command(app: &App, name: &str, path: Option<&OsStr>) -> CommandError 
     if app.config.external_commands().value {
         names.extend(external::all(path).into_keys());
     }
+    names.extend(others.into_iter().map(str::to_owned));
     let error = match crate::suggest::closest(name, names.iter().map(String::as_str)) {
         Some(close) => error.hint(format!("did you mean `{close}`?")),
         None => error,

@@ -7,8 +7,8 @@ use crate::commands::known_keys;
 use crate::config::schema;
 use crate::config::value::dotted;
 use crate::external;
-use crate::manual::TOPICS;
 use crate::run::{environment, expand_alias, with_globals};
+use crate::topics::TOPICS;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser as _};
 use clap_complete::engine::{
     CompletionCandidate, PathCompleter, ValueCompleter as _, complete as engine,
@@ -289,10 +289,10 @@ pub(super) fn helped() -> Candidates {
     let command = Cli::command();
     let built_in = command.get_subcommands().map(candidate);
     let mut all: Candidates = built_in.chain(commands()).collect();
-    for (topic, page, section) in TOPICS {
-        if all.iter().all(|known| known.get_value() != topic) {
-            let help = format!("{page}({section})");
-            all.push(CompletionCandidate::new(topic).help(Some(help.into())));
+    for topic in TOPICS {
+        if all.iter().all(|known| known.get_value() != topic.name) {
+            let about = Some(topic.about.into());
+            all.push(CompletionCandidate::new(topic.name).help(about));
         }
     }
     all
