@@ -146,7 +146,8 @@ impl<'a> Writer<'a> {
                 return Err("a block of code that is indented: put it between ```".to_owned());
             }
             Tag::CodeBlock(CodeBlockKind::Fenced(_)) => {
-                self.roff.control("IP", ["\"\"", "4"]).control("EX", []);
+                self.paragraph();
+                self.roff.control("RS", ["4"]).control("EX", []);
                 self.within = Within::Code;
             }
             Tag::Table(columns) if columns.len() != 2 => {
@@ -181,7 +182,7 @@ impl<'a> Writer<'a> {
                 self.within = Within::Section { is_first: false };
             }
             TagEnd::CodeBlock => {
-                self.roff.control("EE", []);
+                self.roff.control("EE", []).control("RE", []);
                 self.within = Within::Section { is_first: false };
             }
             TagEnd::TableCell => self.cells.push(std::mem::take(&mut self.line)),
@@ -394,7 +395,7 @@ mod tests {
         );
         becomes(
             "```text\n.sig\n'x' \\n\n  --x\n```",
-            ".IP \"\" 4\n.EX\n\\&.sig\n\\&'x' \\\\n\n  \\-\\-x\n.EE\n",
+            ".RS 4\n.EX\n\\&.sig\n\\&'x' \\\\n\n  \\-\\-x\n.EE\n.RE\n",
         );
     }
 

@@ -122,12 +122,15 @@ fn add(
     }
 }
 
-/// A page with its title line. Each part begins with what a page needs once; and a date would be only that of the last change.
+/// A page with its title line. Each part begins with what a page needs once; and a date would be only that of the last change. Words are
+/// not hyphenated and lines are not stretched, so that commands can be copied.
 fn whole(name: &str, section: u8, text: &str) -> String {
     let preamble = Roff::new().render();
     let text = text.replace(&preamble, "");
     let (title, version) = (name.to_uppercase(), env!("CARGO_PKG_VERSION"));
-    format!("{preamble}.TH {title} {section} \"\" \"sigtool {version}\" \"sigtool manual\"\n{text}")
+    format!(
+        "{preamble}.TH {title} {section} \"\" \"sigtool {version}\" \"sigtool manual\"\n.nr HY 0\n.nh\n.ad l\n{text}"
+    )
 }
 
 fn page(command: &Command, name: &str, above: Option<&str>, topics: &Topics<'_>) -> String {
@@ -224,11 +227,10 @@ fn see_also(roff: &mut Roff, name: &str, above: Option<&str>, topics: &Topics<'_
         .filter(|(_, see_also)| above.is_none() || ways.iter().any(|way| see_also.contains(way)))
         .map(|(topic, _)| (topic.page, topic.section));
     roff.control("SH", ["SEE ALSO"]);
-    for (n, (name, section)) in commands.chain(of_topics).enumerate() {
-        if n > 0 {
-            roff.text([roman(",")]);
-        }
-        roff.text([bold(name), roman(format!("({section})"))]);
+    let mut pages = commands.chain(of_topics).peekable();
+    while let Some((name, section)) = pages.next() {
+        let comma = if pages.peek().is_some() { "," } else { "" };
+        roff.text([bold(name), roman(format!("({section}){comma}"))]);
     }
 }
 
