@@ -24,8 +24,11 @@ const FOLDER: &str = "/home/alice/shop";
 const MACHINE: &str = "build-7";
 const TIME: &str = "2026-11-25 10:02:11Z";
 
+/// Starts a registry; `None` if its program is missing, which has been said.
+type Start = fn() -> Option<Registry>;
+
 /// The registries that pages name, and which one of the tests is meant.
-const REGISTRIES: [(&str, fn() -> Option<Registry>); 2] = [
+const REGISTRIES: [(&str, Start); 2] = [
     ("ghcr.io", || Registry::olareg(&["--api-delete"])),
     ("registry.example", Registry::docker),
 ];
