@@ -8,6 +8,12 @@ use pulldown_cmark::{CodeBlockKind, Event, HeadingLevel, Options, Parser, Tag, T
 use std::collections::BTreeSet;
 use std::path::Path;
 
+/// How much a line of code is indented.
+const INDENT: &str = "2";
+
+/// The longest line of code: what a terminal of 80 columns has, less the 7 of a page and the indent.
+const MAX_CODE: usize = 71;
+
 /// The heading of the last section of each chapter.
 const SEE_ALSO: &str = "See also";
 
@@ -99,12 +105,7 @@ impl<'a> Writer<'a> {
         match event {
             Event::Start(tag) => self.start(tag),
             Event::End(tag) => self.end(tag),
-            Event::Text(text) if self.within == Within::Code => {
-                for line in text.lines() {
-                    self.roff.text([roman(line)]);
-                }
-                Ok(())
-            }
+            Event::Text(text) if self.within == Within::Code => self.code(&text),
             Event::Text(text) => {
                 let style = self.style.last().copied().unwrap_or(roman);
                 self.word(&text, style);
@@ -147,7 +148,7 @@ impl<'a> Writer<'a> {
             }
             Tag::CodeBlock(CodeBlockKind::Fenced(_)) => {
                 self.paragraph();
-                self.roff.control("RS", ["4"]).control("EX", []);
+                self.roff.control("RS", [INDENT]).control("EX", []);
                 self.within = Within::Code;
             }
             Tag::Table(columns) if columns.len() != 2 => {
@@ -199,6 +200,18 @@ impl<'a> Writer<'a> {
             Some((_, link)) => link.push_str(text),
             None => self.line.push(style(text.to_owned())),
         }
+    }
+
+    fn code(&mut self, text: &str) -> Result<(), String> {
+        for line in text.lines() {
+            if line.chars().count() > MAX_CODE {
+                return Err(format!(
+                    "more than {MAX_CODE} characters, which a terminal would break: {line}"
+                ));
+            }
+            self.roff.text([roman(line)]);
+        }
+        Ok(())
     }
 
     /// Ends the line that is under way.
@@ -395,7 +408,7 @@ mod tests {
         );
         becomes(
             "```text\n.sig\n'x' \\n\n  --x\n```",
-            ".RS 4\n.EX\n\\&.sig\n\\&'x' \\\\n\n  \\-\\-x\n.EE\n.RE\n",
+            ".RS 2\n.EX\n\\&.sig\n\\&'x' \\\\n\n  \\-\\-x\n.EE\n.RE\n",
         );
     }
 
@@ -461,6 +474,13 @@ mod tests {
         fails(
             "    x",
             "man/ships.md:3: a block of code that is indented: put it between ```",
+        );
+        let long = "x".repeat(72);
+        fails(
+            &format!("```text\n{long}\n```"),
+            &format!(
+                "man/ships.md:4: more than 71 characters, which a terminal would break: {long}"
+            ),
         );
         fails("> a", "man/ships.md:3: a quotation");
         fails("a\n\n---", "man/ships.md:5: a rule");
