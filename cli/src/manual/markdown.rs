@@ -33,11 +33,19 @@ pub(super) struct Chapter {
 /// What the chapter has that a page cannot have: its line, and what it is.
 pub(super) fn chapter(topic: &Topic, text: &str, root: &Path) -> Result<Chapter, String> {
     let mut writer = Writer::new(topic, root);
+    let wrong = |line: usize, what: &str| format!("man/{}.md:{line}: {what}", topic.name);
     for (event, place) in Parser::new_ext(text, Options::ENABLE_TABLES).into_offset_iter() {
         let line = text[..place.start].matches('\n').count() + 1;
-        writer
-            .event(event)
-            .map_err(|what| format!("man/{}.md:{line}: {what}", topic.name))?;
+        match event {
+            Event::Text(code) if writer.within == Within::Code => {
+                for (after, code) in code.lines().enumerate() {
+                    writer
+                        .code(code)
+                        .map_err(|what| wrong(line + after, &what))?;
+                }
+            }
+            event => writer.event(event).map_err(|what| wrong(line, &what))?,
+        }
     }
     if writer.section != SEE_ALSO {
         return Err(format!(
@@ -105,7 +113,6 @@ impl<'a> Writer<'a> {
         match event {
             Event::Start(tag) => self.start(tag),
             Event::End(tag) => self.end(tag),
-            Event::Text(text) if self.within == Within::Code => self.code(&text),
             Event::Text(text) => {
                 let style = self.style.last().copied().unwrap_or(roman);
                 self.word(&text, style);
@@ -202,15 +209,14 @@ impl<'a> Writer<'a> {
         }
     }
 
-    fn code(&mut self, text: &str) -> Result<(), String> {
-        for line in text.lines() {
-            if line.chars().count() > MAX_CODE {
-                return Err(format!(
-                    "more than {MAX_CODE} characters, which a terminal would break: {line}"
-                ));
-            }
-            self.roff.text([roman(line)]);
+    /// A line of a block of code.
+    fn code(&mut self, line: &str) -> Result<(), String> {
+        if line.chars().count() > MAX_CODE {
+            return Err(format!(
+                "a line of code of more than {MAX_CODE} characters, which a terminal would break"
+            ));
         }
+        self.roff.text([roman(line)]);
         Ok(())
     }
 
@@ -475,12 +481,9 @@ mod tests {
             "    x",
             "man/ships.md:3: a block of code that is indented: put it between ```",
         );
-        let long = "x".repeat(72);
         fails(
-            &format!("```text\n{long}\n```"),
-            &format!(
-                "man/ships.md:4: more than 71 characters, which a terminal would break: {long}"
-            ),
+            &format!("```text\na\n{}\n```", "b".repeat(72)),
+            "man/ships.md:5: a line of code of more than 71 characters, which a terminal would break",
         );
         fails("> a", "man/ships.md:3: a quotation");
         fails("a\n\n---", "man/ships.md:5: a rule");
