@@ -2,6 +2,7 @@
 
 use crate::config::{Color, Format, Isolation, SignatureFormat};
 use crate::error::EXIT_CODES;
+use crate::topics;
 use clap::builder::ArgExt;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use sigtool_core::ledger::{Head, ParseHeadError, Since};
@@ -81,8 +82,10 @@ fn after_help() -> String {
         .map(|row| format!("{} {}", row.code, row.short))
         .collect();
     format!(
-        "Exit codes: {}.\n\
+        "{}\n\n\
+         Exit codes: {}.\n\
          First steps: `sigtool init`, then `sigtool sign FILE` and `sigtool verify FILE`.",
+        topics::list(),
         codes.join(", ")
     )
 }
@@ -168,9 +171,9 @@ pub(crate) enum Command {
     Backend(Backend),
     /// Print what makes a shell complete sigtool's words
     Completions(Completions),
-    /// Show the manual page of a command, or what an alias stands for
+    /// Show the manual page of a command or topic, or what an alias stands for
     Help {
-        /// Which, as in `key generate`; or `configuration`, or `backends`
+        /// Which, as in `key generate`; or a topic, such as `images`
         #[arg(add = Takes::Command)]
         command: Vec<String>,
     },

@@ -18,6 +18,7 @@ mod output;
 mod pasted;
 mod report;
 mod suggest;
+mod topics;
 
 use std::process::ExitCode;
 

@@ -64,6 +64,7 @@ fn completes(kind: Kind) {
     goes_on(&shell, "sigtool help key i", &["import"]);
     goes_on(&shell, "sigtool help conf", &["config", "configuration"]);
     goes_on(&shell, "sigtool help back", &["backend", "backends"]);
+    goes_on(&shell, "sigtool help im", &["images"]);
     goes_on(&shell, "sigtool help sign v", &[]);
     goes_on(&shell, "sigtool key exp", &["export-public"]);
     // Flags and their values.

@@ -118,7 +118,7 @@ profile      Show and choose profiles
 config       Explain, check and change the configuration
 backend      Show, check and record backends
 completions  Print what makes a shell complete sigtool's words
-help         Show the manual page of a command, or what an alias stands for
+help         Show the manual page of a command or topic, or what an alias stands for
 hello        [..]/here/bin/sigtool-hello
 
 "#]]);
@@ -153,7 +153,7 @@ profile      Show and choose profiles
 config       Explain, check and change the configuration
 backend      Show, check and record backends
 completions  Print what makes a shell complete sigtool's words
-help         Show the manual page of a command, or what an alias stands for
+help         Show the manual page of a command or topic, or what an alias stands for
 hello        alias: config path (~/.config/sigtool/config.toml:3)
 
 "#]]);
@@ -310,7 +310,7 @@ profile      Show and choose profiles
 config       Explain, check and change the configuration
 backend      Show, check and record backends
 completions  Print what makes a shell complete sigtool's words
-help         Show the manual page of a command, or what an alias stands for
+help         Show the manual page of a command or topic, or what an alias stands for
 ship         alias: sign --profile prod (~/.config/sigtool/config.toml:2)
 hello        [..]/here/bin/sigtool-hello
 
@@ -516,7 +516,7 @@ Commands:
   config       Explain, check and change the configuration
   backend      Show, check and record backends
   completions  Print what makes a shell complete sigtool's words
-  help         Show the manual page of a command, or what an alias stands for
+  help         Show the manual page of a command or topic, or what an alias stands for
 
 Options:
       --list     List all commands: sigtool's own, aliases, and external ones
@@ -535,6 +535,20 @@ Global options:
                                  1h
   -j, --jobs <N>                 How many artifacts are worked on at once
   -y, --yes                      Answer every question with yes
+
+Topics, as in `sigtool help images`:
+  signing        sign files, one or a thousand in a call
+  verifying      check who signed, against a policy
+  images         sign and verify what lies in OCI registries
+  keys           keys, and where passwords come from
+  profiles       one name in place of a dozen flags
+  ledger         what was signed and verified here, and the proof of it
+  artifacts      what sigtool reads from a file: kind, name, version
+  scripts        run sigtool in scripts and CI: JSON, exit codes, signals
+  cosign         come from cosign, or use both
+  configuration  every file, setting and variable
+  backends       what signs and what is signed, and how it is checked
+  benchmarks     how fast sigtool is, and how that was measured
 
 Exit codes: 0 done or valid, 1 refused, 2 wrong command line or input, 3 could not tell, 70 a bug in
 sigtool, 130 interrupted.

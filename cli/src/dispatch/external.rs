@@ -106,7 +106,7 @@ pub(crate) fn run_external(
     match found {
         Some(file) if allowed.value => Err(run(&file, &words[1..], &app.global)),
         Some(file) => Err(switched_off(&file, &allowed)),
-        None => Err(no_such_command(app, &name, path)),
+        None => Err(no_such_command(app, &name, path, [])),
     }
 }
 
@@ -128,7 +128,13 @@ fn switched_off(file: &Path, allowed: &Located<bool>) -> CommandError {
     }
 }
 
-fn no_such_command(app: &App, name: &str, path: Option<&OsStr>) -> CommandError {
+/// The error for a word that is not a command; what else it may have been meant for is suggested too.
+pub(super) fn no_such_command(
+    app: &App,
+    name: &str,
+    path: Option<&OsStr>,
+    others: impl IntoIterator<Item = &'static str>,
+) -> CommandError {
     let shown = clean(name);
     let error = CommandError::input(format!("no such command: `{shown}`"));
     if let Some(ours) = cosign::command(name) {
@@ -145,6 +151,7 @@ fn no_such_command(app: &App, name: &str, path: Option<&OsStr>) -> CommandError 
     if app.config.external_commands().value {
         names.extend(all(path).into_keys());
     }
+    names.extend(others.into_iter().map(str::to_owned));
     let error = match crate::suggest::closest(name, names.iter().map(String::as_str)) {
         Some(close) => error.hint(format!("did you mean `{close}`?")),
         None => error,

@@ -1,24 +1,20 @@
 //! `sigtool help`: the manual page if a person reads and there is one, else the text of `--help`.
 
-use super::external;
+use super::external::{self, no_such_command};
 use crate::app::App;
 use crate::args::{Cli, Global};
+use crate::config::value::Located;
 use crate::dispatch::external::run_external;
 use crate::dispatch::misspelt::misspelt;
 use crate::error::{CommandError, why};
 use crate::output::Ui;
+use crate::topics::{self, TOPICS};
 use clap::{CommandFactory as _, Parser as _};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-
-/// The pages that are about no command: what `help` calls them, their name and their section.
-pub(crate) const TOPICS: [(&str, &str, u8); 2] = [
-    ("backends", "sigtool-backends", 7),
-    ("configuration", "sigtool-config", 5),
-];
 
 /// Where pages are looked for.
 struct Manual<'a> {
@@ -66,53 +62,57 @@ pub(crate) fn help(
     }
     let app = App::start(global, environment.clone())?;
     let path = environment.get("PATH").map(OsStr::new);
-    let is_external = external::find(name, path).is_some();
     let alias = app.config.aliases().get(name);
-    let topic = TOPICS.iter().find(|(topic, ..)| topic == name);
-    let (alone, rest) = (&words[..1], &words[1..]);
-    if let [word, ..] = rest
-        && (alias.is_some() || topic.is_some() && !is_external)
+    let external = external::find(name, path);
+    let topic = topics::find(name).filter(|_| external.is_none());
+    if let [_, word, ..] = words
+        && (alias.is_some() || topic.is_some())
     {
-        return Err(nothing_below(alone, word));
+        return Err(nothing_below(&words[..1], word));
     }
     if let Some(alias) = alias {
-        let (words, origin) = (&alias.value, alias.origin.to_string());
-        let shown = format!("`{}` stands for: {} ({origin})", name, words.join(" "));
-        let stands_for = words.as_slice();
-        ui.result(
-            &shown,
-            &Alias {
-                alias: name,
-                stands_for,
-                origin,
-            },
-        );
-        return Ok(0);
+        return Ok(show_alias(ui, name, alias));
     }
-    if let Some(file) = external::find(name, path)
-        && app.config.external_commands().value
-        && ui.is_read_by_a_person()
-        && rest.is_empty()
-    {
+    if let Some(topics::Topic { page, section, .. }) = topic {
+        manual.show(page, *section)?;
+        return Err(no_page(page, *section));
+    }
+    let Some(file) = external else {
+        let topics = TOPICS.iter().map(|topic| topic.name);
+        return Err(no_such_command(&app, name, path, topics));
+    };
+    if app.config.external_commands().value && ui.is_read_by_a_person() && words.len() == 1 {
         let executables = vec![file];
-        Manual {
+        let manual = Manual {
             executables,
             ..manual
-        }
-        .show(&format!("sigtool-{name}"), 1)?;
-    } else if let Some((_, page, section)) = topic
-        && !is_external
-    {
-        manual.show(page, *section)?;
-        return Err(CommandError::could_not_tell(format!(
-            "there is no manual page {page}({section}) here, or no `man` to show it"
-        ))
-        .hint("./install.sh in sigtool's source folder installs the pages"));
+        };
+        manual.show(&format!("sigtool-{name}"), 1)?;
     }
-    // Refused as when it is run, if it is switched off or not there.
+    // Refused as when it is run, if it is switched off.
     let words = words.iter().map(OsString::from);
     let words: Vec<OsString> = words.chain(["--help".into()]).collect();
     run_external(&app, path, &words)
+}
+
+/// Says what an alias stands for. Gives the exit code.
+fn show_alias(ui: &Ui, name: &str, alias: &Located<Vec<String>>) -> u8 {
+    let origin = alias.origin.to_string();
+    let shown = format!("`{name}` stands for: {} ({origin})", alias.value.join(" "));
+    let row = Alias {
+        alias: name,
+        stands_for: &alias.value,
+        origin,
+    };
+    ui.result(&shown, &row);
+    0
+}
+
+fn no_page(page: &str, section: u8) -> CommandError {
+    CommandError::could_not_tell(format!(
+        "there is no manual page {page}({section}) here, or no `man` to show it"
+    ))
+    .hint("./install.sh in sigtool's source folder installs the pages")
 }
 
 /// Prints the text of `--help`. Gives the exit code.

@@ -1,5 +1,7 @@
-//! The manual pages in `man`: those of commands, generated from the command line, and two written by hand, which name what there is.
+//! The manual pages in `man`: those of commands, generated from the command line, and those of topics, generated from chapters in
+//! Markdown. Chapters that name settings, variables or backends name those that there are.
 
+use super::markdown::{Chapter, chapter};
 use crate::args::Cli;
 use crate::config::environment::variables;
 use crate::config::mask::KINDS;
@@ -10,9 +12,11 @@ use crate::config::settings::Choice;
 use crate::error::EXIT_CODES;
 use crate::generated::compare;
 use crate::host::{Folders, Isolation};
+use crate::topics::{TOPICS, Topic};
 use clap::{Command, CommandFactory as _};
 use clap_mangen::Man;
-use clap_mangen::roff::{Inline, Roff, bold, roman};
+use clap_mangen::roff::{Roff, bold, roman};
+use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 use sigtool_sdk::manifest::{Kind, Manifest};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -56,28 +60,67 @@ const FILES: [(&str, &str); 7] = [
     ),
 ];
 
-fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../man")
+/// The folder of the sources.
+fn root() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
 }
 
-/// Every page that is generated, by the name of its file.
+fn folder() -> PathBuf {
+    root().join("man")
+}
+
+/// The text of a topic's chapter.
+fn source(topic: &str) -> String {
+    std::fs::read_to_string(folder().join(format!("{topic}.md"))).unwrap()
+}
+
+/// Every page, by the name of its file.
 fn generated() -> BTreeMap<String, String> {
-    let mut root = Cli::command();
-    root.build();
     let mut pages = BTreeMap::new();
-    add(&root, None, &mut pages);
+    let mut topics = Vec::new();
+    for topic in &TOPICS {
+        let Chapter { roff, see_also } = chapter(topic, &source(topic.name), root()).unwrap();
+        pages.insert(
+            format!("{}.{}", topic.page, topic.section),
+            whole(topic.page, topic.section, &roff.render()),
+        );
+        topics.push((topic, see_also));
+    }
+    let mut command = Cli::command();
+    command.build();
+    add(&command, None, &topics, &mut pages);
     pages
 }
 
-fn add(command: &Command, above: Option<&str>, pages: &mut BTreeMap<String, String>) {
+/// What the chapters are about, and the pages that they send their readers on to.
+type Topics<'a> = [(&'a Topic, BTreeSet<String>)];
+
+fn add(
+    command: &Command,
+    above: Option<&str>,
+    topics: &Topics<'_>,
+    pages: &mut BTreeMap<String, String>,
+) {
     let name = command.get_display_name().unwrap_or(command.get_name());
-    pages.insert(format!("{name}.1"), page(command, name, above));
+    let text = page(command, name, above, topics);
+    pages.insert(format!("{name}.1"), text);
     for below in command.get_subcommands().filter(|c| !c.is_hide_set()) {
-        add(below, Some(name), pages);
+        add(below, Some(name), topics, pages);
     }
 }
 
-fn page(command: &Command, name: &str, above: Option<&str>) -> String {
+/// A page with its title line. Each part begins with what a page needs once; and a date would be only that of the last change. Words are
+/// not hyphenated and lines are not stretched, so that commands can be copied.
+fn whole(name: &str, section: u8, text: &str) -> String {
+    let preamble = Roff::new().render();
+    let text = text.replace(&preamble, "");
+    let (title, version) = (name.to_uppercase(), env!("CARGO_PKG_VERSION"));
+    format!(
+        "{preamble}.TH {title} {section} \"\" \"sigtool {version}\" \"sigtool manual\"\n.nr HY 0\n.nh\n.ad l\n{text}"
+    )
+}
+
+fn page(command: &Command, name: &str, above: Option<&str>, topics: &Topics<'_>) -> String {
     let usage = command.clone().render_usage().to_string();
     let usage = usage.trim_start_matches("Usage: ").to_owned();
     let man = Man::new(
@@ -105,13 +148,9 @@ fn page(command: &Command, name: &str, above: Option<&str>) -> String {
         None => program(&mut end),
         Some(_) => after(&mut end, command),
     }
-    see_also(&mut end, above);
+    see_also(&mut end, name, above, topics);
     end.to_writer(&mut text).unwrap();
-    // Each part begins with what a page needs once; and a date would be only that of the last change.
-    let preamble = Roff::new().render();
-    let text = String::from_utf8(text).unwrap().replace(&preamble, "");
-    let (title, version) = (name.to_uppercase(), env!("CARGO_PKG_VERSION"));
-    format!("{preamble}.TH {title} 1 \"\" \"sigtool {version}\" \"sigtool manual\"\n{text}")
+    whole(name, 1, &String::from_utf8(text).unwrap())
 }
 
 /// What the page of the program has besides.
@@ -172,28 +211,31 @@ fn after(roff: &mut Roff, command: &Command) {
     roff.control("fi", []);
 }
 
-fn see_also(roff: &mut Roff, above: Option<&str>) {
+/// The commands above, and the topics whose chapters send their readers here, or to a command above. The program has all topics.
+fn see_also(roff: &mut Roff, name: &str, above: Option<&str>, topics: &Topics<'_>) {
     let program = above
         .filter(|name| *name != "sigtool")
         .map(|_| ("sigtool", 1));
-    let above = above.map(|name| (name, 1));
-    let others = [("sigtool-config", 5), ("sigtool-backends", 7)];
-    let pages: Vec<_> = program.into_iter().chain(above).chain(others).collect();
-    roff.control("SH", ["SEE ALSO"]);
-    let last = pages.len() - 1;
-    let words: Vec<Inline> = pages
+    let commands = program.into_iter().chain(above.map(|name| (name, 1)));
+    let ways: Vec<String> = [name]
         .into_iter()
-        .enumerate()
-        .flat_map(|(n, (name, section))| {
-            let comma = if n == last { "" } else { ", " };
-            [bold(name), roman(format!("({section}){comma}"))]
-        })
+        .chain(above.filter(|above| *above != "sigtool"))
+        .map(|name| format!("{name}.1"))
         .collect();
-    roff.text(words);
+    let of_topics = topics
+        .iter()
+        .filter(|(_, see_also)| above.is_none() || ways.iter().any(|way| see_also.contains(way)))
+        .map(|(topic, _)| (topic.page, topic.section));
+    roff.control("SH", ["SEE ALSO"]);
+    let mut pages = commands.chain(of_topics).peekable();
+    while let Some((name, section)) = pages.next() {
+        let comma = if pages.peek().is_some() { "," } else { "" };
+        roff.text([bold(name), roman(format!("({section}){comma}"))]);
+    }
 }
 
 #[test]
-fn the_pages_of_commands_are_those_of_the_command_line() {
+fn the_pages_are_those_of_the_command_line_and_of_the_chapters() {
     let pages = generated();
     for (name, text) in &pages {
         compare(&folder().join(name), text);
@@ -202,86 +244,101 @@ fn the_pages_of_commands_are_those_of_the_command_line() {
     let kept: BTreeSet<String> = kept
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
-    let by_hand = ["sigtool-config.5", "sigtool-backends.7"].map(str::to_owned);
-    let expected: BTreeSet<String> = pages.into_keys().chain(by_hand).collect();
+    let chapters = TOPICS.iter().map(|topic| format!("{}.md", topic.name));
+    let expected: BTreeSet<String> = pages.into_keys().chain(chapters).collect();
     assert_eq!(kept, expected);
 }
 
-/// The entries of a section of a page that is written by hand: what is bold or slanted behind `.TP`, and the text that follows.
-fn entries(page: &str, section: &str) -> BTreeMap<String, String> {
-    let text = std::fs::read_to_string(folder().join(page)).unwrap();
-    let start = format!("\n.SH {section}\n");
+/// The rows of the tables in a section of a chapter: the words of the first cell, and those of the second.
+fn entries(topic: &str, section: &str) -> BTreeMap<String, String> {
+    let text = source(topic);
     let (_, text) = text
-        .split_once(&start)
-        .unwrap_or_else(|| panic!("{page} has no section {section}"));
-    let section = text.split("\n.SH ").next().unwrap_or(text);
-    let entries = section.split(".TP\n").skip(1).map(|entry| {
-        let (name, text) = entry.split_once('\n').unwrap_or((entry, ""));
-        let name = name.split_once(' ').map_or(name, |(_, name)| name);
-        (name.replace('\\', ""), text.to_owned())
-    });
-    entries.collect()
+        .split_once(&format!("\n## {section}\n"))
+        .unwrap_or_else(|| panic!("{topic} has no section {section}"));
+    let text = text.split("\n## ").next().unwrap_or(text);
+    let mut rows = Vec::new();
+    let mut cells = Vec::new();
+    for event in Parser::new_ext(text, Options::ENABLE_TABLES) {
+        match (event, cells.last_mut()) {
+            (Event::Start(Tag::TableCell), _) => cells.push(String::new()),
+            (Event::Text(text) | Event::Code(text), Some(cell)) => cell.push_str(&text),
+            (Event::End(TagEnd::TableHead | TagEnd::TableRow), _) => {
+                rows.push(std::mem::take(&mut cells));
+            }
+            _ => {}
+        }
+    }
+    let rows = rows
+        .into_iter()
+        .map(|row| <[String; 2]>::try_from(row).unwrap());
+    rows.map(|[name, text]| (name, text))
+        .filter(|(name, _)| !name.is_empty())
+        .collect()
 }
 
 #[track_caller]
-fn names<'a>(page: &str, section: &str, expected: impl IntoIterator<Item = &'a str>) {
-    let found = entries(page, section);
+fn names<'a>(topic: &str, section: &str, expected: impl IntoIterator<Item = &'a str>) {
+    let found = entries(topic, section);
     let found: BTreeSet<&str> = found.keys().map(String::as_str).collect();
-    assert_eq!(found, expected.into_iter().collect(), "{page}: {section}");
+    assert_eq!(found, expected.into_iter().collect(), "{topic}: {section}");
 }
 
 /// A section names these settings, each with what it takes, and no others.
 #[track_caller]
 fn settings(section: &str, known: &[Setting]) {
-    let page = "sigtool-config.5";
-    names(page, section, known.iter().map(|known| known.key));
-    for (name, text) in entries(page, section) {
+    let topic = "configuration";
+    names(topic, section, known.iter().map(|known| known.key));
+    for (name, text) in entries(topic, section) {
         let takes = known.iter().find(|known| known.key == name).unwrap().takes;
         assert!(
             text.starts_with(takes),
-            "{page}: {section}: `{name}` takes {takes}"
+            "{topic}: {section}: `{name}` takes {takes}"
         );
     }
 }
 
 #[test]
-fn the_page_of_the_configuration_names_every_setting_and_no_other() {
-    settings("TOP LEVEL", TOP);
-    settings("PROFILES", PROFILE);
-    settings("VERIFY", VERIFY);
-    settings("IDENTITIES", IDENTITY);
-    settings("THIRD-PARTY BACKENDS", BACKEND);
-    settings("COMMANDS", COMMANDS);
-    settings("NETWORK", NETWORK);
-    settings("POLICY", POLICY);
-    let page = "sigtool-config.5";
-    names(page, "SECRETS", KINDS);
-    names(page, "ENVIRONMENT", variables().into_keys());
-    for (name, text) in entries(page, "ENVIRONMENT") {
+fn the_chapter_on_the_configuration_names_every_setting_and_no_other() {
+    settings("Top level", TOP);
+    settings("Profiles", PROFILE);
+    settings("Verify", VERIFY);
+    settings("Identities", IDENTITY);
+    settings("Third-party backends", BACKEND);
+    settings("Commands", COMMANDS);
+    settings("Network", NETWORK);
+    settings("Policy", POLICY);
+    let topic = "configuration";
+    names(topic, "Secrets", KINDS);
+    names(topic, "Environment", variables().into_keys());
+    for (name, text) in entries(topic, "Environment") {
         let summary = variables()[name.as_str()];
-        assert_eq!(text.trim().replace('\\', ""), summary, "{name}");
+        assert_eq!(text, summary, "{name}");
     }
 }
 
 #[test]
-fn the_page_of_backends_names_every_kind_field_and_folder_and_no_other() {
-    let page = "sigtool-backends.7";
-    names(page, "KINDS", Kind::ALL.map(Kind::as_str));
+fn the_chapter_on_scripts_says_of_each_exit_code_what_the_page_of_the_program_says() {
+    let said = entries("scripts", "Exit codes");
+    let expected = EXIT_CODES.map(|row| (row.code.to_string(), row.long.to_owned()));
+    assert_eq!(said, BTreeMap::from(expected));
+}
+
+#[test]
+fn the_chapter_on_backends_names_every_kind_field_and_folder_and_no_other() {
+    let topic = "backends";
+    names(topic, "Kinds", Kind::ALL.map(Kind::as_str));
     names(
-        page,
-        "ISOLATION",
+        topic,
+        "Isolation",
         Isolation::WORDS.iter().map(|(word, _)| *word),
     );
     let whole = "manifest = 1\nid = \"a\"\nversion = \"1\"\nsummary = \"\"\nkinds = [\"signer\"]\n";
     let manifest = serde_json::to_value(Manifest::parse(whole).unwrap()).unwrap();
     let fields = manifest.as_object().unwrap();
-    names(page, "MANIFEST", fields.keys().map(String::as_str));
-    let permissions = &entries(page, "MANIFEST")["permissions"];
+    names(topic, "Manifest", fields.keys().map(String::as_str));
+    let permissions = &entries(topic, "Manifest")["permissions"];
     for permission in fields["permissions"].as_object().unwrap().keys() {
-        assert!(
-            permissions.contains(&format!("\n.B {permission}\n")),
-            "{permission}"
-        );
+        assert!(permissions.contains(permission), "{permission}");
     }
     let folders = Folders::of(
         Path::new("/usr/bin/sigtool"),
@@ -289,11 +346,11 @@ fn the_page_of_backends_names_every_kind_field_and_folder_and_no_other() {
     );
     let folders = folders.others.iter().map(|folder| folder.to_str().unwrap());
     let expected = folders.chain(["../lib/sigtool/backends"]);
-    names(page, "FOLDERS", expected);
+    names(topic, "Folders", expected);
     let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("../backends");
     let shipped: Vec<&str> = FIRST_PARTY
         .into_iter()
         .filter(|id| sources.join(id).is_dir())
         .collect();
-    names(page, "FIRST-PARTY BACKENDS", shipped);
+    names(topic, "First-party backends", shipped);
 }

@@ -1,6 +1,7 @@
 //! What is generated from the code and kept beside it: compared by tests, and written anew by `SNAPSHOTS=overwrite cargo test`.
 
 mod man;
+mod markdown;
 mod schemas;
 
 use std::path::Path;

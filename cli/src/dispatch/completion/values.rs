@@ -10,7 +10,7 @@ use crate::config::value::dotted;
 use crate::dispatch::completion::line::Line;
 use crate::dispatch::environment::environment;
 use crate::dispatch::external;
-use crate::dispatch::help::TOPICS;
+use crate::topics::TOPICS;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser as _};
 use clap_complete::engine::{
     CompletionCandidate, PathCompleter, ValueCompleter as _, complete as engine,
@@ -291,10 +291,10 @@ pub(super) fn helped() -> Candidates {
     let command = Cli::command();
     let built_in = command.get_subcommands().map(candidate);
     let mut all: Candidates = built_in.chain(commands()).collect();
-    for (topic, page, section) in TOPICS {
-        if all.iter().all(|known| known.get_value() != topic) {
-            let help = format!("{page}({section})");
-            all.push(CompletionCandidate::new(topic).help(Some(help.into())));
+    for topic in TOPICS {
+        if all.iter().all(|known| known.get_value() != topic.name) {
+            let about = Some(topic.about.into());
+            all.push(CompletionCandidate::new(topic.name).help(about));
         }
     }
     all
