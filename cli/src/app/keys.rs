@@ -3,19 +3,19 @@
 use crate::app::App;
 use crate::app::opening::FILE_KEYS;
 use crate::config::KeyText;
-use crate::error::{CommandError, why};
+use crate::error::CommandError;
 use crate::host::{Opening, SecretSource};
 use crate::output::clean;
 use serde_json::json;
 use sigtool_core::key::parse_public_key;
 use sigtool_core::trust::TrustedKey;
 use sigtool_sdk::connection::Handle;
+use sigtool_sdk::file::read_regular;
 use sigtool_sdk::signer::{Generate, GenerateArgs, KeyMade};
 use sigtool_sdk::types::KeyAlgorithm;
 use sigtool_sdk::types::Secret;
 use sigtool_sdk::{ErrorCode, Kind};
 use std::collections::BTreeMap;
-use std::io::Read as _;
 use std::path::Path;
 
 /// The largest private key that is read: many times an RSA-4096 PEM.
@@ -25,15 +25,8 @@ pub(crate) fn read_key(path: &Path) -> Result<Secret, CommandError> {
     let unreadable = |e: &dyn std::fmt::Display| {
         CommandError::input(format!("cannot read the key `{}`", path.display())).because(e)
     };
-    let facts = std::fs::metadata(path).map_err(|e| unreadable(&e))?;
-    if !facts.is_file() {
-        return Err(unreadable(&"not a regular file"));
-    }
-    let mut bytes = Vec::with_capacity(MAX_KEY as usize);
-    std::fs::File::open(path)
-        .and_then(|file| file.take(MAX_KEY).read_to_end(&mut bytes))
-        .map_err(|e| unreadable(&e))?;
-    Ok(Secret::new(bytes))
+    let mut bytes = read_regular(path, MAX_KEY).map_err(|e| unreadable(&e))?;
+    Ok(Secret::new(std::mem::take(&mut *bytes)))
 }
 
 /// The keys that profiles name, and those in the folder of `init`, each with its profiles. None is unlocked.
@@ -67,13 +60,16 @@ pub(crate) fn known(app: &App, shown: &dyn Fn(&Path) -> String) -> BTreeMap<Stri
 }
 
 /// The largest public key or signature that is read from a file of the user's.
-const MAX_FILE: u64 = 16 * 1024 * 1024;
+pub(crate) const MAX_FILE: u64 = 16 * 1024 * 1024;
 
 /// A public key by its reference: a file, or a variable that holds it.
 pub(crate) fn trusted_key(app: &App, key: &KeyText) -> Result<TrustedKey, CommandError> {
     let cannot = || CommandError::input(format!("cannot use the key `{}`", clean(&key.text)));
     let text = match (key.path(), key.scheme()) {
-        (Some(path), _) => read(&path).map_err(|e| cannot().because(why(&e)))?,
+        (Some(path), _) => {
+            let mut bytes = read_regular(path, MAX_FILE).map_err(|e| cannot().because(e))?;
+            std::mem::take(&mut *bytes)
+        }
         (None, Some("env")) => {
             let name = key.rest();
             let value = app.settings.environment.get(name);
@@ -107,22 +103,6 @@ pub(crate) fn name(app: &App, key: &KeyText) -> String {
         Some(path) if Path::new(&key.text).is_absolute() => app.short(&path),
         _ => key.text.clone(),
     }
-}
-
-pub(crate) fn read(path: &Path) -> std::io::Result<Vec<u8>> {
-    // Before it is opened: opening a named pipe waits for its other end.
-    let facts = std::fs::metadata(path)?;
-    if facts.is_dir() {
-        return Err(std::io::ErrorKind::IsADirectory.into());
-    }
-    if !facts.is_file() {
-        return Err(std::io::Error::other("it is not a regular file"));
-    }
-    let mut bytes = Vec::new();
-    std::fs::File::open(path)?
-        .take(MAX_FILE)
-        .read_to_end(&mut bytes)?;
-    Ok(bytes)
 }
 
 /// Opens the signer of key files without a key: it will be told which in the call.

@@ -15,6 +15,7 @@ use crate::error::CommandError;
 use crate::host::{Backends, Ceiling, Declared, Folders, HostSettings};
 use crate::output::Ui;
 use clap::ValueEnum;
+use sigtool_sdk::types::BackendId;
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -188,8 +189,8 @@ fn system_folder(environment: &BTreeMap<String, String>) -> PathBuf {
     PathBuf::from("/etc/sigtool")
 }
 
-fn declared(config: &Config) -> BTreeMap<String, Declared> {
-    let declared = config.backends().iter().map(|(id, entry)| {
+fn declared(config: &Config) -> BTreeMap<BackendId, Declared> {
+    let declared = config.backends().iter().filter_map(|(id, entry)| {
         let declared = Declared {
             path: entry.path.clone(),
             sha256: entry.sha256.clone(),
@@ -197,7 +198,8 @@ fn declared(config: &Config) -> BTreeMap<String, Declared> {
             identity_token: entry.grants.contains(&Grant::IdentityToken),
             origin: entry.origin.to_string(),
         };
-        (id.clone(), declared)
+        // What is not an id is among the problems.
+        Some((id.parse().ok()?, declared))
     });
     declared.collect()
 }

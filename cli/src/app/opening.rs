@@ -10,15 +10,15 @@ use serde_json::{Value, json};
 use sigtool_core::OpenSigner;
 use sigtool_core::sign::SignError;
 use sigtool_sdk::Kind;
-use sigtool_sdk::types::KeyReference;
+use sigtool_sdk::types::{BackendId, KeyReference};
 use std::collections::BTreeMap;
 
 /// The signer that keeps key pairs in files, and reads them from secrets.
-pub(crate) const FILE_KEYS: &str = "cosign-key";
+pub(crate) const FILE_KEYS: BackendId = BackendId::from_static("cosign-key");
 
 /// A signer, opened.
 pub(crate) struct SignerInUse {
-    pub(crate) backend: String,
+    pub(crate) backend: BackendId,
     /// How the user names the key, where there is a name for it.
     pub(crate) key: Option<String>,
     pub(crate) signer: OpenSigner,
@@ -91,11 +91,9 @@ impl App {
         let scheme = key.scheme().unwrap_or("file");
         let backends = &self.backends;
         // A scheme of a secret store names where the bytes of a key pair lie.
-        let backend = backends.for_scheme(Kind::Signer, scheme).or_else(|| {
-            backends
-                .for_scheme(Kind::Secret, scheme)
-                .map(|_| FILE_KEYS.to_owned())
-        });
+        let backend = backends
+            .for_scheme(Kind::Signer, scheme)
+            .or_else(|| backends.for_scheme(Kind::Secret, scheme).map(|_| FILE_KEYS));
         let Some(backend) = backend else {
             return Err(self.no_such_scheme(key, scheme));
         };
@@ -104,7 +102,7 @@ impl App {
         Ok(Opening {
             configuration: json!({ "key": reference }),
             secrets,
-            ..Opening::plain(&backend, Kind::Signer)
+            ..Opening::plain(backend, Kind::Signer)
         })
     }
 
@@ -157,7 +155,7 @@ impl App {
             configuration: Value::Object(configuration),
             secrets,
             origins,
-            ..Opening::plain(&table.backend.value, table.kind)
+            ..Opening::plain(table.backend.value.clone(), table.kind)
         }
     }
 

@@ -8,13 +8,14 @@ use crate::host::HostSettings;
 use crate::host::opening::Opening;
 use sigtool_sdk::Kind;
 use sigtool_sdk::connection::Handle;
+use sigtool_sdk::types::BackendId;
 use std::sync::OnceLock;
 
 /// The source that serves files.
-const FILES: &str = "local-stage";
+const FILES: BackendId = BackendId::from_static("local-stage");
 
 /// The source that serves images.
-const IMAGES: &str = "oci";
+const IMAGES: BackendId = BackendId::from_static("oci");
 
 /// What a source can do that its manifest tells: its references may come to name another artifact, and it resolves them to ones
 /// that do not.
@@ -22,7 +23,7 @@ pub(crate) const PINS: &str = "source.pins";
 
 /// A source, opened.
 pub(crate) struct SourceInUse {
-    pub(crate) backend: String,
+    pub(crate) backend: BackendId,
     pub(crate) handle: Handle,
     /// See [`PINS`].
     pub(crate) pins: bool,
@@ -37,7 +38,7 @@ impl SourceInUse {
     /// An error about an artifact. Only a third-party source is named: of sigtool's own it is the artifact that is at fault.
     pub(crate) fn failed(&self, message: String, error: sigtool_sdk::Error) -> CommandError {
         let mut shown = CommandError::from_backend(message, error);
-        if self.backend.contains('.') {
+        if !self.backend.is_first_party() {
             let blame = format!("the backend `{}` failed in `source.resolve`", self.backend);
             shown.causes.insert(0, blame);
         }
@@ -87,11 +88,11 @@ impl<'a> Sources<'a> {
     }
 
     /// The profile's `source` has the settings of the backend that it names. A third-party one also stands for that of files.
-    fn open(&self, default: &str) -> Result<SourceInUse, CommandError> {
+    fn open(&self, default: BackendId) -> Result<SourceInUse, CommandError> {
         let table = self.profile.source.as_ref();
         let meant = table.filter(|table| {
-            let id = table.backend.value.as_str();
-            id == default || default == FILES && id != IMAGES
+            let id = &table.backend.value;
+            *id == default || default == FILES && *id != IMAGES
         });
         let opening = match meant {
             Some(table) => self.app.opening_of_table(table),
@@ -112,8 +113,8 @@ impl<'a> Sources<'a> {
         else {
             return false;
         };
-        let id = table.backend.value.as_str();
-        if scheme == "file" || matches!(id, FILES | IMAGES) {
+        let id = &table.backend.value;
+        if scheme == "file" || *id == FILES || *id == IMAGES {
             return false;
         }
         let manifest = self.app.backends.manifest(id);

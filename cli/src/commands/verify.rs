@@ -2,7 +2,7 @@
 
 use crate::app::App;
 use crate::app::folders::working_folder;
-use crate::app::keys::{read, trusted_key};
+use crate::app::keys::{MAX_FILE, trusted_key};
 use crate::args::Verify;
 use crate::artifacts::annotations;
 use crate::artifacts::destination::{Places, STDIN, destination};
@@ -12,7 +12,7 @@ use crate::config::verify::VerifySettings;
 use crate::config::{KeyText, Profile};
 use crate::custody::ledger::store;
 use crate::custody::recorder::Custody;
-use crate::error::{CommandError, Failure, Outcome, why};
+use crate::error::{CommandError, Failure, Outcome};
 use crate::interrupt::{self, INTERRUPTED};
 use crate::output::{Ticker, clean};
 use crate::report::summary::summary;
@@ -21,6 +21,7 @@ use sigtool_core::trust::Require;
 use sigtool_core::{
     GivenSignature, Policy, Store, Verification, VerifyingRequest, verify_artifact,
 };
+use sigtool_sdk::file::read_regular;
 use sigtool_sdk::types::Digest;
 
 pub(super) fn run(app: &App, args: &Verify) -> Outcome {
@@ -300,13 +301,13 @@ fn given(places: &Places<'_>, item: &Item) -> Result<Vec<GivenSignature>, Comman
     let mut given = Vec::new();
     for (_, path, suffix) in places.given() {
         let path = destination(path, item, suffix);
-        let content = read(&path).map_err(|e| {
+        let content = read_regular(&path, MAX_FILE).map_err(|e| {
             CommandError::input(format!("cannot read the signature `{}`", path.display()))
-                .because(why(&e))
+                .because(e)
         })?;
         given.push(GivenSignature {
             label: path.display().to_string(),
-            content,
+            content: content.to_vec(),
         });
     }
     Ok(given)

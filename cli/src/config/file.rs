@@ -1,9 +1,8 @@
 //! The files of the configuration, read.
 
 use crate::config::origin::{Layer, SourceFile, shorten};
-use crate::error::{CommandError, Failure, why};
-use std::fs::File;
-use std::io::Read as _;
+use crate::error::{CommandError, Failure};
+use sigtool_sdk::file::{Links, RegularFile};
 use std::path::Path;
 
 /// No configuration is larger. Stops a file that is none from filling the memory.
@@ -26,34 +25,23 @@ pub(crate) fn read_file(
             layer,
         )));
     }
-    match open(path, true) {
+    match RegularFile::open(path, Links::Followed) {
         Ok(file) => contents(file, path, home, layer).map(Some),
-        Err(e) if is_missing(&e) => Ok(None),
-        Err(e) => Err(unreadable(path, home, layer, &why(&e))),
+        Err(e) if e.is_missing() => Ok(None),
+        Err(e) => Err(unreadable(path, home, layer, &e)),
     }
 }
 
 /// The content of an open file.
 pub(crate) fn contents(
-    file: File,
+    file: RegularFile,
     path: &Path,
     home: Option<&Path>,
     layer: Layer,
 ) -> Result<SourceFile, CommandError> {
     let cannot = |why: &dyn std::fmt::Display| unreadable(path, home, layer, why);
-    if !file.metadata().map_err(|e| cannot(&why(&e)))?.is_file() {
-        return Err(cannot(&"it is not a regular file"));
-    }
-    let mut bytes = Vec::new();
-    file.take(MAX_FILE + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|e| cannot(&why(&e)))?;
-    if bytes.len() as u64 > MAX_FILE {
-        return Err(cannot(
-            &"it is larger than 1 MiB, which no configuration is",
-        ));
-    }
-    let text = String::from_utf8(bytes).map_err(|_| cannot(&"it is not UTF-8"))?;
+    let bytes = file.read(MAX_FILE).map_err(|e| cannot(&e))?;
+    let text = String::from_utf8(bytes.to_vec()).map_err(|_| cannot(&"it is not UTF-8"))?;
     Ok(SourceFile::new(path.into(), home, text, layer))
 }
 
@@ -69,30 +57,4 @@ fn unreadable(
     };
     let shown = shorten(path, home);
     CommandError::new(failure, format!("cannot read the configuration {shown}")).because(why)
-}
-
-/// Opens without waiting for the other end of a FIFO; a link only where links are followed.
-pub(crate) fn open(path: &Path, follow: bool) -> std::io::Result<File> {
-    let mut options = std::fs::OpenOptions::new();
-    options.read(true);
-    #[cfg(unix)]
-    {
-        use rustix::fs::OFlags;
-        use std::os::unix::fs::OpenOptionsExt;
-        let link = if follow {
-            OFlags::empty()
-        } else {
-            OFlags::NOFOLLOW
-        };
-        let flags = (OFlags::NONBLOCK | link).bits();
-        options.custom_flags(i32::try_from(flags).unwrap_or_default());
-    }
-    #[cfg(not(unix))]
-    let _ = follow;
-    options.open(path)
-}
-
-fn is_missing(error: &std::io::Error) -> bool {
-    use std::io::ErrorKind::{NotADirectory, NotFound};
-    matches!(error.kind(), NotFound | NotADirectory)
 }

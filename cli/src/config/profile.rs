@@ -13,6 +13,7 @@ use crate::config::verify::VerifySettings;
 use crate::error::CommandError;
 use crate::suggest::closest;
 use sigtool_sdk::manifest::{Kind, Manifest, SettingType};
+use sigtool_sdk::types::BackendId;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -84,7 +85,7 @@ impl Profile {
 pub(crate) struct BackendTable {
     pub(crate) kind: Kind,
     /// The id.
-    pub(crate) backend: Located<String>,
+    pub(crate) backend: Located<BackendId>,
     /// All but `backend`, checked against the manifest.
     pub(crate) settings: BTreeMap<String, Located<SettingValue>>,
     /// Where the table stands.
@@ -324,7 +325,7 @@ impl Reading<'_> {
         node: &Node,
         path: &str,
         kind: Kind,
-    ) -> Result<(Located<String>, Manifest), CommandError> {
+    ) -> Result<(Located<BackendId>, Manifest), CommandError> {
         node.table(path)?;
         let Some(named) = node.child("backend") else {
             return Err(node
@@ -347,7 +348,8 @@ impl Reading<'_> {
                 )
                 .hint(format!("backends for it: {}", self.serving(kind))));
         }
-        Ok((Located::new(id.to_owned(), &named.origin), manifest))
+        let id = Located::new(manifest.id.clone(), &named.origin);
+        Ok((id, manifest))
     }
 
     fn unknown(&self, named: &Node, id: &str, kind: Kind) -> CommandError {
@@ -360,7 +362,7 @@ impl Reading<'_> {
         }
         let error = if FIRST_PARTY.contains(&id) {
             error.hint("it belongs to sigtool and is not installed beside this one")
-        } else if id.contains('.') {
+        } else if id.parse::<BackendId>().is_ok_and(|id| !id.is_first_party()) {
             error.hint("record a third-party backend with `sigtool backend pin PATH`")
         } else {
             error

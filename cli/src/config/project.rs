@@ -1,6 +1,7 @@
 //! The project's file: where it is looked for, and whether its owner may speak.
 
-use std::fs::{File, Metadata};
+use sigtool_sdk::file::{Links, RegularFile};
+use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 
 /// The name of the project's file.
@@ -25,14 +26,10 @@ pub(crate) fn find(working_dir: &Path, home: Option<&Path>) -> Option<PathBuf> {
 /// # Errors
 ///
 /// The reason why it must be ignored. A link is one: a clone could lead it to a file of yours, whose lines errors then show.
-pub(crate) fn open(path: &Path, user_id: u32) -> Result<File, String> {
-    let cannot = |e: std::io::Error| format!("it cannot be read: {e}");
-    if path.symlink_metadata().map_err(cannot)?.is_symlink() {
-        return Err("it is a symbolic link".to_owned());
-    }
-    let file = super::file::open(path, false).map_err(cannot)?;
-    let metadata = file.metadata().map_err(cannot)?;
-    trusted(&metadata, user_id)?;
+pub(crate) fn open(path: &Path, user_id: u32) -> Result<RegularFile, String> {
+    let file =
+        RegularFile::open(path, Links::Refused).map_err(|e| format!("it cannot be read: {e}"))?;
+    trusted(file.metadata(), user_id)?;
     Ok(file)
 }
 

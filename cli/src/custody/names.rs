@@ -7,6 +7,7 @@ use crate::config::origin::shorten;
 use crate::error::{CommandError, why};
 use sigtool_core::digest::Sha256;
 use sigtool_core::ledger::Named;
+use sigtool_sdk::file::{Links, RegularFile};
 use sigtool_sdk::types::Digest;
 use std::path::Path;
 
@@ -73,15 +74,10 @@ fn at_docker_hub(name: &str) -> Option<String> {
 }
 
 fn digest_of(path: &Path) -> Result<String, CommandError> {
-    let cannot = |error: &std::io::Error| {
-        CommandError::input(format!("cannot read `{}`", path.display())).because(why(error))
+    let cannot = |why: &dyn std::fmt::Display| {
+        CommandError::input(format!("cannot read `{}`", path.display())).because(why)
     };
-    // Before it is opened: opening a named pipe waits for its other end.
-    let facts = std::fs::metadata(path).map_err(|e| cannot(&e))?;
-    if !facts.is_file() && !facts.is_dir() {
-        return Err(cannot(&std::io::Error::other("it is not a regular file")));
-    }
-    let mut file = std::fs::File::open(path).map_err(|e| cannot(&e))?;
-    let digest = Sha256::of(&mut file).map_err(|e| cannot(&e))?;
+    let file = RegularFile::open(path, Links::Followed).map_err(|e| cannot(&e))?;
+    let digest = Sha256::of(&mut file.into_file()).map_err(|e| cannot(&why(&e)))?;
     Ok(digest.to_string())
 }

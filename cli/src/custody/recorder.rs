@@ -191,7 +191,7 @@ fn who(signer: &SignerInUse) -> EventSigner {
         name: signer.key.clone(),
         key_hint: KeyHint::of(key),
         algorithm: key.algorithm,
-        backend: Some(signer.backend.clone()),
+        backend: Some(signer.backend.to_string()),
         key_id: None,
         key_version: None,
     }

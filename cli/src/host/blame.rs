@@ -1,10 +1,11 @@
 //! Whose move it is when a backend failed.
 
 use crate::error::CommandError;
+use sigtool_sdk::types::BackendId;
 use sigtool_sdk::{Error, ErrorCode};
 
 /// A backend's error. What a person can mend is said in the backend's own words; a failure of the machinery names its part.
-pub(crate) fn failed(id: &str, operation: &str, mut error: Error) -> CommandError {
+pub(crate) fn failed(id: &BackendId, operation: &str, mut error: Error) -> CommandError {
     error.hints.extend(whose_move(id, &error));
     match blame(id, operation, &error) {
         None => {
@@ -25,19 +26,17 @@ pub(crate) fn failed(id: &str, operation: &str, mut error: Error) -> CommandErro
 
 /// Which backend failed in which operation, where a person should know: always of a third-party backend, and of sigtool's own
 /// if the machinery failed.
-pub(crate) fn blame(id: &str, operation: &str, error: &Error) -> Option<String> {
-    let own = !id.contains('.');
-    (!own || !is_for_people(error.code))
+pub(crate) fn blame(id: &BackendId, operation: &str, error: &Error) -> Option<String> {
+    (!id.is_first_party() || !is_for_people(error.code))
         .then(|| format!("the backend `{id}` failed in `{operation}`"))
 }
 
 /// What to do about a bug, where nobody has said it.
-pub(crate) fn whose_move(id: &str, error: &Error) -> Option<String> {
+pub(crate) fn whose_move(id: &BackendId, error: &Error) -> Option<String> {
     let is_bug = matches!(error.code, ErrorCode::Internal | ErrorCode::Panic);
-    let hint = if id.contains('.') {
-        "this is for the backend's author to mend"
-    } else {
-        "this is a bug in sigtool: please report it"
+    let hint = match id.is_first_party() {
+        true => "this is a bug in sigtool: please report it",
+        false => "this is for the backend's author to mend",
     };
     (is_bug && error.hints.is_empty()).then(|| hint.to_owned())
 }

@@ -8,7 +8,7 @@ use sigtool_sdk::Manifest;
 use sigtool_sdk::connection::Handle;
 use sigtool_sdk::identity::Token;
 use sigtool_sdk::secret::{GetSecret, SecretArgs};
-use sigtool_sdk::types::{IdentityToken, Secret, TokenArgs};
+use sigtool_sdk::types::{BackendId, IdentityToken, Secret, TokenArgs};
 use sigtool_sdk::{Error, ErrorCode, Kind, Result};
 use std::sync::{Arc, Weak};
 
@@ -18,7 +18,7 @@ pub(super) trait Lender: Send + Sync {
     fn manifest(&self, id: &str) -> Option<Manifest>;
 
     /// The backend that serves a scheme of secrets.
-    fn secret_store_for(&self, scheme: &str) -> Option<String>;
+    fn secret_store_for(&self, scheme: &str) -> Option<BackendId>;
 
     /// Opens a backend for another one. Nothing is lent to it in turn, so that there are no circles.
     fn open_lent(&self, opening: &Opening) -> std::result::Result<Handle, CommandError>;
@@ -53,7 +53,7 @@ impl Broker {
                     Error::new(ErrorCode::Unsupported, message)
                         .hint("use `{ env = \"NAME\" }`, `{ file = \"PATH\" }` or `{ prompt = \"TEXT\" }`")
                 })?;
-                Opening::plain(&backend, Kind::Secret)
+                Opening::plain(backend, Kind::Secret)
             }
         };
         let backend = opening.backend.clone();

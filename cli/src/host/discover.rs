@@ -75,16 +75,16 @@ impl Folders {
     }
 
     /// The ids of sigtool's own backends, by their file names.
-    pub(crate) fn first_party_ids(&self) -> Vec<String> {
+    pub(crate) fn first_party_ids(&self) -> Vec<BackendId> {
         let Ok(entries) = std::fs::read_dir(&self.own) else {
             return Vec::new();
         };
         let suffix = std::env::consts::DLL_SUFFIX;
-        let mut ids: Vec<String> = entries
+        let mut ids: Vec<BackendId> = entries
             .filter_map(|entry| {
                 let name = entry.ok()?.file_name();
                 let id = name.to_str()?.strip_prefix(PREFIX)?.strip_suffix(suffix)?;
-                Some(id.replace('_', "-"))
+                id.replace('_', "-").parse().ok()
             })
             .collect();
         ids.sort();
@@ -119,7 +119,7 @@ pub(super) enum Body {
 pub(super) fn find(
     id: &str,
     folders: &Folders,
-    declared: &BTreeMap<String, Declared>,
+    declared: &BTreeMap<BackendId, Declared>,
 ) -> Result<Found, CommandError> {
     let own = folders.own.join(format!(
         "{PREFIX}{}{}",
@@ -193,7 +193,7 @@ fn declared_at(error: CommandError, declared: &Declared) -> CommandError {
     error.because(format!("declared at {}", declared.origin))
 }
 
-fn unknown(id: &str, folders: &Folders, declared: &BTreeMap<String, Declared>) -> CommandError {
+fn unknown(id: &str, folders: &Folders, declared: &BTreeMap<BackendId, Declared>) -> CommandError {
     let mut known = folders.first_party_ids();
     known.extend(declared.keys().cloned());
     let error = CommandError::could_not_tell(format!("there is no backend `{id}`"));
@@ -202,7 +202,7 @@ fn unknown(id: &str, folders: &Folders, declared: &BTreeMap<String, Declared>) -
             .because(format!("`{}` holds none", folders.own.display()))
             .hint("sigtool is installed without its backends (`cargo install` brings none): in its source folder type ./install.sh");
     }
-    let error = match crate::suggest::closest(id, known.iter().map(String::as_str)) {
+    let error = match crate::suggest::closest(id, known.iter().map(BackendId::as_str)) {
         Some(close) => error.hint(format!("did you mean `{close}`?")),
         None => error,
     };

@@ -12,9 +12,11 @@ use services::HandleServices;
 use sigtool_sdk::connection::{Connection, Handle};
 use sigtool_sdk::message::Hello;
 use sigtool_sdk::services::Services;
+use sigtool_sdk::types::BackendId;
 use sigtool_sdk::{Error, ErrorCode, Kind, Manifest};
 use start::{check_description, hello, join};
 use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
 use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
@@ -49,7 +51,7 @@ pub(crate) struct Backends {
     ui: Arc<Ui>,
     settings: Arc<HostSettings>,
     folders: Folders,
-    declared: BTreeMap<String, Declared>,
+    declared: BTreeMap<BackendId, Declared>,
     ceiling: Ceiling,
     found: Mutex<HashMap<String, Arc<Found>>>,
     running: Mutex<HashMap<String, Arc<Running>>>,
@@ -77,7 +79,7 @@ impl Backends {
         ui: Arc<Ui>,
         settings: Arc<HostSettings>,
         folders: Folders,
-        declared: BTreeMap<String, Declared>,
+        declared: BTreeMap<BackendId, Declared>,
         ceiling: Ceiling,
     ) -> Arc<Self> {
         Arc::new_cyclic(|myself| Self {
@@ -111,7 +113,7 @@ impl Backends {
     }
 
     /// The ids of all backends: the shipped ones and the declared ones.
-    pub(crate) fn ids(&self) -> Vec<String> {
+    pub(crate) fn ids(&self) -> Vec<BackendId> {
         let mut ids = self.folders.first_party_ids();
         ids.extend(self.declared.keys().cloned());
         ids.sort();
@@ -139,12 +141,12 @@ impl Backends {
     }
 
     /// The backend that serves a scheme of key references, for a kind.
-    pub(crate) fn for_scheme(&self, kind: Kind, scheme: &str) -> Option<String> {
+    pub(crate) fn for_scheme(&self, kind: Kind, scheme: &str) -> Option<BackendId> {
         // The one that nearly every run uses first, so that no other library is opened for it.
         let mut ids = self.ids();
         ids.sort_by_key(|id| {
             (
-                id.contains('.'),
+                !id.is_first_party(),
                 !matches!(id.as_str(), "cosign-key" | "local-stage"),
             )
         });
@@ -271,7 +273,7 @@ impl Backends {
         isolation: Isolation,
         trace: Option<Arc<dyn Services>>,
     ) -> Result<Running, CommandError> {
-        let id = found.manifest.id.as_str();
+        let id = &found.manifest.id;
         let manifest = Arc::new(Manifest::clone(&found.manifest));
         let redactor = Redactor::default();
         let trace = trace.unwrap_or_else(|| {
@@ -289,36 +291,9 @@ impl Backends {
         self.ui
             .trace(&format!("{id}: {} ({isolation})", found.path.display()));
         let opened = found.open()?;
-        let started: Result<(Box<dyn Connection>, Hello), Error> = match (opened, isolation) {
-            (Body::Library(file), Isolation::InProcess) => load::load(file)
-                .map_err(|e| {
-                    Error::new(ErrorCode::Unsupported, "the library cannot be used").because(e)
-                })
-                .and_then(|table| in_process::InProcess::start(table, &hello(), trace.clone()))
-                .map(|running| {
-                    let hello = running.hello().clone();
-                    (Box::new(running) as Box<dyn Connection>, hello)
-                }),
-            (body, _) => {
-                let (file, form) = match body {
-                    Body::Library(file) => (file, child::Form::Library),
-                    Body::Executable(file) => (file, child::Form::Executable),
-                };
-                let environment = self.child_environment(&manifest);
-                child::Child::start(
-                    &file,
-                    form,
-                    &environment,
-                    &hello(),
-                    self.settings.timeout,
-                    trace.clone(),
-                    redactor.clone(),
-                )
-                .map(|running| {
-                    let hello = running.hello().clone();
-                    (Box::new(running) as Box<dyn Connection>, hello)
-                })
-            }
+        let started = match (opened, isolation) {
+            (Body::Library(file), Isolation::InProcess) => in_this_process(file, &trace),
+            (body, _) => self.in_a_child(body, &manifest, &trace, &redactor),
         };
         let (inner, said) = started.map_err(|error| failed(id, "start", error))?;
         let connection: Arc<dyn Connection> = Arc::new(Queued::new(inner, manifest.max_in_flight));
@@ -337,6 +312,30 @@ impl Backends {
         })
     }
 
+    fn in_a_child(
+        &self,
+        body: Body,
+        manifest: &Manifest,
+        trace: &Arc<dyn Services>,
+        redactor: &Redactor,
+    ) -> Result<Started, Error> {
+        let (file, form) = match body {
+            Body::Library(file) => (file, child::Form::Library),
+            Body::Executable(file) => (file, child::Form::Executable),
+        };
+        let running = child::Child::start(
+            &file,
+            form,
+            &self.child_environment(manifest),
+            &hello(),
+            self.settings.timeout,
+            Arc::clone(trace),
+            redactor.clone(),
+        )?;
+        let said = running.hello().clone();
+        Ok((Box::new(running), said))
+    }
+
     fn child_environment(&self, manifest: &Manifest) -> BTreeMap<String, String> {
         let declared = manifest.environment.iter().map(String::as_str);
         CHILD_ENVIRONMENT
@@ -351,12 +350,23 @@ impl Backends {
     }
 }
 
+/// A backend that runs, and what it said first.
+type Started = (Box<dyn Connection>, Hello);
+
+fn in_this_process(file: File, trace: &Arc<dyn Services>) -> Result<Started, Error> {
+    let table = load::load(file)
+        .map_err(|e| Error::new(ErrorCode::Unsupported, "the library cannot be used").because(e))?;
+    let running = in_process::InProcess::start(table, &hello(), Arc::clone(trace))?;
+    let said = running.hello().clone();
+    Ok((Box::new(running), said))
+}
+
 impl Lender for Backends {
     fn manifest(&self, id: &str) -> Option<Manifest> {
         Self::manifest(self, id)
     }
 
-    fn secret_store_for(&self, scheme: &str) -> Option<String> {
+    fn secret_store_for(&self, scheme: &str) -> Option<BackendId> {
         self.for_scheme(Kind::Secret, scheme)
     }
 

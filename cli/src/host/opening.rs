@@ -3,6 +3,7 @@
 use crate::config::origin::Origin;
 use crate::error::{CommandError, Failure};
 use crate::host::blame::failed;
+use sigtool_sdk::types::BackendId;
 use sigtool_sdk::{Error, Kind};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -30,7 +31,7 @@ pub(crate) enum SecretSource {
 /// What to open: a kind of a backend, with its settings.
 #[derive(Clone, Debug)]
 pub(crate) struct Opening {
-    pub(crate) backend: String,
+    pub(crate) backend: BackendId,
     pub(crate) kind: Kind,
     pub(crate) configuration: serde_json::Value,
     /// Where the secrets of the configuration come from, by JSON pointer.
@@ -52,9 +53,9 @@ pub(crate) struct Lent {
 
 impl Opening {
     /// A backend with no settings.
-    pub(crate) fn plain(backend: &str, kind: Kind) -> Self {
+    pub(crate) fn plain(backend: BackendId, kind: Kind) -> Self {
         Self {
-            backend: backend.to_owned(),
+            backend,
             kind,
             configuration: serde_json::Value::Object(serde_json::Map::new()),
             secrets: BTreeMap::new(),

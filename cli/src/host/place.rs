@@ -1,6 +1,6 @@
 //! Whether the place where a backend lies can be trusted: nobody but its owners may be able to change it.
 
-use rustix::fs::{Mode, OFlags};
+use sigtool_sdk::file::{FileKind, Links, ReadError, RegularFile};
 use std::fs::File;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -33,33 +33,26 @@ pub(super) enum PlaceError {
 ///
 /// What is checked is the descriptor that is returned, so a file put in its place later is not what gets loaded.
 pub(super) fn open(path: &Path, also: Option<u32>) -> Result<File, PlaceError> {
-    let failed = |source: rustix::io::Errno| match source {
-        rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR => {
-            PlaceError::Missing(path.to_owned())
-        }
-        rustix::io::Errno::LOOP => PlaceError::Link(path.to_owned()),
-        source => PlaceError::Open {
+    let file = RegularFile::open(path, Links::Refused).map_err(|error| match error {
+        error if error.is_missing() => PlaceError::Missing(path.to_owned()),
+        ReadError::NotRegular(FileKind::SymbolicLink) => PlaceError::Link(path.to_owned()),
+        ReadError::Io(source) => PlaceError::Open {
             path: path.to_owned(),
-            source: source.into(),
+            source,
         },
-    };
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = File::from(rustix::fs::open(path, flags, Mode::empty()).map_err(failed)?);
+        _ => PlaceError::NotAFile(path.to_owned()),
+    })?;
     let stat = |source| PlaceError::Open {
         path: path.to_owned(),
         source,
     };
-    let facts = file.metadata().map_err(stat)?;
-    if !facts.is_file() {
-        return Err(PlaceError::NotAFile(path.to_owned()));
-    }
-    check(path, &facts, also)?;
+    check(path, file.metadata(), also)?;
     let folder = path.parent().unwrap_or(Path::new("/"));
     let folder = folder.canonicalize().map_err(stat)?;
     for parent in folder.ancestors() {
         check(parent, &parent.metadata().map_err(stat)?, also)?;
     }
-    Ok(file)
+    Ok(file.into_file())
 }
 
 fn check(path: &Path, facts: &std::fs::Metadata, also: Option<u32>) -> Result<(), PlaceError> {

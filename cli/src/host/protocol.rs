@@ -1,5 +1,6 @@
 //! What a child may say, checked.
 
+use sigtool_sdk::text::words;
 use sigtool_sdk::{Error, ErrorCode, Result};
 use zeroize::Zeroizing;
 
@@ -49,15 +50,5 @@ pub(super) fn checked(call: u64, reply: Zeroizing<Vec<u8>>) -> Result<Zeroizing<
 
 /// A text of a backend, safe to print: one line, no control characters, cut.
 pub(super) fn shown(text: &str) -> String {
-    let text = text.trim_end();
-    let mut end = text.len().min(SHOWN);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    let cut = if end < text.len() { "…" } else { "" };
-    let clean: String = text[..end]
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect();
-    clean + cut
+    words(text, SHOWN).unwrap_or_default()
 }

@@ -7,6 +7,7 @@ use crate::host::opening::SecretSource;
 use crate::host::redact::Redactor;
 use crate::interrupt::{self, INTERRUPTED};
 use crate::output::{Ui, clean, person};
+use sigtool_sdk::file::read_regular;
 use sigtool_sdk::host::{
     Answer, AskSecretArgs, AskedSecret, NetworkSettings, Progress, Prompt, PromptStyle, TraceLevel,
 };
@@ -14,12 +15,11 @@ use sigtool_sdk::services::Services;
 use sigtool_sdk::types::Secret;
 use sigtool_sdk::{Error, ErrorCode, Manifest, Result};
 use std::collections::BTreeMap;
-use std::io::{IsTerminal as _, Read as _};
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
-use zeroize::Zeroizing;
 
 /// How many times a person is asked for a password.
 const TRIES: u32 = 3;
@@ -463,14 +463,7 @@ fn read_file(path: &std::path::Path) -> Result<Secret> {
         )
         .because(e)
     };
-    let mut bytes = Zeroizing::new(Vec::new());
-    let file = std::fs::File::open(path).map_err(|e| failed(&e))?;
-    if !file.metadata().map_err(|e| failed(&e))?.is_file() {
-        return Err(failed(&"not a regular file"));
-    }
-    file.take(MAX_SECRET)
-        .read_to_end(&mut bytes)
-        .map_err(|e| failed(&e))?;
+    let mut bytes = read_regular(path, MAX_SECRET).map_err(|e| failed(&e))?;
     // Editors and `echo` end a file with a newline that nobody means.
     if bytes.last() == Some(&b'\n') {
         bytes.pop();

@@ -5,6 +5,7 @@ use crate::host::blame::failed;
 use sigtool_sdk::connection::{self, Connection};
 use sigtool_sdk::message::{Describe, Description, Empty, Hello, PROTOCOLS};
 use sigtool_sdk::services::Services;
+use sigtool_sdk::types::BackendId;
 use sigtool_sdk::{Error, ErrorCode, Kind, Manifest};
 use std::sync::Arc;
 
@@ -21,7 +22,7 @@ pub(crate) fn hello() -> Hello {
 
 /// What the code says must be what the manifest says, since the manifest is what the user was shown.
 pub(crate) fn check_description(
-    id: &str,
+    id: &BackendId,
     manifest: &Manifest,
     said: &Hello,
     connection: &Arc<dyn Connection>,

@@ -2,7 +2,7 @@
 
 use crate::error::{CommandError, Failure};
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
-use sigtool_sdk::text::is_treacherous;
+use sigtool_sdk::text::Instead;
 use std::fmt::Write as _;
 
 /// An error as it stands on the terminal: what failed, why, where, and what to type next.
@@ -78,9 +78,7 @@ impl<T: AsRef<str> + ?Sized> From<&T> for Text {
 /// Text from somewhere else, in one line and without what steers a terminal: what somebody has named must not look like a line of
 /// ours, or like another name.
 pub(crate) fn clean(text: &str) -> String {
-    text.chars()
-        .map(|c| if is_treacherous(c) { '\u{fffd}' } else { c })
-        .collect()
+    sigtool_sdk::text::clean(text, Instead::Mark, usize::MAX)
 }
 
 /// `1 artifact`, `2 artifacts`.

@@ -14,7 +14,7 @@ use sigtool_core::key::KeyHint;
 use sigtool_core::ledger::Head;
 use sigtool_core::sign::{Location, Place, SignError, SignedArtifact, Stored};
 use sigtool_sdk::ErrorCode;
-use sigtool_sdk::types::{Artifact, Bytes, KeyAlgorithm, SignatureFormat as Format};
+use sigtool_sdk::types::{Artifact, BackendId, Bytes, KeyAlgorithm, SignatureFormat as Format};
 
 /// A signed artifact, and the head of the ledger once it was entered.
 pub(crate) struct Done {
@@ -80,7 +80,7 @@ pub(crate) fn already_written(stored: &[Stored]) -> String {
 
 fn by_backend(
     message: String,
-    backend: &str,
+    backend: &BackendId,
     operation: &str,
     mut error: sigtool_sdk::Error,
 ) -> CommandError {

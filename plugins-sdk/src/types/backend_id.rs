@@ -1,6 +1,7 @@
 //! The ids of backends.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::Deref;
 use std::str::FromStr;
@@ -12,9 +13,20 @@ const MAX_ID: usize = 64;
 ///
 /// It exists only if it is one, so that whoever has it asks no more. It reads as a `str` wherever a text is wanted.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct BackendId(String);
+pub struct BackendId(Cow<'static, str>);
 
 impl BackendId {
+    /// An id that stands in the code.
+    ///
+    /// # Panics
+    ///
+    /// It is not one: in a constant the compiler says so.
+    #[must_use]
+    pub const fn from_static(id: &'static str) -> Self {
+        assert!(is_id(id.as_bytes()), "not a backend id");
+        Self(Cow::Borrowed(id))
+    }
+
     /// Whether it is one of sigtool's own: only theirs have no dot.
     #[must_use]
     pub fn is_first_party(&self) -> bool {
@@ -42,18 +54,31 @@ impl FromStr for BackendId {
     ///
     /// Everything but lowercase letters, digits, `-` and single `.`, at most 64, a letter first.
     fn from_str(text: &str) -> Result<Self, ParseBackendIdError> {
-        let may_stand =
-            |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'.';
-        let is_id = text.len() <= MAX_ID
-            && text.starts_with(|c: char| c.is_ascii_lowercase())
-            && text.bytes().all(may_stand)
-            && !text.contains("..");
-        if is_id {
-            Ok(Self(text.to_owned()))
+        if is_id(text.as_bytes()) {
+            Ok(Self(text.to_owned().into()))
         } else {
             Err(ParseBackendIdError(text.to_owned()))
         }
     }
+}
+
+/// Lowercase letters, digits, `-` and single `.`, a letter first.
+const fn is_id(text: &[u8]) -> bool {
+    if text.is_empty() || text.len() > MAX_ID || !text[0].is_ascii_lowercase() {
+        return false;
+    }
+    let mut at = 1;
+    while at < text.len() {
+        let may_stand = match text[at] {
+            b'.' => text[at - 1] != b'.',
+            byte => byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-',
+        };
+        if !may_stand {
+            return false;
+        }
+        at += 1;
+    }
+    true
 }
 
 impl Deref for BackendId {
@@ -97,7 +122,7 @@ impl PartialEq<String> for BackendId {
 
 impl From<BackendId> for String {
     fn from(id: BackendId) -> Self {
-        id.0
+        id.0.into_owned()
     }
 }
 
@@ -115,7 +140,7 @@ impl Serialize for BackendId {
 
 impl<'de> Deserialize<'de> for BackendId {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        let text = Cow::<'de, str>::deserialize(deserializer)?;
         text.parse().map_err(serde::de::Error::custom)
     }
 }
@@ -126,7 +151,7 @@ impl schemars::JsonSchema for BackendId {
         true
     }
 
-    fn schema_name() -> std::borrow::Cow<'static, str> {
+    fn schema_name() -> Cow<'static, str> {
         "BackendId".into()
     }
 

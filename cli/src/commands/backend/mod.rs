@@ -28,7 +28,7 @@ pub(super) fn run(app: &App, command: &Backend) -> Outcome {
 fn list(app: &App) -> Outcome {
     let mut failures = Vec::new();
     let ids = app.backends.ids();
-    let width = ids.iter().map(String::len).max().unwrap_or(0);
+    let width = ids.iter().map(|id| id.len()).max().unwrap_or(0);
     for id in &ids {
         match app.backends.find(id) {
             Ok(found) => {

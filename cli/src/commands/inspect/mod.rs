@@ -9,6 +9,7 @@ use crate::artifacts::meaning::{Meant, Unclear};
 use crate::error::{CommandError, Outcome, why};
 use crate::output::Text;
 use crate::report::inspection::text;
+use sigtool_sdk::file::{ReadError, read_regular};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
@@ -57,32 +58,20 @@ fn read(path: &Path) -> Result<Vec<u8>, CommandError> {
     let cannot = |e: &dyn std::fmt::Display| {
         CommandError::input(format!("cannot inspect `{}`", path.display())).because(e)
     };
+    if path != Path::new("-") {
+        let mut bytes = read_regular(path, MAX_FILE).map_err(|e| cannot(&e))?;
+        return Ok(std::mem::take(&mut *bytes));
+    }
     let mut bytes = Vec::new();
-    if path == Path::new("-") {
-        std::io::stdin()
-            .lock()
-            .take(MAX_FILE + 1)
-            .read_to_end(&mut bytes)
-            .map_err(|e| cannot(&why(&e)))?;
-    } else {
-        let facts = std::fs::metadata(path).map_err(|e| cannot(&why(&e)))?;
-        if facts.is_dir() {
-            return Err(cannot(&"it is a folder"));
-        }
-        if !facts.is_file() {
-            return Err(cannot(&"it is not a regular file"));
-        }
-        let file = std::fs::File::open(path).map_err(|e| cannot(&why(&e)))?;
-        file.take(MAX_FILE + 1)
-            .read_to_end(&mut bytes)
-            .map_err(|e| cannot(&why(&e)))?;
+    let stdin = std::io::stdin().lock();
+    stdin
+        .take(MAX_FILE + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|e| cannot(&why(&e)))?;
+    match bytes.len() as u64 > MAX_FILE {
+        true => Err(cannot(&ReadError::TooLarge { max: MAX_FILE })),
+        false => Ok(bytes),
     }
-    if bytes.len() as u64 > MAX_FILE {
-        return Err(cannot(
-            &"it is larger than any bundle, signature, key or certificate (16 MiB)",
-        ));
-    }
-    Ok(bytes)
 }
 
 /// Who inspects an artifact means its signature.

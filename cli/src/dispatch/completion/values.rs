@@ -212,13 +212,17 @@ fn known_artifacts(typed: &str) -> Vec<String> {
 
 /// The ids of backends.
 pub(super) fn backends() -> Candidates {
-    plain(app().map(|app| app.backends.ids()).unwrap_or_default())
+    plain(ids())
+}
+
+fn ids() -> impl Iterator<Item = String> {
+    let ids = app().map(|app| app.backends.ids());
+    ids.into_iter().flatten().map(String::from)
 }
 
 /// The ids of backends, and files.
 pub(super) fn backends_and_files(typed: &OsStr) -> Candidates {
-    let ids = app().map(|app| app.backends.ids()).unwrap_or_default();
-    with_files(ids, &typed.to_string_lossy())
+    with_files(ids(), &typed.to_string_lossy())
 }
 
 /// The keys of settings: those that are set, and those that a profile that is there may have.
