@@ -12,7 +12,6 @@ mod error;
 #[cfg(test)]
 mod generated;
 mod host;
-mod image_name;
 mod interrupt;
 mod output;
 mod pasted;

@@ -38,12 +38,9 @@ const EXAMPLE: &str = "write it as `ghcr.io/acme/app:1.2`";
 
 fn not_an_image(text: &str, why: &ParseImageError) -> Error {
     let error = invalid(format!("{} is not a reference to an image", quoted(text))).because(why);
-    match why {
-        ParseImageError::Uppercase => error,
-        ParseImageError::Scheme { scheme, rest } => {
-            error.hint(format!("leave out `{scheme}://`: {}", quoted(rest)))
-        }
-        _ => error.hint(EXAMPLE),
+    match why.hint() {
+        Some(hint) => error.hint(hint),
+        None => error,
     }
 }
 

@@ -187,18 +187,10 @@ impl<R> Reports<R> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::artifacts::item::SourceOf;
     use std::sync::atomic::AtomicUsize;
 
     fn items(count: usize) -> impl Iterator<Item = Result<Item, Missed>> {
-        (0..count).map(|i| {
-            Ok(Item {
-                shown: i.to_string(),
-                reference: String::new(),
-                source: SourceOf::Files,
-                from_stdin: false,
-            })
-        })
+        (0..count).map(|i| Ok(Item::file(i.to_string(), "")))
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! Where `--bundle` and `--signature` put the signatures of each artifact.
 
 use super::meaning::is_folder;
-use super::{Item, Items, SourceOf};
+use super::{Item, Items};
 use crate::error::CommandError;
+use sigtool_sdk::types::{ImageRef, Reference};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -73,21 +74,24 @@ pub(crate) fn destination(path: &Path, item: &Item, suffix: &str) -> PathBuf {
     if !is_folder(path) {
         return path.to_owned();
     }
-    let name = Path::new(&item.reference).file_name();
-    let name = match name {
-        Some(_) if item.source == SourceOf::Images => image_name(&item.reference),
-        Some(name) if !item.from_stdin => name.to_string_lossy().into_owned(),
-        _ => STDIN.to_owned(),
+    let name = match &item.reference {
+        Reference::Image(image) => image_name(image),
+        Reference::File(file) => match file.file_name() {
+            Some(name) if !item.from_stdin => name.to_string_lossy().into_owned(),
+            _ => STDIN.to_owned(),
+        },
     };
     path.join(format!("{name}{suffix}"))
 }
 
 /// What a file of an image is called: `app-1.2`. What stands between its name and its tag is no good in names of files.
-pub(crate) fn image_name(reference: &str) -> String {
-    let last = reference.rsplit('/').next().unwrap_or(reference);
-    let tagged = last.split_once('@').map(|(name, _)| name);
-    let name = tagged.filter(|name| name.contains(':')).unwrap_or(last);
-    name.replace([':', '@'], "-")
+pub(crate) fn image_name(image: &ImageRef) -> String {
+    let name = image.repository().name();
+    match (image.tag(), image.digest()) {
+        (Some(tag), _) => format!("{name}-{tag}"),
+        (None, Some(digest)) => format!("{name}-{digest}").replace(':', "-"),
+        (None, None) => name.to_owned(),
+    }
 }
 
 /// What standard input is called where an artifact has a name.

@@ -10,7 +10,9 @@ use crate::error::{CommandError, why};
 use crate::interrupt::{self, Patient};
 use crate::output::clean;
 use sigtool_sdk::source::{Resolve, ResolveArgs};
-use sigtool_sdk::types::{Artifact, DigestAlgorithm};
+use sigtool_sdk::text::quoted;
+use sigtool_sdk::types::{Artifact, DigestAlgorithm, ImageRef};
+use sigtool_sdk::{Error, ErrorCode};
 use std::collections::VecDeque;
 use std::io;
 use std::num::NonZeroUsize;
@@ -128,7 +130,7 @@ impl<'a> Items<'a> {
 
     /// Whether one of them comes from this source.
     pub(crate) fn has(&self, source: SourceOf) -> bool {
-        self.ahead().any(|item| item.source == source)
+        self.ahead().any(|item| item.source() == source)
     }
 
     /// Whether one of them may turn out to be an image.
@@ -299,7 +301,7 @@ fn add(
             pending.miss(word, meaning::missing(path));
             Ok(())
         }
-        Err(Unclear::Missing(_, error) | Unclear::Both(error)) => {
+        Err(Unclear::Missing(_, error) | Unclear::Wrong(error)) => {
             pending.miss(word, error);
             Ok(())
         }
@@ -313,17 +315,12 @@ fn add_foreign(
     pending: &mut Pending,
 ) -> Result<(), CommandError> {
     sources.files()?;
-    pending.found(Item {
-        shown: word.to_owned(),
-        reference: word.to_owned(),
-        source: SourceOf::Files,
-        from_stdin: false,
-    });
+    pending.found(Item::file(word, word));
     Ok(())
 }
 
 fn add_image(
-    image: &str,
+    image: ImageRef,
     word: &str,
     asked: &Artifacts,
     sources: &Sources<'_>,
@@ -337,48 +334,56 @@ fn add_image(
             return Ok(());
         }
     };
-    let item = |shown: &str, reference: String| Item {
-        shown: shown.to_owned(),
-        reference,
-        source: SourceOf::Images,
-        from_stdin: false,
-    };
     if !asked.recursive {
-        pending.found(item(word, image.to_owned()));
+        pending.found(Item::image(word, image));
         return Ok(());
     }
     let args = ResolveArgs {
-        reference: image.to_owned(),
+        reference: image.to_string(),
         digests: vec![DigestAlgorithm::Sha256],
         recursive: true,
         page: None,
     };
+    let listed = |error| source.failed(format!("cannot list `{}`", clean(word)), error);
     let resolved = match source.handle.call::<Resolve>(&args) {
         Ok(resolved) => resolved,
         Err(error) => {
-            let message = format!("cannot list `{}`", clean(word));
-            pending.miss(word, source.failed(message, error));
+            pending.miss(word, listed(error));
             return Ok(());
         }
     };
     // From here on by digest: a tag that moves meanwhile changes nothing.
-    let whole = resolved
-        .artifact
-        .map(|artifact| item(word, pinned(artifact)));
-    pending.items.extend(whole.map(Ok));
-    for child in resolved.children {
-        pending.found(item(&child.clone(), child));
+    let whole = resolved.artifact.map(|artifact| (word, pinned(artifact)));
+    let children = resolved.children.iter();
+    let children = children.map(|child| (child.as_str(), image_of(child)));
+    for (shown, image) in whole.into_iter().chain(children) {
+        match image {
+            Ok(image) => pending.found(Item::image(shown, image)),
+            Err(error) => pending.miss(shown, listed(error)),
+        }
     }
     pending.notes.extend(resolved.notes);
     Ok(())
 }
 
-/// A reference by digest that keeps the tag, which names the version and files of signatures.
-fn pinned(artifact: Artifact) -> String {
-    match (artifact.reference.split_once('@'), artifact.version) {
-        (Some((repository, digest)), Some(tag)) => format!("{repository}:{tag}@{digest}"),
-        _ => artifact.reference,
-    }
+/// The image that the source names, by its digest. It keeps the tag, which names the version and files of signatures.
+fn pinned(artifact: Artifact) -> sigtool_sdk::Result<ImageRef> {
+    let image = image_of(&artifact.reference)?;
+    Ok(match image.clone().with_tag(artifact.version.as_deref()) {
+        Ok(tagged) if image.digest().is_some() => tagged,
+        _ => image,
+    })
+}
+
+/// An image as the source names it.
+fn image_of(reference: &str) -> sigtool_sdk::Result<ImageRef> {
+    reference.parse().map_err(|e| {
+        let message = format!(
+            "the source gave {}, which is not an image",
+            quoted(reference)
+        );
+        Error::new(ErrorCode::Internal, message).because(e)
+    })
 }
 
 fn add_glob(pattern: &str, asked: &Artifacts, pending: &mut Pending) -> Result<(), CommandError> {
@@ -445,12 +450,7 @@ fn add_path(
         return Ok(());
     }
     sources.files()?;
-    pending.found(Item {
-        shown: shown.to_owned(),
-        reference: reference.to_owned(),
-        source: SourceOf::Files,
-        from_stdin: false,
-    });
+    pending.found(Item::file(shown, reference));
     Ok(())
 }
 
@@ -480,12 +480,7 @@ fn add_page(
             |_| child.clone(),
             |rest| path.join(rest).display().to_string(),
         );
-        pending.found(Item {
-            shown,
-            reference: child,
-            source: SourceOf::Files,
-            from_stdin: false,
-        });
+        pending.found(Item::file(shown, child));
     }
     pending.notes.extend(listed.notes);
     pending.folder = listed.next_page.map(|page| Folder {
@@ -512,10 +507,8 @@ fn standard_input(sources: &Sources<'_>) -> Result<(Item, tempfile::NamedTempFil
         .map_err(failed)?;
     io::copy(&mut Patient(io::stdin()), spool.as_file_mut()).map_err(failed)?;
     let item = Item {
-        shown: "-".to_owned(),
-        reference: spool.path().display().to_string(),
-        source: SourceOf::Files,
         from_stdin: true,
+        ..Item::file("-", spool.path())
     };
     Ok((item, spool))
 }

@@ -1,22 +1,47 @@
 //! One artifact that was asked for.
 
 use crate::error::CommandError;
-use sigtool_sdk::types::Artifact;
+use sigtool_sdk::types::{Artifact, ImageRef, Reference};
+use std::path::PathBuf;
 
 /// One artifact that was asked for.
 #[derive(Clone, Debug)]
 pub(crate) struct Item {
     /// As the user named it, or as it was found in a folder.
     pub(crate) shown: String,
-    /// For the source: the path that a file has whichever way it is written, or an image without `oci:`.
-    pub(crate) reference: String,
-    /// The source that serves it.
-    pub(crate) source: SourceOf,
+    /// What its source is asked for. A file has the path that it has whichever way it is written.
+    pub(crate) reference: Reference,
     /// It came from standard input and lies in a temporary file.
     pub(crate) from_stdin: bool,
 }
 
 impl Item {
+    /// A file, or what the profile's own source serves in place of files.
+    pub(crate) fn file(shown: impl Into<String>, reference: impl Into<PathBuf>) -> Self {
+        Self {
+            shown: shown.into(),
+            reference: Reference::File(reference.into()),
+            from_stdin: false,
+        }
+    }
+
+    /// An image.
+    pub(crate) fn image(shown: impl Into<String>, image: ImageRef) -> Self {
+        Self {
+            shown: shown.into(),
+            reference: Reference::Image(image),
+            from_stdin: false,
+        }
+    }
+
+    /// The source that serves it.
+    pub(crate) fn source(&self) -> SourceOf {
+        match &self.reference {
+            Reference::File(_) => SourceOf::Files,
+            Reference::Image(_) => SourceOf::Images,
+        }
+    }
+
     /// Names the artifact as the user did: the temporary file that standard input was kept in is nobody's business.
     pub(crate) fn name_in(&self, artifact: &mut Artifact) {
         if self.from_stdin {

@@ -4,18 +4,20 @@
 //! could be either is an error that shows both spellings: a file that somebody else has named must not lead to an image.
 
 use crate::error::CommandError;
-use crate::image_name::{is_surely_image, looks_like_image};
 use sigtool_sdk::ErrorCode;
+use sigtool_sdk::text::quoted;
+use sigtool_sdk::types::ImageRef;
+use sigtool_sdk::types::reference::{is_surely_image, looks_like_image};
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
 /// What a word names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Meant<'w> {
     /// A file that is there.
     File(&'w str),
-    /// An image, without `oci:`.
-    Image(&'w str),
+    /// An image.
+    Image(ImageRef),
     /// A file that is not there.
     Missing(&'w str),
     /// Files by a pattern.
@@ -27,8 +29,8 @@ pub(crate) enum Meant<'w> {
 pub(crate) enum Unclear<'w> {
     /// It is no file, and may be an image.
     Missing(&'w str, CommandError),
-    /// It can be two things.
-    Both(CommandError),
+    /// It can be two things, or neither.
+    Wrong(CommandError),
 }
 
 /// Endings that files have and repositories do not.
@@ -49,13 +51,13 @@ pub(crate) fn meaning(word: &str) -> Result<Meant<'_>, Unclear<'_>> {
         return explicit_file(word, path);
     }
     if word.is_empty() {
-        return Err(Unclear::Both(empty()));
+        return Err(Unclear::Wrong(empty()));
     }
     let may_be_image = !word.ends_with('/')
         && (is_surely_image(word) || looks_like_image(word) && !looks_like_file(word));
     if exists(word) {
         return if may_be_image {
-            Err(Unclear::Both(either(
+            Err(Unclear::Wrong(either(
                 word,
                 &format!("the image `{word}`"),
                 word,
@@ -65,7 +67,7 @@ pub(crate) fn meaning(word: &str) -> Result<Meant<'_>, Unclear<'_>> {
         };
     }
     if may_be_image && (is_surely_image(word) || !begins_in_a_folder(word)) {
-        return Ok(Meant::Image(word));
+        return image_of(word);
     }
     if word.contains(['*', '?', '[']) {
         return Ok(Meant::Pattern(word));
@@ -92,22 +94,32 @@ fn begins_in_a_folder(word: &str) -> bool {
 fn explicit_image<'w>(word: &str, image: &'w str) -> Result<Meant<'w>, Unclear<'w>> {
     let image = image.strip_prefix("//").unwrap_or(image);
     if image.is_empty() {
-        return Err(Unclear::Both(empty()));
+        return Err(Unclear::Wrong(empty()));
     }
     if exists(word) {
         let spelling = format!("//{image}");
         let error = either(word, &format!("the image `{image}`"), &spelling);
-        return Err(Unclear::Both(error));
+        return Err(Unclear::Wrong(error));
     }
-    Ok(Meant::Image(image))
+    image_of(image)
+}
+
+fn image_of<'w>(text: &str) -> Result<Meant<'w>, Unclear<'w>> {
+    let image = text.parse::<ImageRef>().map_err(|why| {
+        let message = format!("{} is not a reference to an image", quoted(text));
+        let mut error = CommandError::input(message).because(&why);
+        error.hints.extend(why.hint());
+        Unclear::Wrong(error)
+    });
+    image.map(Meant::Image)
 }
 
 fn explicit_file<'w>(word: &'w str, path: &'w str) -> Result<Meant<'w>, Unclear<'w>> {
     if path.is_empty() {
-        return Err(Unclear::Both(empty()));
+        return Err(Unclear::Wrong(empty()));
     }
     match (exists(path), exists(word)) {
-        (true, true) => Err(Unclear::Both(
+        (true, true) => Err(Unclear::Wrong(
             CommandError::input(format!(
                 "`{word}` can be the file of that name, or the file `{path}`"
             ))
@@ -234,17 +246,23 @@ mod tests {
         );
         assert_eq!(
             meaning("ghcr.io/acme/app").ok(),
-            Some(Meant::Image("ghcr.io/acme/app"))
+            Some(Meant::Image("ghcr.io/acme/app".parse().unwrap()))
         );
         assert_eq!(
             meaning("ghcr.io/a.tgz:1").ok(),
-            Some(Meant::Image("ghcr.io/a.tgz:1"))
+            Some(Meant::Image("ghcr.io/a.tgz:1".parse().unwrap()))
         );
-        assert_eq!(meaning("oci:alpine").ok(), Some(Meant::Image("alpine")));
-        assert_eq!(meaning("oci://a.b/c").ok(), Some(Meant::Image("a.b/c")));
+        assert_eq!(
+            meaning("oci:alpine").ok(),
+            Some(Meant::Image("alpine".parse().unwrap()))
+        );
+        assert_eq!(
+            meaning("oci://a.b/c").ok(),
+            Some(Meant::Image("a.b/c".parse().unwrap()))
+        );
         assert_eq!(
             meaning("[::1]:5000/app").ok(),
-            Some(Meant::Image("[::1]:5000/app"))
+            Some(Meant::Image("[::1]:5000/app".parse().unwrap()))
         );
         assert_eq!(meaning("[ab].txt").ok(), Some(Meant::Pattern("[ab].txt")));
         assert_eq!(meaning("[ab].dd/x").ok(), Some(Meant::Pattern("[ab].dd/x")));
@@ -255,7 +273,7 @@ mod tests {
         assert!(matches!(meaning("acme/app"), Err(Unclear::Missing(..))));
         assert_eq!(meaning("*.tgz").ok(), Some(Meant::Pattern("*.tgz")));
         for empty in ["", "oci:", "oci://", "file:"] {
-            assert!(matches!(meaning(empty), Err(Unclear::Both(_))), "{empty}");
+            assert!(matches!(meaning(empty), Err(Unclear::Wrong(_))), "{empty}");
         }
     }
 }

@@ -1,7 +1,6 @@
 //! What is named twice, and the signatures that are named beside their artifacts.
 
-use super::item::{Item, Missed, SourceOf};
-use std::borrow::Cow;
+use super::item::{Item, Missed};
 use std::collections::{HashSet, VecDeque};
 use std::path::Path;
 
@@ -32,7 +31,7 @@ impl Named {
         };
         items.retain(|item| {
             let Ok(item) = item else { return true };
-            let is_new = places.insert(place(item).into_owned());
+            let is_new = places.insert(place(item));
             self.repeated += usize::from(!is_new);
             is_new
         });
@@ -52,7 +51,7 @@ impl Named {
             self.signatures += 1;
             return false;
         }
-        let is_new = places.insert(place(item).into_owned());
+        let is_new = places.insert(place(item));
         self.repeated += usize::from(!is_new);
         is_new
     }
@@ -67,8 +66,8 @@ impl Named {
 
 /// Whether a file is, by its name, a signature of one of these.
 fn is_signature_of_any(item: &Item, places: &HashSet<String>) -> bool {
-    item.source == SourceOf::Files
-        && artifacts_of(&item.reference).any(|artifact| places.contains(artifact))
+    let path = item.reference.path().and_then(Path::to_str);
+    path.is_some_and(|path| artifacts_of(path).any(|artifact| places.contains(artifact)))
 }
 
 fn repeated_note(count: usize) -> Option<String> {
@@ -90,13 +89,13 @@ fn signatures_note(count: usize) -> Option<String> {
 }
 
 /// What an item names, however it is written: by its digest an image is the same with any tag.
-fn place(item: &Item) -> Cow<'_, str> {
-    match item.reference.split_once('@') {
-        Some((name, digest)) if item.source == SourceOf::Images => {
-            let tag = name.rfind(':').filter(|at| !name[*at..].contains('/'));
-            Cow::Owned(format!("{}@{digest}", &name[..tag.unwrap_or(name.len())]))
-        }
-        _ => Cow::Borrowed(&item.reference),
+fn place(item: &Item) -> String {
+    match item.reference.image() {
+        Some(image) => match image.digest() {
+            Some(digest) => image.repository().pinned(digest).to_string(),
+            None => image.to_string(),
+        },
+        None => item.reference.to_string(),
     }
 }
 

@@ -159,7 +159,7 @@ fn check_files(
     profile: &Profile,
     items: &Items<'_>,
 ) -> Result<(), CommandError> {
-    let Some(file) = items.ahead().find(|i| i.source == SourceOf::Files) else {
+    let Some(file) = items.ahead().find(|i| i.source() == SourceOf::Files) else {
         return Ok(());
     };
     let refused = |flag: &str, why: &str| {
@@ -299,7 +299,7 @@ impl Work<'_> {
 
     fn attempt(&self, signer: &SignerInUse, item: &Item) -> Result<SignedArtifact, CommandError> {
         let args = self.wanted.args;
-        let source = self.sources.get(item.source)?;
+        let source = self.sources.get(item.source())?;
         let at = |path: &Option<PathBuf>, suffix: &str| {
             path.as_deref().map(|path| destination(path, item, suffix))
         };
@@ -311,10 +311,10 @@ impl Work<'_> {
         self.check_stdin(item, &destination)?;
         let named = item.from_stdin.then(|| STDIN.to_owned());
         let request = SigningRequest {
-            reference: item.reference.clone(),
+            reference: item.reference.to_string(),
             name: args.name.clone().or(named),
             version: args.artifact_version.clone(),
-            formats: self.wanted.formats(item.source),
+            formats: self.wanted.formats(item.source()),
             destination,
             annotations: self.wanted.annotations.clone(),
             append: args.append,
@@ -343,7 +343,7 @@ impl Work<'_> {
             Format::Bundle => to.bundle.is_some(),
             _ => to.signature.is_some(),
         };
-        if item.from_stdin && !self.wanted.formats(item.source).iter().all(placed) {
+        if item.from_stdin && !self.wanted.formats(item.source()).iter().all(placed) {
             return Err(CommandError::input(
                 "standard input has no file to put a signature beside",
             )

@@ -37,7 +37,7 @@ pub(super) fn run(app: &App, args: &Verify) -> Outcome {
         signature: args.signature.as_deref(),
     };
     places.check(&items)?;
-    if let Some(file) = items.ahead().find(|i| i.source == SourceOf::Files)
+    if let Some(file) = items.ahead().find(|i| i.source() == SourceOf::Files)
         && !args.annotations.is_empty()
     {
         let file = clean(&file.shown);
@@ -223,7 +223,7 @@ impl Work<'_> {
                 .hint("name one: --bundle FILE, or --signature FILE"));
         }
         let mut judged: Option<Judged> = None;
-        let mut reference = item.reference.clone();
+        let mut reference = item.reference.to_string();
         let mut read: Option<Vec<Digest>> = None;
         for demand in self.demands {
             let this = self.judge(demand, item, &reference, &given, &cannot)?;
@@ -270,7 +270,7 @@ impl Work<'_> {
         given: &[GivenSignature],
         cannot: &dyn Fn() -> String,
     ) -> Result<Judged, CommandError> {
-        let source = self.sources.get(item.source)?;
+        let source = self.sources.get(item.source())?;
         let request = VerifyingRequest {
             reference,
             pins: source.pins,

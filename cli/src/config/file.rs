@@ -2,7 +2,7 @@
 
 use crate::config::origin::{Layer, SourceFile, shorten};
 use crate::error::{CommandError, Failure};
-use sigtool_sdk::file::{Links, RegularFile};
+use sigtool_sdk::file::{Links, ReadError, RegularFile};
 use std::path::Path;
 
 /// No configuration is larger. Stops a file that is none from filling the memory.
@@ -40,7 +40,10 @@ pub(crate) fn contents(
     layer: Layer,
 ) -> Result<SourceFile, CommandError> {
     let cannot = |why: &dyn std::fmt::Display| unreadable(path, home, layer, why);
-    let bytes = file.read(MAX_FILE).map_err(|e| cannot(&e))?;
+    let bytes = file.read(MAX_FILE).map_err(|error| match error {
+        ReadError::TooLarge { .. } => cannot(&format!("{error}, which no configuration is")),
+        error => cannot(&error),
+    })?;
     let text = String::from_utf8(bytes.to_vec()).map_err(|_| cannot(&"it is not UTF-8"))?;
     Ok(SourceFile::new(path.into(), home, text, layer))
 }

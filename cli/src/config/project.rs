@@ -1,6 +1,6 @@
 //! The project's file: where it is looked for, and whether its owner may speak.
 
-use sigtool_sdk::file::{Links, RegularFile};
+use sigtool_sdk::file::{Links, ReadError, RegularFile};
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 
@@ -27,8 +27,10 @@ pub(crate) fn find(working_dir: &Path, home: Option<&Path>) -> Option<PathBuf> {
 ///
 /// The reason why it must be ignored. A link is one: a clone could lead it to a file of yours, whose lines errors then show.
 pub(crate) fn open(path: &Path, user_id: u32) -> Result<RegularFile, String> {
-    let file =
-        RegularFile::open(path, Links::Refused).map_err(|e| format!("it cannot be read: {e}"))?;
+    let file = RegularFile::open(path, Links::Refused).map_err(|error| match error {
+        ReadError::NotRegular(kind) => format!("it is {kind}"),
+        error => format!("it cannot be read: {error}"),
+    })?;
     trusted(file.metadata(), user_id)?;
     Ok(file)
 }

@@ -7,7 +7,7 @@
 use crate::config::schema::{PROFILE, Project, Setting, TOP, alias};
 use crate::config::value::{Data, Node, below};
 use crate::error::CommandError;
-use crate::image_name::looks_like_image;
+use sigtool_sdk::types::reference::looks_like_image;
 
 /// The commands that a project's alias may begin with: those that a clone cannot change anything of the user's with.
 const COMMANDS: [&str; 3] = ["inspect", "sign", "verify"];

@@ -1,8 +1,8 @@
 //! Where this run takes place: in a CI system, as its variables say, or on somebody's machine.
 
 use sigtool_core::ledger::Execution;
+use sigtool_sdk::types::authority::is_authority;
 use std::collections::BTreeMap;
-use std::net::Ipv6Addr;
 
 /// What a CI system calls its facts.
 struct System {
@@ -232,24 +232,10 @@ fn without_secrets(url: &str) -> Option<String> {
     let place = authority.rsplit_once('@').map_or(authority, |(_, p)| p);
     let path = rest.split(['?', '#']).next().unwrap_or_default();
     let unwritable = |c: char| c.is_control() || c.is_whitespace() || c == '\\';
-    if !is_host_and_port(place) || rest.contains('@') || path.contains(unwritable) {
+    if !is_authority(place) || rest.contains('@') || path.contains(unwritable) {
         return None;
     }
     Some(format!("{scheme}://{place}{path}"))
-}
-
-/// Whether it is a domain or an IP address, with a port or without.
-fn is_host_and_port(place: &str) -> bool {
-    let (host, port) = match place.strip_prefix('[').and_then(|p| p.split_once(']')) {
-        Some((host, port)) if host.parse::<Ipv6Addr>().is_ok() => ("", port),
-        Some(_) => return false,
-        None => place.split_at(place.find(':').unwrap_or(place.len())),
-    };
-    let of_host = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
-    let is_host = place.starts_with('[') || !host.is_empty() && host.bytes().all(of_host);
-    let is_port =
-        |port: &str| port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok();
-    is_host && (port.is_empty() || port.strip_prefix(':').is_some_and(is_port))
 }
 
 fn host() -> String {

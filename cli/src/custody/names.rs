@@ -8,7 +8,7 @@ use crate::error::{CommandError, why};
 use sigtool_core::digest::Sha256;
 use sigtool_core::ledger::Named;
 use sigtool_sdk::file::{Links, RegularFile};
-use sigtool_sdk::types::Digest;
+use sigtool_sdk::types::ImageRef;
 use std::path::Path;
 
 /// What an artifact may be called in the ledger: by the digest of a file that is there, by its path, by name, by name and version.
@@ -29,15 +29,20 @@ pub(crate) fn names(word: &str) -> Result<Vec<Named>, CommandError> {
     }
     names.extend(reference(word));
     let word = word.strip_prefix("oci:").unwrap_or(word);
-    if let Some((_, digest)) = word.split_once('@')
-        && digest.parse::<Digest>().is_ok()
+    let image = word.parse::<ImageRef>().ok();
+    if let Some(image) = &image
+        && let Some(digest) = image.digest()
     {
-        names.extend([word, digest].map(Named::any_version));
+        let pinned = image.repository().pinned(digest);
+        let written = [word.to_owned(), pinned.to_string(), digest.to_string()];
+        names.extend(written.map(Named::any_version));
         return Ok(names);
     }
+    // A file may be known by a name that no image has.
     let tagged = word.rsplit_once(':').filter(|(_, tag)| !tag.contains('/'));
     let (name, version) = tagged.map_or((word, None), |(name, tag)| (name, Some(tag)));
-    for text in [Some(name.to_owned()), at_docker_hub(name)] {
+    let repository = image.map(|image| image.repository().to_string());
+    for text in [Some(name.to_owned()), repository] {
         names.extend(text.map(|text| Named {
             text,
             version: version.map(str::to_owned),
@@ -60,17 +65,6 @@ pub(crate) fn signers(app: &App, word: &str) -> Vec<String> {
         names.extend([path.display().to_string(), shorten(&path, home), below_here]);
     }
     names
-}
-
-/// The whole name of an image that Docker Hub keeps: `alpine`, `acme/app`.
-fn at_docker_hub(name: &str) -> Option<String> {
-    const HUB: &str = "index.docker.io";
-    let name = name.strip_prefix("docker.io/").unwrap_or(name);
-    match name.split_once('/') {
-        None => Some(format!("{HUB}/library/{name}")),
-        Some((host, _)) if host.contains(['.', ':']) || host == "localhost" => None,
-        Some(_) => Some(format!("{HUB}/{name}")),
-    }
 }
 
 fn digest_of(path: &Path) -> Result<String, CommandError> {

@@ -200,11 +200,11 @@ fn who(signer: &SignerInUse) -> EventSigner {
 /// All that is known of an artifact that could not be read.
 fn unread(item: &Item) -> EventArtifact {
     let reference = match item.from_stdin {
-        true => &item.shown,
-        false => &item.reference,
+        true => item.shown.clone(),
+        false => item.reference.to_string(),
     };
     EventArtifact {
-        reference: reference.clone(),
+        reference,
         ..EventArtifact::default()
     }
 }

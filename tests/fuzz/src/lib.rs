@@ -23,9 +23,6 @@ mod config;
 #[path = "../../../cli/src/error.rs"]
 mod error;
 #[allow(dead_code)]
-#[path = "../../../cli/src/image_name.rs"]
-mod image_name;
-#[allow(dead_code)]
 #[path = "../../../cli/src/pasted.rs"]
 mod pasted;
 #[path = "../../../cli/src/suggest.rs"]

@@ -13,20 +13,20 @@ use crate::report::image::report;
 use sigtool_core::sign::check_destination;
 use sigtool_core::verify::find::{Found, FoundSignature, find_signatures};
 use sigtool_core::write::atomic_write;
-use sigtool_sdk::types::{SignatureFormat, StoredSignature};
+use sigtool_sdk::types::{ImageRef, SignatureFormat, StoredSignature};
 use std::path::{Path, PathBuf};
 
 /// Readable by everyone: a signature is there to be shown.
 const MODE: u32 = 0o644;
 
-pub(super) fn run(app: &App, args: &Inspect, image: &str) -> Outcome {
+pub(super) fn run(app: &App, args: &Inspect, image: &ImageRef) -> Outcome {
     let profile = app.profile()?;
     let sources = Sources::new(app, &profile);
     let source = sources.get(SourceOf::Images)?;
     let store = store(app);
     let store = store.as_ref().map(Option::as_ref).map_err(Clone::clone);
     let shown = args.artifact.as_str();
-    let found = find_signatures(&source.handle, &store, image)
+    let found = find_signatures(&source.handle, &store, &image.to_string())
         .map_err(|error| source.failed(format!("cannot inspect `{}`", clean(shown)), error))?;
     for note in &found.notes {
         app.ui.note(note);
@@ -49,7 +49,11 @@ pub(super) fn run(app: &App, args: &Inspect, image: &str) -> Outcome {
 }
 
 /// Writes what the flags ask for, once it is clear that all of it can be written.
-fn write_out(args: &Inspect, image: &str, found: &Found) -> Result<Vec<PathBuf>, CommandError> {
+fn write_out(
+    args: &Inspect,
+    image: &ImageRef,
+    found: &Found,
+) -> Result<Vec<PathBuf>, CommandError> {
     let absolute = |path: &Option<PathBuf>| std::path::absolute(path.as_ref()?).ok();
     if args.bundle.as_ref().is_some_and(|path| !is_folder(path))
         && absolute(&args.bundle) == absolute(&args.signature)
@@ -155,7 +159,7 @@ fn check_count(
 /// The file for a signature; of several in one folder each gets the beginning of its own digest.
 fn place(
     path: &Path,
-    image: &str,
+    image: &ImageRef,
     stored: &StoredSignature,
     suffix: &str,
     count: usize,

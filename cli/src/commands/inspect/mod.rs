@@ -20,9 +20,9 @@ pub(super) fn run(app: &App, args: &Inspect) -> Outcome {
     let word = args.artifact.as_str();
     if word != "-" {
         match meaning::meaning(word) {
-            Ok(Meant::Image(image)) => return image::run(app, args, image),
+            Ok(Meant::Image(image)) => return image::run(app, args, &image),
             Ok(Meant::File(path)) => return file(app, args, Path::new(path)),
-            Err(Unclear::Both(error) | Unclear::Missing(_, error)) => return Err(error),
+            Err(Unclear::Wrong(error) | Unclear::Missing(_, error)) => return Err(error),
             Ok(Meant::Missing(_) | Meant::Pattern(_)) => {}
         }
     }

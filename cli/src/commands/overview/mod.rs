@@ -11,11 +11,11 @@ use crate::custody::ledger::store;
 use crate::custody::ledger::{open_to_read, unreadable};
 use crate::custody::names::names;
 use crate::error::{CommandError, Outcome};
-use crate::image_name::names_host;
 use crate::output::{Text, clean};
 use crate::report::overview::{Group, text};
 use sigtool_core::ledger::{Ledger, Named, Query};
 use sigtool_core::verify::find::{Found, find_signatures};
+use sigtool_sdk::types::reference::names_registry;
 use sigtool_sdk::types::{ArtifactKind, DigestAlgorithm};
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -136,8 +136,8 @@ fn look(app: &App, ledger: Option<&Ledger>, word: &str) -> Result<Looked, Comman
                 .note("with `--offline` the registry is not asked: this is what the ledger knows");
             return Ok(Looked::Not);
         }
-        Ok(Meant::Image(image)) => (SourceOf::Images, image.to_owned()),
-        Err(Unclear::Both(error)) => return Err(error),
+        Ok(Meant::Image(image)) => (SourceOf::Images, image.to_string()),
+        Err(Unclear::Wrong(error)) => return Err(error),
         Ok(Meant::Missing(_) | Meant::Pattern(_)) | Err(Unclear::Missing(..)) => {
             return Ok(Looked::Not);
         }
@@ -171,7 +171,7 @@ fn is_name_of_files(ledger: Option<&Ledger>, word: &str) -> Result<bool, Command
     let (Some(ledger), Some((name, version))) = (ledger, word.rsplit_once(':')) else {
         return Ok(false);
     };
-    if word.starts_with("oci:") || names_host(word) {
+    if word.starts_with("oci:") || names_registry(word) {
         return Ok(false);
     }
     let named = Named {

@@ -234,6 +234,27 @@ pub enum ParseImageError {
     Uppercase,
 }
 
+impl ParseImageError {
+    /// How an image is named instead.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Uppercase => None,
+            Self::Scheme { scheme, rest } => {
+                Some(format!("leave out `{scheme}://`: {}", quoted(rest)))
+            }
+            _ => Some("write it as `ghcr.io/acme/app:1.2`".to_owned()),
+        }
+    }
+}
+
+/// Whether the name of an image begins with its registry. One that does not is at Docker Hub.
+#[must_use]
+pub fn names_registry(word: &str) -> bool {
+    word.split_once('/')
+        .is_some_and(|(first, _)| names_a_host(first))
+}
+
 /// The one spelling of a registry's host.
 #[must_use]
 pub fn canonical_registry(host: &str) -> String {

@@ -7,7 +7,9 @@ mod guess;
 mod image;
 
 pub use guess::{is_surely_image, looks_like_image};
-pub use image::{DOCKER_HUB, ImageRef, ParseImageError, Repository, canonical_registry};
+pub use image::{
+    DOCKER_HUB, ImageRef, ParseImageError, Repository, canonical_registry, names_registry,
+};
 
 use super::ArtifactKind;
 use std::fmt;
