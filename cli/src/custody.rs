@@ -8,12 +8,12 @@ use crate::error::{CommandError, why};
 use crate::execution::execution;
 use crate::words::{self, Meant};
 use sigtool_core::digest::Sha256;
-use sigtool_core::key::key_hint;
+use sigtool_core::key::KeyHint;
 use sigtool_core::ledger::{
     Action, Attempt, Event, EventArtifact, EventSignature, EventSigner, Execution, Head, Ledger,
     LedgerError, Named,
 };
-use sigtool_core::sign::{Place, SignedArtifact, Stored};
+use sigtool_core::sign::{Location, Place, SignedArtifact, Stored};
 use sigtool_core::{Verification, Verified};
 use sigtool_sdk::types::{Artifact, ArtifactKind, Digest};
 use std::path::{Path, PathBuf};
@@ -189,7 +189,7 @@ fn who(signer: &SignerInUse) -> EventSigner {
     let key = signer.signer.public_key();
     EventSigner {
         name: signer.key.clone(),
-        key_hint: key_hint(key),
+        key_hint: KeyHint::of(key),
         algorithm: key.algorithm,
         backend: Some(signer.backend.clone()),
         key_id: None,
@@ -216,16 +216,25 @@ fn reasons(error: &CommandError) -> Vec<String> {
 
 /// Where a signature lies, for a program in another folder; what is no path stays.
 pub(crate) fn location(artifact: &Artifact, stored: &Stored) -> PathBuf {
-    let location = Path::new(&stored.location);
-    let path = match stored.place {
+    let shown = shown(&stored.location);
+    let path = match &stored.location {
         // Beside a file it is written as the artifact is.
-        Place::Beside if artifact.kind != ArtifactKind::ContainerImage => {
-            std::path::absolute(location)
+        Location::Beside(_) if artifact.kind != ArtifactKind::ContainerImage => {
+            std::path::absolute(shown)
         }
-        Place::File => words::file_reference(location),
-        Place::Beside | Place::Store => Ok(location.to_owned()),
+        Location::File(path) => words::file_reference(path),
+        Location::Beside(_) | Location::Store => Ok(shown.to_owned()),
     };
-    path.unwrap_or_else(|_| location.to_owned())
+    path.unwrap_or_else(|_| shown.to_owned())
+}
+
+/// A place as a user would name it.
+pub(crate) fn shown(location: &Location) -> &Path {
+    match location {
+        Location::Beside(place) => Path::new(place),
+        Location::File(path) => path,
+        Location::Store => Path::new("the local store"),
+    }
 }
 
 /// Why there is no ledger to write to.

@@ -1,7 +1,7 @@
 //! For tests: real keys, a signer that can be told to lie, and a folder as a source, behind the seam.
 
-use crate::policy::Policy;
 use crate::store::Store;
+use crate::trust::Policy;
 use crate::verify::{GivenSignature, Verified, VerifyingRequest, verify_artifact};
 use aws_lc_rs::digest;
 use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};

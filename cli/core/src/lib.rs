@@ -5,31 +5,30 @@
 //! signs, and the only ones written are signatures that the user asked for at a path of their own, and the local store.
 #![forbid(unsafe_code)]
 
-pub mod bundle;
 pub mod digest;
 #[cfg(test)]
 mod fake;
-pub mod find;
+pub mod formats;
 pub mod inspect;
-mod json;
 pub mod key;
 pub mod ledger;
 pub mod limits;
-pub mod policy;
+mod reference;
+mod resolve;
 pub mod sign;
-pub mod signature;
-pub mod simple_signing;
 pub mod state;
 pub mod store;
 mod text;
-pub mod verification;
+pub mod time;
+pub mod trust;
 pub mod verify;
 pub mod write;
 
 pub use inspect::{Inspection, inspect};
 pub use ledger::Ledger;
-pub use policy::{Policy, Require, TrustedKey};
 pub use sign::{OpenSigner, SigningRequest, sign_artifact};
 pub use store::Store;
-pub use verification::{Reason, Verification};
-pub use verify::{GivenSignature, Verified, VerifyingRequest, verify_artifact};
+pub use trust::{Policy, Require, TrustedKey};
+pub use verify::{
+    GivenSignature, Reason, Verification, Verified, VerifyingRequest, verify_artifact,
+};

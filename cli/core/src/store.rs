@@ -2,6 +2,7 @@
 //! machine, and written out later. One SQLite file, shared by all processes of a user.
 
 use crate::state::{Layout, Opened, State, StateError};
+use crate::trust::SignerId;
 use rusqlite::params;
 use sigtool_sdk::types::{Digest, SignatureFormat, StoredSignature};
 use std::path::Path;
@@ -9,7 +10,7 @@ use std::path::Path;
 /// What ids of signatures in the store begin with. No source gives such ids.
 pub(crate) const STORE_ID: &str = "store:";
 
-/// `signer` is the hint of the key. In a repository one signer has one signature of an image in a format, unless it appends; the same
+/// `signer` is a [`SignerId`]. In a repository one signer has one signature of an image in a format, unless it appends; the same
 /// image in another repository has its own, for a signature of cosign's says which repository it is about.
 static LAYOUT: Layout = Layout {
     what: "the local store",
@@ -43,8 +44,8 @@ pub struct Entry<'a> {
     pub repository: &'a str,
     /// How the signature is written.
     pub format: SignatureFormat,
-    /// The hint of the key that made it.
-    pub signer: &'a str,
+    /// Who made it.
+    pub signer: &'a SignerId,
     /// Its bytes.
     pub content: &'a [u8],
 }
@@ -93,19 +94,19 @@ impl Store {
     pub fn put(&self, entry: &Entry<'_>, append: bool) -> Result<bool, StateError> {
         self.0.write(|turn| {
             let digest = entry.digest.to_string();
-            let format = entry.format.as_str();
+            let (format, signer) = (entry.format.as_str(), entry.signer.to_string());
             let replaced = if append {
                 0
             } else {
                 turn.execute(
                     "DELETE FROM signature WHERE digest = ?1 AND repository = ?2 AND format = ?3 AND signer = ?4",
-                    params![digest, entry.repository, format, entry.signer],
+                    params![digest, entry.repository, format, signer],
                 )?
             };
             turn.execute(
                 "INSERT INTO signature (digest, repository, format, signer, content, stored_ms)
                  VALUES (?1, ?2, ?3, ?4, ?5, CAST(unixepoch('subsec') * 1000 AS INTEGER))",
-                params![digest, entry.repository, format, entry.signer, entry.content],
+                params![digest, entry.repository, format, signer, entry.content],
             )?;
             Ok(Ok(replaced > 0))
         })
@@ -146,6 +147,7 @@ impl Store {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::key::KeyHint;
 
     fn digest(byte: &str) -> Digest {
         format!("sha256:{}", byte.repeat(32)).parse().unwrap()
@@ -160,7 +162,7 @@ mod tests {
             digest: &digest("ab"),
             repository,
             format: SignatureFormat::Bundle,
-            signer,
+            signer: &SignerId::Key(KeyHint::for_tests(signer)),
             content: content.as_bytes(),
         };
         store.put(&entry, append).unwrap()

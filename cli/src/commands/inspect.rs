@@ -7,6 +7,7 @@ use crate::error::{CommandError, why};
 use crate::output::Text;
 use crate::words::{self, Meant, Unclear};
 use sigtool_core::Inspection;
+use sigtool_core::inspect::sections;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
@@ -98,7 +99,7 @@ fn signature_beside(file: &Path) -> Option<PathBuf> {
 /// Headings, with labelled values below each.
 pub(super) fn text(inspection: &Inspection) -> Vec<String> {
     let mut lines = Vec::new();
-    for section in inspection.sections() {
+    for section in sections(inspection) {
         lines.push(section.title);
         let width = section
             .fields

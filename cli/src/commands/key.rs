@@ -9,7 +9,7 @@ use crate::host::{Opening, SecretSource};
 use crate::output::Text;
 use serde::Serialize;
 use serde_json::json;
-use sigtool_core::key::{key_hint, to_pem};
+use sigtool_core::key::{KeyHint, to_pem};
 use sigtool_sdk::Kind;
 use sigtool_sdk::connection::Handle;
 use sigtool_sdk::signer::{
@@ -160,7 +160,7 @@ pub(super) struct Row<'a> {
     /// Its algorithm.
     algorithm: KeyAlgorithm,
     /// How bundles name it: the Base64 of the SHA-256 of its public half.
-    key_hint: String,
+    key_hint: KeyHint,
     /// Its public half, in PEM.
     public_key: String,
     /// How it is kept: `encrypted`, `encrypted-with-empty-password`, `plain`, or the backend's own word.
@@ -191,7 +191,7 @@ impl<'a> Row<'a> {
         Self {
             key,
             algorithm: public_key.algorithm,
-            key_hint: key_hint(public_key),
+            key_hint: KeyHint::of(public_key),
             public_key: to_pem(public_key),
             protection,
             files: files.iter().map(|file| super::lossy(file)).collect(),
@@ -340,7 +340,7 @@ fn show(app: &App, which: &OneKey) -> Outcome {
     let facts = [
         format!("key         {name}"),
         format!("algorithm   {}", reply.public_key.algorithm),
-        format!("key hint    {}", key_hint(&reply.public_key)),
+        format!("key hint    {}", KeyHint::of(&reply.public_key)),
         format!("protection  {}", protection(reply.protection.as_deref())),
     ];
     let text = Text::lines(facts.iter().map(String::as_str).chain(pem.lines()));

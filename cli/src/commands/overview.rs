@@ -15,12 +15,12 @@ use crate::words::{self, Meant, Unclear};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
-use sigtool_core::find::{Found, find_signatures, holds};
 use sigtool_core::ledger::{
     Attempt, Current, Entry, EventArtifact, EventSignature, EventSigner, Known, Ledger, Named,
     Query,
 };
 use sigtool_core::sign::Place;
+use sigtool_core::verify::find::{Found, find_signatures, holds};
 use sigtool_sdk::types::{ArtifactKind, Bytes, DigestAlgorithm, SignatureFormat};
 use std::ops::ControlFlow;
 use std::path::Path;

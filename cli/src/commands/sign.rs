@@ -5,7 +5,7 @@ use crate::app::{App, SignerInUse};
 use crate::args::Sign;
 use crate::batch::{self, Expanded, Item, Places, STDIN, Tally};
 use crate::config::{Profile, SignatureFormat};
-use crate::custody::{Custody, location};
+use crate::custody::{Custody, location, shown};
 use crate::error::{CommandError, Failure, why};
 use crate::expand::expand;
 use crate::host;
@@ -13,9 +13,11 @@ use crate::interrupt;
 use crate::output::{Ticker, clean};
 use crate::sources::{SourceInUse, SourceOf, Sources};
 use serde::Serialize;
-use sigtool_core::key::key_hint;
+use sigtool_core::key::KeyHint;
 use sigtool_core::ledger::Head;
-use sigtool_core::sign::{Destination, Place, SignError, SignedArtifact, SigningRequest, Stored};
+use sigtool_core::sign::{
+    Destination, Location, Place, SignError, SignedArtifact, SigningRequest, Stored,
+};
 use sigtool_core::{Store, sign_artifact};
 use sigtool_sdk::ErrorCode;
 use sigtool_sdk::types::{
@@ -79,7 +81,7 @@ pub(super) fn run(app: &App, args: &Sign) -> Outcome {
         |shown, result| {
             ticker.done();
             if let Ok(done) = &result {
-                let in_store = |stored: &Stored| stored.place == Place::Store;
+                let in_store = |stored: &Stored| stored.location == Location::Store;
                 kept_here += usize::from(done.signed.stored.iter().all(in_store));
             }
             report(app, shown, signer.as_ref(), result)
@@ -415,7 +417,8 @@ fn failed(
 }
 
 fn already_written(stored: &[Stored]) -> String {
-    let written: Vec<String> = stored.iter().map(|s| clean(&s.location)).collect();
+    let written = stored.iter().map(|s| shown(&s.location).to_string_lossy());
+    let written: Vec<String> = written.map(|place| clean(&place)).collect();
     format!("already written: {}", written.join(", "))
 }
 
@@ -477,7 +480,7 @@ struct Signer<'a> {
     /// The key's algorithm.
     algorithm: KeyAlgorithm,
     /// How bundles name the key: the Base64 of the SHA-256 of its public half.
-    key_hint: String,
+    key_hint: KeyHint,
     /// The backend's own name for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     key_id: Option<&'a str>,
@@ -540,7 +543,7 @@ fn report(
         signer: signer.map(|signer| Signer {
             backend: &signer.backend,
             algorithm: signed.public_key.algorithm,
-            key_hint: key_hint(&signed.public_key),
+            key_hint: KeyHint::of(&signed.public_key),
             key_id: signed.key_id.as_deref(),
             key_version: signed.key_version.as_deref(),
         }),
@@ -549,7 +552,7 @@ fn report(
             .iter()
             .map(|stored| Signature {
                 format: stored.format,
-                place: stored.place,
+                place: stored.location.place(),
                 location: super::lossy(&location(&signed.artifact, stored)),
                 replaced: stored.replaced,
                 signature: &stored.signature,
@@ -578,14 +581,14 @@ fn report(
 
 /// Where the signatures went, as people are told. Of the local store only where it is the one place.
 fn told(signed: &SignedArtifact) -> impl Iterator<Item = &Stored> {
-    let elsewhere = signed.stored.iter().any(|s| s.place != Place::Store);
+    let elsewhere = signed.stored.iter().any(|s| s.location != Location::Store);
     let stored = signed.stored.iter();
-    stored.filter(move |s| !elsewhere || s.place != Place::Store)
+    stored.filter(move |s| !elsewhere || s.location != Location::Store)
 }
 
 fn places(app: &App, signed: &SignedArtifact) -> Vec<String> {
     let mut places: Vec<String> = told(signed)
-        .map(|stored| app.short(Path::new(&stored.location)))
+        .map(|stored| app.short(shown(&stored.location)))
         .collect();
     places.dedup();
     places

@@ -16,7 +16,7 @@ use crate::sources::{SourceOf, Sources};
 use serde::Serialize;
 use sigtool_core::key::parse_public_key;
 use sigtool_core::ledger::Head;
-use sigtool_core::policy::{Require, TrustedKey};
+use sigtool_core::trust::{Require, TrustedKey};
 use sigtool_core::verify::CheckedSignature;
 use sigtool_core::{
     GivenSignature, Policy, Reason, Store, Verification, Verified, VerifyingRequest,
@@ -237,10 +237,7 @@ fn trusted_key(app: &App, key: &KeyText) -> Result<TrustedKey, CommandError> {
             None => error,
         }
     })?;
-    Ok(TrustedKey {
-        key: public_key,
-        name: name(app, key),
-    })
+    Ok(TrustedKey::new(name(app, key), public_key))
 }
 
 /// How reports call a trusted key: as it was written, or shorter.

@@ -1,8 +1,8 @@
 //! Bundles of every version, and whatever else can be inspected.
 
-use sigtool_core::bundle::{Bundle, Content, encode_envelope, encode_message_signature};
-use sigtool_core::inspect;
-use sigtool_core::signature::SignatureFile;
+use sigtool_core::formats::bundle::{Bundle, Content, encode_envelope, encode_message_signature};
+use sigtool_core::formats::signature_file::SignatureFile;
+use sigtool_core::inspect::{inspect, sections};
 use sigtool_sdk::types::{KeyAlgorithm, PublicKey};
 
 /// A bundle: what it holds is the same in a bundle of ours.
@@ -34,6 +34,6 @@ pub(crate) fn bundle(bytes: &[u8]) {
 pub(crate) fn inspected(bytes: &[u8]) {
     if let Ok(inspection) = inspect(bytes, "a file") {
         serde_json::to_string(&inspection).expect("JSON");
-        assert!(!inspection.sections().is_empty());
+        assert!(!sections(&inspection).is_empty());
     }
 }

@@ -1,10 +1,11 @@
 //! What is signed for an image, and detached signatures.
 
 use crate::bundle::inspected;
-use sigtool_core::bundle::{Envelope, Statement, signing_statement};
+use sigtool_core::formats::dsse::Envelope;
+use sigtool_core::formats::signature_file::{SignatureFile, encode_detached};
+use sigtool_core::formats::simple_signing::{SimpleSigning, encode_payload, encode_signed_payload};
+use sigtool_core::formats::statement::{Statement, signing_statement};
 use sigtool_core::limits::MAX_DETACHED;
-use sigtool_core::signature::{SignatureFile, encode_detached};
-use sigtool_core::simple_signing::{SimpleSigning, encode_payload, encode_signed_payload};
 use sigtool_sdk::types::{Digest, DigestAlgorithm};
 use std::collections::BTreeMap;
 

@@ -2,9 +2,9 @@
 
 use super::certificate::CertificateFacts;
 use super::{PublicKeyFacts, SignatureFacts};
-use crate::bundle::{
-    Bundle, BundleFormat, Content, Envelope, Statement, UnverifiedLogEntry, UnverifiedSigner,
-};
+use crate::formats::bundle::{Bundle, BundleFormat, Content, UnverifiedLogEntry, UnverifiedSigner};
+use crate::formats::dsse::Envelope;
+use crate::formats::statement::Statement;
 use crate::text::printable;
 use serde::Serialize;
 use sigtool_sdk::types::Digest;

@@ -1,7 +1,8 @@
 //! What an X.509 certificate says (RFC 5280), with the extension in which Fulcio names the OIDC issuer.
 
-use crate::key;
+use crate::key::{self, KeyHint};
 use crate::text::printable;
+use crate::time;
 use aws_lc_rs::digest;
 use serde::Serialize;
 use x509_cert::Certificate;
@@ -10,6 +11,7 @@ use x509_cert::der::{Decode as _, Encode as _};
 use x509_cert::ext::Extension;
 use x509_cert::ext::pkix::name::GeneralName;
 use x509_cert::ext::pkix::{BasicConstraints, SubjectAltName};
+use x509_cert::time::Time;
 
 /// Fulcio's OIDC issuer: a UTF-8 string in DER, and the older extension with the bare bytes.
 /// See <https://github.com/sigstore/fulcio/blob/main/docs/oid-info.md>.
@@ -40,7 +42,7 @@ pub struct CertificateFacts {
     pub key_algorithm: String,
     /// The hint of its key.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub key_hint: Option<String>,
+    pub key_hint: Option<KeyHint>,
     /// The SHA-256 of the certificate, in hexadecimal digits.
     pub fingerprint: String,
     /// Why it cannot be read.
@@ -65,8 +67,8 @@ impl CertificateFacts {
             names: names(&certificate),
             authority: printable(&body.issuer().to_string()),
             oidc_issuer: oidc_issuer(extensions),
-            not_before: body.validity().not_before.to_string(),
-            not_after: body.validity().not_after.to_string(),
+            not_before: moment(body.validity().not_before),
+            not_after: moment(body.validity().not_after),
             is_authority: matches!(
                 body.get_extension::<BasicConstraints>(),
                 Ok(Some((_, BasicConstraints { ca: true, .. })))
@@ -75,7 +77,7 @@ impl CertificateFacts {
                 |_| body.subject_public_key_info().algorithm.oid.to_string(),
                 |k| k.algorithm.to_string(),
             ),
-            key_hint: key.ok().map(|k| key::key_hint(&k)),
+            key_hint: key.ok().map(|k| KeyHint::of(&k)),
             fingerprint: hex::encode(digest::digest(&digest::SHA256, der)),
             malformed: None,
         })
@@ -88,6 +90,13 @@ impl CertificateFacts {
             ..Self::default()
         }
     }
+}
+
+/// X.509 knows the years 1 to 9999, as time does here.
+fn moment(time: Time) -> String {
+    let seconds = i64::try_from(time.to_unix_duration().as_secs()).ok();
+    let time = seconds.and_then(time::from_seconds);
+    time.map(time::in_seconds).unwrap_or_default()
 }
 
 fn names(certificate: &Certificate) -> Vec<String> {

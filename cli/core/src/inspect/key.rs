@@ -1,9 +1,10 @@
 //! What key files say. Of a private key its algorithm and its public half, of a container the way it is locked; never a secret.
 
 use super::Inspected;
-use crate::key::{key_hint, public_key_of_spki, short_hint};
+use crate::formats::json;
+use crate::key;
+use crate::key::{KeyHint, public_key_of_spki, short_hint};
 use crate::text::{printable, printable_label};
-use crate::{json, key};
 use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P384_SHA384_ASN1_SIGNING, ECDSA_P521_SHA512_ASN1_SIGNING,
@@ -23,7 +24,7 @@ pub struct PublicKeyFacts {
     /// Its algorithm.
     pub algorithm: KeyAlgorithm,
     /// How bundles name it: the Base64 of the SHA-256 of its `SubjectPublicKeyInfo`.
-    pub key_hint: String,
+    pub key_hint: KeyHint,
     /// How file names of signatures name it: the first eight hexadecimal digits of the same.
     pub short_hint: String,
     /// The key as PEM.
@@ -59,7 +60,7 @@ impl PublicKeyFacts {
     pub(super) fn of(key: &PublicKey) -> Self {
         Self {
             algorithm: key.algorithm,
-            key_hint: key_hint(key),
+            key_hint: KeyHint::of(key),
             short_hint: short_hint(key),
             pem: key::to_pem(key),
         }

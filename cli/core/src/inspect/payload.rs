@@ -3,7 +3,7 @@
 use super::SignatureFacts;
 use super::bundle::printable_annotations;
 use super::certificate::CertificateFacts;
-use crate::simple_signing::SimpleSigning;
+use crate::formats::simple_signing::SimpleSigning;
 use crate::text::printable;
 use serde::Serialize;
 use sigtool_sdk::types::{Digest, SignedPayload};

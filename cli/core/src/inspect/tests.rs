@@ -1,23 +1,15 @@
 //! What a user sees of each kind of file.
 
 use super::*;
-use crate::bundle::encode_message_signature;
 use crate::fake::TestKey;
-use crate::key::{digest_of, key_hint, to_pem};
-use crate::signature::encode_detached;
+use crate::formats::bundle::encode_message_signature;
+use crate::formats::signature_file::encode_detached;
+use crate::key::{KeyHint, digest_of, to_pem};
 use sigtool_sdk::types::{DigestAlgorithm, KeyAlgorithm};
 
-fn words(content: &[u8]) -> String {
-    inspect(content, "file")
-        .unwrap()
-        .sections()
-        .into_iter()
-        .flat_map(|section| {
-            let fields = section.fields.into_iter();
-            let lines: Vec<String> = fields.map(|(l, v)| format!("  {l}: {v}\n")).collect();
-            std::iter::once(format!("{}\n", section.title)).chain(lines)
-        })
-        .collect()
+/// What a program sees.
+fn facts(content: &[u8]) -> serde_json::Value {
+    serde_json::to_value(inspect(content, "file").unwrap()).unwrap()
 }
 
 fn pem_of(tag: &str, contents: &[u8]) -> Vec<u8> {
@@ -29,15 +21,10 @@ fn a_bundle_is_shown_as_unverified() {
     let key = TestKey::generate(KeyAlgorithm::EcdsaP256);
     let digest = digest_of(DigestAlgorithm::Sha256, b"x");
     let bundle = encode_message_signature(&key.public_key(), &digest, &key.sign(b"x").into());
-    let text = words(&bundle);
-    assert!(
-        text.starts_with("Sigstore bundle v0.3, not verified\n"),
-        "{text}"
-    );
-    assert!(text.contains(&format!("  key hint: {}\n", key_hint(&key.public_key()))));
-    assert!(text.contains(&format!("  artifact digest: {digest}\n")));
-    assert!(text.contains("looks like ECDSA (DER)"));
-    let json = serde_json::to_value(inspect(&bundle, "file").unwrap()).unwrap();
+    let json = facts(&bundle);
+    let hint = KeyHint::of(&key.public_key());
+    assert_eq!(json["unverified_key_hint"], hint.as_str());
+    assert_eq!(json["signature"]["looks_like"], "ECDSA (DER)");
     assert_eq!(json["kind"], "bundle");
     assert_eq!(json["format"], "v0.3");
     assert_eq!(json["unverified_digest"], digest.to_string());
@@ -46,13 +33,8 @@ fn a_bundle_is_shown_as_unverified() {
 #[test]
 fn a_bundle_cannot_move_the_cursor() {
     let bundle = br#"{"mediaType":"application/vnd.dev.sigstore.bundle.v0.3+json","verificationMaterial":{"publicKey":{"hint":"\u001b[2J"}},"dsseEnvelope":{"payload":"e30=","payloadType":"\u001b]0;x\u0007","signatures":[{"sig":"AQID"}]}}"#;
-    let text = words(bundle);
-    assert!(
-        !text.contains('\u{1b}') && !text.contains('\u{7}'),
-        "{text:?}"
-    );
-    let json = serde_json::to_string(&inspect(bundle, "file").unwrap()).unwrap();
-    assert!(!json.contains("u001b"), "{json}");
+    let json = facts(bundle).to_string();
+    assert!(!json.contains("u001b") && !json.contains("u0007"), "{json}");
 }
 
 #[test]
@@ -89,9 +71,10 @@ fn a_raw_signature_may_begin_like_json_or_der() {
 fn a_public_key_is_shown_with_its_hint() {
     let key = TestKey::generate(KeyAlgorithm::Ed25519).public_key();
     for content in [to_pem(&key).into_bytes(), key.spki.0.clone()] {
-        let text = words(&content);
-        assert!(text.contains("  algorithm: ed25519\n"), "{text}");
-        assert!(text.contains(&key_hint(&key)));
+        let json = facts(&content);
+        assert_eq!(json["kind"], "public-key");
+        assert_eq!(json["algorithm"], "ed25519");
+        assert_eq!(json["key_hint"], KeyHint::of(&key).as_str());
     }
 }
 
@@ -105,10 +88,11 @@ fn a_private_key_shows_its_public_half_and_nothing_else() {
         let key = TestKey::generate(algorithm);
         let der = key.private_der();
         for content in [pem_of("PRIVATE KEY", &der), der.clone()] {
-            let text = words(&content);
-            assert!(text.starts_with("private key, not encrypted\n"), "{text}");
-            assert!(text.contains(&key_hint(&key.public_key())), "{text}");
-            let json = serde_json::to_string(&inspect(&content, "x").unwrap()).unwrap();
+            let json = facts(&content);
+            assert_eq!(json["kind"], "private-key");
+            let hint = KeyHint::of(&key.public_key());
+            assert_eq!(json["public_key"]["key_hint"], hint.as_str());
+            let json = json.to_string();
             let secret = std::str::from_utf8(&content)
                 .map_or(String::new(), |pem| pem.lines().nth(1).unwrap().to_owned());
             assert!(secret.is_empty() || !json.contains(&secret));
@@ -119,13 +103,10 @@ fn a_private_key_shows_its_public_half_and_nothing_else() {
 #[test]
 fn a_locked_key_shows_how_it_is_locked() {
     let cosign = br#"{"kdf":{"name":"scrypt","params":{"N":65536,"r":8,"p":1},"salt":"c2FsdA=="},"cipher":{"name":"nacl/secretbox","nonce":"bm9uY2U="},"ciphertext":"c2VjcmV0"}"#;
-    let text = words(&pem_of("ENCRYPTED SIGSTORE PRIVATE KEY", cosign));
-    assert!(
-        text.contains("  key derivation: scrypt (N 65536, r 8, p 1)\n"),
-        "{text}"
-    );
-    assert!(text.contains("  cipher: nacl/secretbox\n"));
-    assert!(!text.contains("c2VjcmV0"));
+    let json = facts(&pem_of("ENCRYPTED SIGSTORE PRIVATE KEY", cosign));
+    assert_eq!(json["key_derivation"], "scrypt (N 65536, r 8, p 1)");
+    assert_eq!(json["cipher"], "nacl/secretbox");
+    assert!(!json.to_string().contains("c2VjcmV0"));
 
     // `openssl genpkey -algorithm ed25519 | openssl pkcs8 -topk8 -v2 aes-256-cbc -iter 2048`
     let der = hex::decode(concat!(
@@ -136,13 +117,15 @@ fn a_locked_key_shows_how_it_is_locked() {
     ))
     .unwrap();
     for content in [pem_of("ENCRYPTED PRIVATE KEY", &der), der] {
-        let text = words(&content);
-        assert!(text.contains("PBKDF2 (2048 iterations)"), "{text}");
-        assert!(text.contains("AES-256-CBC"));
+        let json = facts(&content);
+        let said = |field: &str| json[field].as_str().unwrap().to_owned();
+        assert!(said("key_derivation").contains("PBKDF2 (2048 iterations)"));
+        assert!(said("cipher").contains("AES-256-CBC"));
     }
 
     let traditional = "-----BEGIN EC PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\nAQID\n-----END EC PRIVATE KEY-----\n";
-    assert!(words(traditional.as_bytes()).contains("AES-128-CBC"));
+    let json = facts(traditional.as_bytes());
+    assert!(json["cipher"].as_str().unwrap().contains("AES-128-CBC"));
 }
 
 #[test]
@@ -153,21 +136,22 @@ fn a_keyless_bundle_shows_the_identity_of_its_certificate() {
         crate::fake::skipped("sigstore-conformance vectors", &case);
         return;
     };
-    let text = words(&bundle);
-    assert!(text.contains("certificate, not verified"), "{text}");
-    assert!(
-        text.contains("  OIDC issuer: https://token.actions.githubusercontent.com\n"),
-        "{text}"
+    let json = facts(&bundle);
+    let certificate = &json["unverified_certificates"][0];
+    assert_eq!(
+        certificate["oidc_issuer"],
+        "https://token.actions.githubusercontent.com"
+    );
+    let identity = certificate["names"][0].as_str().unwrap();
+    assert!(identity.starts_with("https://github.com/sigstore-conformance/"));
+    assert_eq!(
+        certificate["authority"],
+        "CN=sigstore-intermediate,O=sigstore.dev"
     );
     assert!(
-        text.contains("  identity: https://github.com/sigstore-conformance/"),
-        "{text}"
+        json["unverified_log_entries"][0]["index"].is_u64(),
+        "{json}"
     );
-    assert!(
-        text.contains("  authority: CN=sigstore-intermediate,O=sigstore.dev\n"),
-        "{text}"
-    );
-    assert!(text.contains("log entry, not verified"), "{text}");
 }
 
 #[test]

@@ -4,9 +4,8 @@ use super::{
     BundleFacts, CertificateFacts, ContainerFacts, EnvelopeFacts, Inspected, Inspection,
     PublicKeyFacts, SignatureFacts, SignedPayloadFacts,
 };
-use crate::bundle::UnverifiedLogEntry;
-use std::time::Duration;
-use x509_cert::der::DateTime;
+use crate::formats::bundle::UnverifiedLogEntry;
+use crate::time;
 
 /// A heading and what stands below it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -38,30 +37,28 @@ impl Section {
     }
 }
 
-impl Inspection {
-    /// The inspection as sections of labelled values, the whole first.
-    #[must_use]
-    pub fn sections(&self) -> Vec<Section> {
-        match &self.content {
-            Inspected::Bundle(facts) => bundle(facts),
-            Inspected::Certificates {
-                unverified_certificates,
-            } => unverified_certificates.iter().map(certificate).collect(),
-            Inspected::DetachedSignature(facts) => vec![signature(facts)],
-            Inspected::EncryptedPrivateKey(facts) => vec![container(facts)],
-            Inspected::PrivateKey(facts) => {
-                let section =
-                    Section::new("private key, not encrypted").with("written as", &facts.label);
-                vec![match &facts.public_key {
-                    Some(key) => section
-                        .with("algorithm", key.algorithm)
-                        .with("key hint", &key.key_hint),
-                    None => section.with("algorithm", "none that is known here"),
-                }]
-            }
-            Inspected::PublicKey(facts) => vec![public_key("public key", facts)],
-            Inspected::SignedPayload(facts) => signed_payload(facts),
+/// An inspection as sections of labelled values, the whole first.
+#[must_use]
+pub fn sections(inspection: &Inspection) -> Vec<Section> {
+    match &inspection.content {
+        Inspected::Bundle(facts) => bundle(facts),
+        Inspected::Certificates {
+            unverified_certificates,
+        } => unverified_certificates.iter().map(certificate).collect(),
+        Inspected::DetachedSignature(facts) => vec![signature(facts)],
+        Inspected::EncryptedPrivateKey(facts) => vec![container(facts)],
+        Inspected::PrivateKey(facts) => {
+            let section =
+                Section::new("private key, not encrypted").with("written as", &facts.label);
+            vec![match &facts.public_key {
+                Some(key) => section
+                    .with("algorithm", key.algorithm)
+                    .with("key hint", &key.key_hint),
+                None => section.with("algorithm", "none that is known here"),
+            }]
         }
+        Inspected::PublicKey(facts) => vec![public_key("public key", facts)],
+        Inspected::SignedPayload(facts) => signed_payload(facts),
     }
 }
 
@@ -141,14 +138,11 @@ fn certificate(facts: &CertificateFacts) -> Section {
 }
 
 fn log_entry(entry: &UnverifiedLogEntry) -> Section {
-    let time = entry.integrated_time.and_then(|seconds| {
-        let since = Duration::from_secs(u64::try_from(seconds).ok()?);
-        DateTime::from_unix_duration(since).ok()
-    });
+    let time = entry.integrated_time.and_then(time::from_seconds);
     Section::new("log entry, not verified")
         .with("index", entry.index)
         .with_some("kind", entry.kind.as_ref())
-        .with_some("recorded", time)
+        .with_some("recorded", time.map(time::in_seconds))
 }
 
 fn container(facts: &ContainerFacts) -> Section {
@@ -177,4 +171,55 @@ fn signature(facts: &SignatureFacts) -> Section {
 
 fn signature_line(facts: &SignatureFacts) -> String {
     format!("{} bytes, looks like {}", facts.length, facts.looks_like)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inspect;
+
+    const BUNDLE: &[u8] = br#"{"mediaType":"application/vnd.dev.sigstore.bundle.v0.3+json","verificationMaterial":{"publicKey":{"hint":"h\u001b[2J"}},"messageSignature":{"messageDigest":{"algorithm":"SHA2_256","digest":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="},"signature":"AQID"}}"#;
+
+    fn words(content: &[u8]) -> String {
+        let inspection = inspect(content, "file").unwrap();
+        let lines = sections(&inspection).into_iter().flat_map(|section| {
+            let fields = section.fields.into_iter();
+            let lines: Vec<String> = fields.map(|(l, v)| format!("  {l}: {v}\n")).collect();
+            std::iter::once(format!("{}\n", section.title)).chain(lines)
+        });
+        lines.collect()
+    }
+
+    #[test]
+    fn a_bundle_is_said_to_be_unverified_and_cannot_move_the_cursor() {
+        assert_eq!(
+            words(BUNDLE),
+            "Sigstore bundle v0.3, not verified\n  key hint: h\u{fffd}[2J\n  artifact digest: sha256:0000000000000000000000000000000000000000000000000000000000000000\n  signature: 3 bytes, looks like nothing known\n  log entries: 0\n  signed timestamps: 0\n"
+        );
+    }
+
+    #[test]
+    fn a_locked_key_is_said_to_be_encrypted_and_how() {
+        let container = br#"-----BEGIN EC PRIVATE KEY-----
+Proc-Type: 4,ENCRYPTED
+DEK-Info: AES-128-CBC,00
+
+AQID
+-----END EC PRIVATE KEY-----
+"#;
+        let text = words(container);
+        assert!(text.starts_with("private key, encrypted\n"), "{text}");
+        assert!(text.contains("  cipher: AES-128-CBC"), "{text}");
+    }
+
+    #[test]
+    fn a_log_entry_is_said_with_its_time() {
+        let entry = UnverifiedLogEntry {
+            index: 7,
+            kind: None,
+            integrated_time: Some(1_700_000_000),
+        };
+        let recorded = ("recorded", "2023-11-14T22:13:20Z".to_owned());
+        assert_eq!(log_entry(&entry).fields[1], recorded);
+    }
 }

@@ -1,6 +1,9 @@
 //! What an entry of the ledger says: what, when, who, how, with which result, where the signature lies, and where it ran.
 
+use crate::key::KeyHint;
+use crate::reference::repository;
 use crate::sign::{Place, Stored};
+use crate::trust::SignerId;
 use serde::{Deserialize, Serialize};
 use sigtool_sdk::types::{
     Artifact, ArtifactKind, Bytes, Digest, DigestAlgorithm, KeyAlgorithm, SignatureFormat,
@@ -70,16 +73,17 @@ impl Event {
         if artifact.kind != Some(ArtifactKind::ContainerImage) || *place == Place::File {
             return format!("file {location}");
         }
-        let signer = self.signers.first().map_or("", |s| &s.key_hint);
+        let signer = self.signers.first().map(|s| s.id().to_string());
         let place = match place {
             Place::Store => "store",
             _ => "beside",
         };
         format!(
-            "{place} {}@{} {} {signer}",
+            "{place} {}@{} {} {}",
             artifact.repository(),
-            artifact.digest.as_ref().map_or("", |digest| digest),
-            format.as_str()
+            artifact.digest.as_deref().unwrap_or_default(),
+            format.as_str(),
+            signer.unwrap_or_default()
         )
     }
 }
@@ -199,10 +203,7 @@ impl EventArtifact {
     /// An image's reference without the digest.
     #[must_use]
     pub fn repository(&self) -> &str {
-        let reference = self.reference.as_str();
-        reference
-            .split_once('@')
-            .map_or(reference, |(name, _)| name)
+        repository(&self.reference)
     }
 }
 
@@ -214,7 +215,7 @@ pub struct EventSigner {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// The hint of the key: the Base64 of the SHA-256 of its public half.
-    pub key_hint: String,
+    pub key_hint: KeyHint,
     /// Its algorithm.
     pub algorithm: KeyAlgorithm,
     /// The backend that signed with it.
@@ -226,6 +227,14 @@ pub struct EventSigner {
     /// Its version, where the backend rotates keys under one name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_version: Option<String>,
+}
+
+impl EventSigner {
+    /// Who that is.
+    #[must_use]
+    pub fn id(&self) -> SignerId {
+        SignerId::Key(self.key_hint.clone())
+    }
 }
 
 /// A signature that was written.
@@ -251,7 +260,7 @@ impl EventSignature {
     pub fn new(stored: &Stored, location: String) -> Self {
         Self {
             format: stored.format,
-            place: stored.place,
+            place: stored.location.place(),
             location,
             replaced: stored.replaced,
             signature: stored.signature.clone(),

@@ -1,8 +1,10 @@
 //! A ledger that an earlier version made, kept in `tests/cli/data/state-of-version-1`, opened by this version and by one to come.
 
+use super::sqlite::FIRST;
 use super::*;
+use rusqlite::Connection;
 use std::fs;
-use std::ops::ControlFlow;
+use std::path::PathBuf;
 use tempfile::TempDir;
 
 /// What a version to come might add: a fact that entries have already, to look them up by.

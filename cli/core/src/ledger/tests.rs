@@ -1,7 +1,10 @@
+use super::chain::hash;
 use super::*;
+use crate::key::KeyHint;
 use crate::sign::Place;
+use rusqlite::{Connection, params};
 use sigtool_sdk::types::{ArtifactKind, KeyAlgorithm, SignatureFormat};
-use std::ops::ControlFlow;
+use std::path::PathBuf;
 use tempfile::TempDir;
 
 struct World {
@@ -50,7 +53,7 @@ impl World {
 }
 
 fn signing(name: &str, signer: &str) -> Event {
-    let digest = chain::hash(name).to_string();
+    let digest = hash(name).to_string();
     Event {
         action: Action::Sign,
         result: Attempt::Done,
@@ -64,7 +67,7 @@ fn signing(name: &str, signer: &str) -> Event {
         },
         signers: vec![EventSigner {
             name: Some(format!("{signer}.key")),
-            key_hint: signer.to_owned(),
+            key_hint: KeyHint::for_tests(signer),
             algorithm: KeyAlgorithm::EcdsaP256,
             backend: Some("cosign-key".to_owned()),
             key_id: None,
@@ -137,7 +140,7 @@ fn entries_are_chained_from_the_first_one_on() {
     assert_eq!(all[0].entry.previous, first.hash);
     assert_eq!(all[1].entry.previous, Head::default().hash);
     assert_eq!(all[0].head, second);
-    assert_eq!(chain::hash(&all[0].body), second.hash);
+    assert_eq!(hash(&all[0].body), second.hash);
     assert_eq!(
         serde_json::to_string(&all[0].entry).unwrap(),
         all[0].body,
@@ -225,7 +228,7 @@ fn an_entry_that_was_made_anew_does_not_fit_to_what_follows() {
     let head = world.open().head().unwrap();
     let connection = Connection::open(world.path()).unwrap();
     let rewrite = |number: u64, body: &str| {
-        let hash = chain::hash(body).to_string();
+        let hash = hash(body).to_string();
         connection
             .execute(
                 "UPDATE entry SET body = ?1, hash = ?2 WHERE number = ?3",
@@ -245,12 +248,12 @@ fn an_entry_that_was_made_anew_does_not_fit_to_what_follows() {
         world.findings()[0],
         "entry 4 was not made after the one before it: entry 3 has been replaced"
     );
-    let mut before = chain::hash(body(3));
+    let mut before = hash(body(3));
     for number in 4..=6 {
         let mut entry: Entry = serde_json::from_str(&body(number)).unwrap();
         entry.previous = before;
         let text = serde_json::to_string(&entry).unwrap();
-        before = chain::hash(&text);
+        before = hash(&text);
         rewrite(number, &text);
     }
     assert!(world.findings()[0].starts_with("entry 6 is not the one that it was"));
@@ -525,7 +528,7 @@ fn an_artifact_is_found_by_digest_name_and_reference() {
     let world = World::with(30);
     let ledger = world.open();
     ledger.append(&[signing("a7", "bob")]).unwrap();
-    let digest = chain::hash("a7").to_string();
+    let digest = hash("a7").to_string();
     for word in ["a7", "/stage/a7", digest.as_str()] {
         let query = Query {
             artifacts: Some(vec![Named::any_version(word)]),
@@ -637,7 +640,7 @@ fn a_verification_is_of_an_artifact_and_not_of_all_that_have_its_digest() {
         signatures: Vec::new(),
         ..of_image(repository, "alice", false)
     };
-    let digest = chain::hash("app").to_string();
+    let digest = hash("app").to_string();
     let mut renamed = signing("b", "alice");
     renamed.action = Action::Verify;
     renamed.artifact.reference = "/elsewhere/b".to_owned();
@@ -710,11 +713,14 @@ fn an_artifact_is_looked_up_by_indexes_alone() {
         artifacts: Some(artifacts.clone()),
         ..Query::default()
     };
-    let lately = query::select_entries(&Query::default(), Some("2026-11-25".to_owned()));
+    let lately = sqlite::select_entries(&Query {
+        since: Since::at("2026-11-25"),
+        ..Query::default()
+    });
     for (text, values) in [
-        query::select_entries(&of_artifact, None),
-        query::select_current(Some(&artifacts)),
-        query::select_verified(&artifacts),
+        sqlite::select_entries(&of_artifact),
+        sqlite::select_current(Some(&artifacts)),
+        sqlite::select_verified(&artifacts),
         lately,
     ] {
         let plan: Vec<String> = ledger
@@ -744,7 +750,7 @@ fn what_a_later_version_enters_is_read() {
         r#"{{"number":2,"previous":"{}","time":"2030-01-01T00:00:00.000Z","action":"rotate","result":"splendid","artifact":{{"reference":"x"}},"execution":{{}},"tool":"sigtool 9","new":1}}"#,
         entry.hash
     );
-    let hash = chain::hash(&body);
+    let hash = hash(&body);
     world.tamper(&format!(
         "INSERT INTO entry (number, body, hash) VALUES (2, '{body}', '{hash}')"
     ));

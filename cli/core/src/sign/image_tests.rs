@@ -2,11 +2,11 @@
 
 use super::*;
 use crate::fake::{TestKey, World};
-use crate::policy::{Policy, Require};
-use crate::simple_signing::SimpleSigning;
-use crate::verification::{Reason, Verification};
+use crate::formats::simple_signing::SimpleSigning;
+use crate::trust::{Policy, Require};
 use crate::verify::GivenSignature;
-use sigtool_sdk::types::KeyAlgorithm;
+use crate::verify::{Reason, Verification};
+use sigtool_sdk::types::{Digest, KeyAlgorithm, SignatureFormat};
 
 const BOTH: [SignatureFormat; 2] = [SignatureFormat::Bundle, SignatureFormat::Cosign];
 
@@ -37,10 +37,7 @@ fn sign(world: &World, store: Option<&Store>, request: SigningRequest) -> Signed
 }
 
 fn policy(world: &World) -> Policy {
-    let trusted = TrustedKey {
-        key: world.key().public_key(),
-        name: "k.pub".to_owned(),
-    };
+    let trusted = TrustedKey::new("k.pub".to_owned(), world.key().public_key());
     Policy::new(vec![trusted], Require::Any).unwrap()
 }
 
@@ -83,7 +80,7 @@ fn without_attaching_the_signature_lies_in_the_store_and_is_found_there() {
     assert_eq!(refusal(none.verification), Reason::NoSignatureHere);
     let signed = sign(&world, Some(&store), request(&world, false));
     assert!(world.files().is_empty());
-    let places: Vec<Place> = signed.stored.iter().map(|s| s.place).collect();
+    let places: Vec<Place> = signed.stored.iter().map(|s| s.location.place()).collect();
     assert_eq!(places, [Place::Store, Place::Store]);
     let again = sign(&world, Some(&store), request(&world, false));
     assert!(again.stored.iter().all(|s| s.replaced));
@@ -121,10 +118,7 @@ fn what_is_attached_and_kept_in_the_store_is_looked_at_once() {
         world.key().public_key(),
         TestKey::generate(KeyAlgorithm::Ed25519).public_key(),
     ];
-    let keys = keys.map(|key| TrustedKey {
-        key,
-        name: "k.pub".to_owned(),
-    });
+    let keys = keys.map(|key| TrustedKey::new("k.pub".to_owned(), key));
     let both = Policy::new(keys.to_vec(), Require::All).unwrap();
     let verified = world.verify_image(&[], Some(&store), &both);
     let looked_at: Vec<&String> = verified.checked.iter().map(|c| &c.location).collect();
@@ -268,10 +262,10 @@ fn a_store_that_fails_stops_only_what_goes_nowhere_else() {
     assert_eq!(attached.stored.len(), 2);
     assert!(attached.notes[0].starts_with("not kept in the local store"));
     // Verifying says that it could not look there, if nothing else is good.
-    let stranger = TrustedKey {
-        key: TestKey::generate(KeyAlgorithm::EcdsaP256).public_key(),
-        name: "stranger".to_owned(),
-    };
+    let stranger = TrustedKey::new(
+        "stranger".to_owned(),
+        TestKey::generate(KeyAlgorithm::EcdsaP256).public_key(),
+    );
     let policy = Policy::new(vec![stranger], Require::Any).unwrap();
     let verified = world.verify_image(&[], Some(&store), &policy);
     assert!(matches!(

@@ -1,52 +1,26 @@
 //! Where signatures go: beside the artifact, through its source; to files that the user named; to the local store.
 
+use super::error::SignError;
+use super::make::{Encoded, is_image};
 use super::replace::Earlier;
-use super::{Destination, Encoded, OpenSigner, SignError, SigningRequest, is_image};
+use super::request::{Destination, Location, SigningRequest, Stored};
+use super::signer::OpenSigner;
+use crate::formats::signature_file::{SignatureFile, is_raw};
 use crate::key;
 use crate::limits::MAX_BUNDLE;
-use crate::signature::{SignatureFile, is_raw};
+use crate::reference::repository;
 use crate::store::{Entry, Store};
-use crate::verify::check::repository;
 use crate::verify::gather::Candidate;
 use crate::write::atomic_write;
-use serde::{Deserialize, Serialize};
 use sigtool_sdk::connection::Handle;
 use sigtool_sdk::source::{Attach, AttachArgs};
-use sigtool_sdk::types::{Artifact, Bytes, DigestAlgorithm, SignatureFormat};
+use sigtool_sdk::types::{Artifact, DigestAlgorithm, SignatureFormat};
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 /// Readable by everyone: a signature is there to be shown.
 const MODE: u32 = 0o644;
-
-/// A signature that was written.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Stored {
-    /// How it is written.
-    pub format: SignatureFormat,
-    /// What sort of place it lies in.
-    pub place: Place,
-    /// Where, as a user would name it.
-    pub location: String,
-    /// Whether it took the place of an earlier one.
-    pub replaced: bool,
-    /// The raw signature.
-    pub signature: Bytes,
-}
-
-/// The sorts of places that signatures lie in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub enum Place {
-    /// Beside the artifact, where its source keeps them.
-    Beside,
-    /// A file that the user named.
-    File,
-    /// The local store.
-    Store,
-}
 
 /// Each format once, and where it goes.
 pub(super) struct Plan(Vec<Planned>);
@@ -239,16 +213,15 @@ impl Places<'_> {
         };
         let entry = Entry {
             digest,
-            repository: repository(self.artifact),
+            repository: repository(&self.artifact.reference),
             format: encoded.format,
-            signer: &key::key_hint(self.signer.public_key()),
+            signer: &self.signer.id(),
             content: &encoded.content,
         };
         match store.put(&entry, self.append) {
             Ok(replaced) => Ok(Some(Stored {
                 format: encoded.format,
-                place: Place::Store,
-                location: "the local store".to_owned(),
+                location: Location::Store,
                 replaced,
                 signature: encoded.signature.clone(),
             })),
@@ -301,8 +274,7 @@ impl Places<'_> {
         }
         Ok(Stored {
             format: encoded.format,
-            place: Place::Beside,
-            location: attached.location,
+            location: Location::Beside(attached.location),
             replaced,
             signature: encoded.signature.clone(),
         })
@@ -317,8 +289,7 @@ fn write(path: &Path, encoded: &Encoded) -> Result<Stored, SignError> {
     })?;
     Ok(Stored {
         format: encoded.format,
-        place: Place::File,
-        location: path.display().to_string(),
+        location: Location::File(path.to_owned()),
         replaced,
         signature: encoded.signature.clone(),
     })

@@ -9,13 +9,13 @@
 //! source then gives the new one a name with this key's hint. A file of such a name is this signer's whatever it holds, unless
 //! it names another key: so the next rebuild replaces it.
 
-use super::SignError;
-use crate::bundle::{
-    BundleFormat, Content, Envelope, SIGNATURE_PREDICATE, Statement, UnverifiedSigner,
-};
+use super::error::SignError;
+use crate::formats::bundle::{BundleFormat, Content, UnverifiedSigner};
+use crate::formats::dsse::Envelope;
+use crate::formats::signature_file::SignatureFile;
+use crate::formats::statement::{SIGNATURE_PREDICATE, Statement};
 use crate::key;
-use crate::signature::SignatureFile;
-use crate::verification::Reason;
+use crate::verify::Reason;
 use crate::verify::check::Outcome;
 use crate::verify::gather::Candidate;
 use sigtool_sdk::types::{Digest, PublicKey, SignatureFormat};

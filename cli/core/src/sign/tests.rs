@@ -1,11 +1,12 @@
 //! What a release engineer sees when signing, with honest signers and with lying ones.
 
 use super::*;
-use crate::bundle::Bundle;
 use crate::fake::{Manner, TestKey, World};
-use crate::policy::{Policy, Require};
-use crate::verification::Verification;
-use sigtool_sdk::types::KeyAlgorithm;
+use crate::formats::bundle::Bundle;
+use crate::key;
+use crate::trust::{Policy, Require};
+use crate::verify::Verification;
+use sigtool_sdk::types::{KeyAlgorithm, SignatureFormat};
 
 const BOTH: [SignatureFormat; 2] = [SignatureFormat::Bundle, SignatureFormat::Cosign];
 
@@ -27,10 +28,7 @@ fn sign(world: &World, formats: &[SignatureFormat]) -> Result<SignedArtifact, Si
 }
 
 fn verify(world: &World) -> Verification {
-    let trusted = TrustedKey {
-        key: world.key().public_key(),
-        name: "k.pub".to_owned(),
-    };
+    let trusted = TrustedKey::new("k.pub".to_owned(), world.key().public_key());
     let policy = Policy::new(vec![trusted], Require::Any).unwrap();
     world.verify(&policy).verification
 }
@@ -61,7 +59,7 @@ fn every_algorithm_signs_in_both_formats_and_verifies() {
         assert_eq!(signers[0].signatures.len(), 2);
         let bundle =
             Bundle::decode(&std::fs::read(world.beside(".sigstore.json")).unwrap()).unwrap();
-        let crate::bundle::Content::Message {
+        let crate::formats::bundle::Content::Message {
             unverified_digest, ..
         } = bundle.content
         else {
@@ -170,7 +168,10 @@ fn a_sig_of_unknown_origin_is_left_alone_and_the_user_is_told() {
     world.write("rebuilt\n");
     let again = sign(&world, &[SignatureFormat::Cosign]).unwrap();
     let hinted = format!(".{}.sig", key::short_hint(&world.key().public_key()));
-    assert!(again.stored[0].location.ends_with(&hinted));
+    let Location::Beside(location) = &again.stored[0].location else {
+        panic!("{again:?}");
+    };
+    assert!(location.ends_with(&hinted));
     assert!(again.notes[0].contains("left alone"), "{:?}", again.notes);
     assert_eq!(std::fs::read(world.beside(".sig")).unwrap(), old);
     assert!(matches!(verify(&world), Verification::Valid { .. }));
@@ -198,10 +199,7 @@ fn another_signers_signature_stays() {
     );
     let keys = [first.public_key(), world.key().public_key()]
         .into_iter()
-        .map(|key| TrustedKey {
-            key,
-            name: "k".to_owned(),
-        })
+        .map(|key| TrustedKey::new("k".to_owned(), key))
         .collect();
     let policy = Policy::new(keys, Require::All).unwrap();
     let verified = world.verify(&policy);

@@ -4,15 +4,17 @@
 //! together, in one more pass of constant memory, which also makes sure that the bytes are still those of the digest.
 
 use super::gather::Candidate;
-use crate::bundle::{
-    Bundle, Content, Envelope, SIGNATURE_PREDICATE, Statement, Subject, UnverifiedSigner,
-};
+use super::reason::Reason;
+use crate::formats::bundle::{Bundle, Content, UnverifiedSigner};
+use crate::formats::dsse::Envelope;
+use crate::formats::malformed::Malformed;
+use crate::formats::signature_file::SignatureFile;
+use crate::formats::simple_signing::{self, SimpleSigning};
+use crate::formats::statement::{SIGNATURE_PREDICATE, Statement, Subject};
 use crate::key::{self, Ed25519Verifier};
-use crate::policy::TrustedKey;
-use crate::signature::{Malformed, SignatureFile};
-use crate::simple_signing::{self, SimpleSigning};
+use crate::reference::repository;
 use crate::text::printable;
-use crate::verification::{NamedKey, Reason};
+use crate::trust::{NamedKey, TrustedKey};
 use sigtool_sdk::types::{
     Artifact, ArtifactKind, Digest, DigestAlgorithm, KeyAlgorithm, SignedPayload,
 };
@@ -46,16 +48,6 @@ impl Outcome {
     }
 }
 
-/// Keys as reasons name them.
-pub(crate) fn named(keys: &[TrustedKey]) -> Vec<NamedKey> {
-    keys.iter()
-        .map(|trusted| NamedKey {
-            name: trusted.name.clone(),
-            key_hint: key::key_hint(&trusted.key),
-        })
-        .collect()
-}
-
 /// The digests of the artifact that checking these signatures needs; SHA-256 always, by which artifacts are known.
 pub(crate) fn wanted_digests(
     keys: &[TrustedKey],
@@ -82,7 +74,7 @@ pub(crate) fn wanted_digests(
 }
 
 fn usual_digests(keys: &[TrustedKey]) -> impl Iterator<Item = DigestAlgorithm> {
-    keys.iter().map(|k| key::usual_digest(k.key.algorithm))
+    keys.iter().map(|k| key::usual_digest(k.key().algorithm))
 }
 
 fn subject_digests(envelope: &Envelope) -> Vec<DigestAlgorithm> {
@@ -110,7 +102,6 @@ pub(crate) fn check(
 ) -> Result<Vec<Outcome>> {
     let checker = Checker {
         keys,
-        names: named(keys),
         annotations,
         artifact,
     };
@@ -124,7 +115,6 @@ pub(crate) fn check(
 
 struct Checker<'a> {
     keys: &'a [TrustedKey],
-    names: Vec<NamedKey>,
     annotations: &'a BTreeMap<String, String>,
     artifact: &'a Artifact,
 }
@@ -179,6 +169,11 @@ impl Checker<'_> {
         }
     }
 
+    /// All that are trusted, for a reason to name.
+    fn names(&self) -> Vec<NamedKey> {
+        self.keys.iter().map(|k| k.named().clone()).collect()
+    }
+
     /// An image is signed by a statement about its digest, everything else by its bytes.
     fn is_image(&self) -> bool {
         self.artifact.kind == ArtifactKind::ContainerImage
@@ -219,7 +214,7 @@ impl Checker<'_> {
             (Some(key), None) => Outcome::Good(key),
             (Some(key), Some((declared, found))) => Outcome::Bad(Reason::WrongDigest {
                 signature: at,
-                key: self.names[key].clone(),
+                key: self.keys[key].named().clone(),
                 declared: declared.clone(),
                 found: found.clone(),
             }),
@@ -247,16 +242,16 @@ impl Checker<'_> {
         if let Some(key) = self.maker(signature, |_| vec![declared]) {
             return Reason::ChangedArtifact {
                 signature: at,
-                key: self.names[key].clone(),
+                key: self.keys[key].named().clone(),
                 signed: declared.clone(),
                 found: found.clone(),
             };
         }
         match self.hinted(hint) {
-            Some(key) if self.keys[key].key.algorithm == KeyAlgorithm::Ed25519 => {
+            Some(key) if self.keys[key].key().algorithm == KeyAlgorithm::Ed25519 => {
                 Reason::OtherArtifact {
                     signature: at,
-                    key: self.names[key].clone(),
+                    key: self.keys[key].named().clone(),
                     unverified_signed: declared.clone(),
                     found: found.clone(),
                 }
@@ -272,7 +267,7 @@ impl Checker<'_> {
         }
         Reason::DoesNotVerify {
             signature: at,
-            trusted: self.names.clone(),
+            trusted: self.names(),
         }
     }
 
@@ -280,12 +275,12 @@ impl Checker<'_> {
         match self.hinted(hint) {
             Some(key) => Reason::BadSignature {
                 signature: at,
-                key: self.names[key].clone(),
+                key: self.keys[key].named().clone(),
             },
             None => Reason::WrongKey {
                 signature: at,
                 unverified_key_hint: hint.map(str::to_owned),
-                trusted: self.names.clone(),
+                trusted: self.names(),
             },
         }
     }
@@ -294,7 +289,7 @@ impl Checker<'_> {
     fn envelope(&self, at: String, envelope: &Envelope, hint: Option<&str>) -> Outcome {
         let signed = envelope.to_signed();
         let made =
-            |k: &TrustedKey| key::verify_payload(&k.key, &signed, &envelope.signature).is_ok();
+            |k: &TrustedKey| key::verify_payload(k.key(), &signed, &envelope.signature).is_ok();
         let Some(key) = self.keys.iter().position(made) else {
             return Outcome::Bad(self.wrong_or_damaged(at, hint));
         };
@@ -335,7 +330,7 @@ impl Checker<'_> {
         Outcome::Bad(match other {
             Some((signed, found)) => Reason::ChangedArtifact {
                 signature: at,
-                key: self.names[key].clone(),
+                key: self.keys[key].named().clone(),
                 signed: signed.clone(),
                 found: found.clone(),
             },
@@ -355,7 +350,7 @@ impl Checker<'_> {
             return Outcome::Bad(Reason::CertificateSigned { signature: at });
         }
         let made = |trusted: &TrustedKey| {
-            key::verify_payload(&trusted.key, &signed.payload, &signed.base64_signature).is_ok()
+            key::verify_payload(trusted.key(), &signed.payload, &signed.base64_signature).is_ok()
         };
         let Some(key) = self.keys.iter().position(made) else {
             return Outcome::Bad(self.wrong_or_damaged(at, None));
@@ -371,7 +366,7 @@ impl Checker<'_> {
             Ok(payload) => match self.artifact.digest(payload.digest.algorithm()) {
                 Some(found) if *found != payload.digest => Outcome::Bad(Reason::ChangedArtifact {
                     signature: at,
-                    key: self.names[key].clone(),
+                    key: self.keys[key].named().clone(),
                     signed: payload.digest,
                     found: found.clone(),
                 }),
@@ -386,10 +381,10 @@ impl Checker<'_> {
         let Some(digest) = self.artifact.digest(DigestAlgorithm::Sha256) else {
             return Outcome::Bad(self.silent_failure(at, None));
         };
-        let repository = repository(self.artifact);
+        let repository = repository(&self.artifact.reference);
         let payload = simple_signing::encode_payload(repository, digest, &BTreeMap::new());
         let made =
-            |trusted: &TrustedKey| key::verify_payload(&trusted.key, &payload, signature).is_ok();
+            |trusted: &TrustedKey| key::verify_payload(trusted.key(), &payload, signature).is_ok();
         match self.keys.iter().position(made) {
             Some(key) => self.annotated(at, key, &BTreeMap::new()),
             None => Outcome::Bad(self.silent_failure(at, None)),
@@ -406,7 +401,7 @@ impl Checker<'_> {
             None => Outcome::Good(key),
             Some((name, wanted)) => Outcome::Bad(Reason::OtherAnnotation {
                 signature: at,
-                key: self.names[key].clone(),
+                key: self.keys[key].named().clone(),
                 annotation: name.clone(),
                 wanted: wanted.clone(),
                 found: said.get(name).map(|found| printable(found)),
@@ -432,7 +427,7 @@ impl Checker<'_> {
         self.keys.iter().position(|trusted| {
             digests(trusted)
                 .into_iter()
-                .any(|digest| key::verify_digest(&trusted.key, digest, signature).is_ok())
+                .any(|digest| key::verify_digest(trusted.key(), digest, signature).is_ok())
         })
     }
 
@@ -442,7 +437,7 @@ impl Checker<'_> {
             Some(digest) => vec![digest.algorithm()],
             None => vec![
                 DigestAlgorithm::Sha256,
-                key::usual_digest(trusted.key.algorithm),
+                key::usual_digest(trusted.key().algorithm),
             ],
         };
         algorithms
@@ -454,7 +449,7 @@ impl Checker<'_> {
     /// The trusted key that a hint names.
     fn hinted(&self, hint: Option<&str>) -> Option<usize> {
         let hint = hint?;
-        self.names.iter().position(|n| n.key_hint == hint)
+        self.keys.iter().position(|k| k.named().key_hint == *hint)
     }
 
     /// Checks every Ed25519 signature over the artifact, whichever key, in one pass over the bytes.
@@ -468,8 +463,8 @@ impl Checker<'_> {
                 continue;
             };
             for (key, trusted) in self.keys.iter().enumerate() {
-                if trusted.key.algorithm == KeyAlgorithm::Ed25519
-                    && let Ok(verifier) = Ed25519Verifier::new(&trusted.key, signature)
+                if trusted.key().algorithm == KeyAlgorithm::Ed25519
+                    && let Ok(verifier) = Ed25519Verifier::new(trusted.key(), signature)
                 {
                     verifiers.push((index, key, verifier));
                 }
@@ -498,14 +493,6 @@ impl Checker<'_> {
         }
         Ok(pass)
     }
-}
-
-/// The repository of an image: its reference without the digest.
-pub(crate) fn repository(artifact: &Artifact) -> &str {
-    let reference = artifact.reference.as_str();
-    reference
-        .split_once('@')
-        .map_or(reference, |(name, _)| name)
 }
 
 fn not_a_signature(at: String, claims: &str) -> Outcome {

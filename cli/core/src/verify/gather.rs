@@ -1,15 +1,24 @@
 //! Finding signatures: those that were given, or those beside an artifact.
 
-use crate::bundle::Bundle;
+use super::reason::Reason;
+use crate::formats::bundle::Bundle;
+use crate::formats::malformed::Malformed;
+use crate::formats::signature_file::SignatureFile;
 use crate::limits::{MAX_IN_STORE, MAX_PAGES, MAX_SIGNATURES};
-use crate::signature::{Malformed, SignatureFile};
 use crate::store::{Kept, STORE_ID, Store};
 use crate::text::printable;
-use crate::verification::Reason;
-use crate::verify::GivenSignature;
 use sigtool_sdk::connection::Handle;
 use sigtool_sdk::source::{Signatures, SignaturesArgs};
 use sigtool_sdk::types::{Digest, SignatureFormat, StoredSignature};
+
+/// A file of signatures that the user gave; its format is told by its content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GivenSignature {
+    /// How the user named it; for messages.
+    pub label: String,
+    /// Its bytes.
+    pub content: Vec<u8>,
+}
 
 /// Something that may be a signature, read and not checked.
 #[derive(Clone, Debug)]

@@ -1,17 +1,20 @@
 //! What a user sees when verifying: good signatures, forged ones, and places that do not answer.
 
 use super::*;
-use crate::bundle::encode_message_signature;
 use crate::fake::{TestKey, World};
+use crate::formats::bundle::encode_message_signature;
+use crate::formats::signature_file::encode_detached;
+use crate::key::KeyHint;
 use crate::key::digest_of;
 use crate::limits::{MAX_IN_STORE, MAX_PAGES, MAX_SIGNATURES};
-use crate::policy::{Require, TrustedKey};
-use crate::signature::encode_detached;
-use crate::store::Entry;
+use crate::store::{Entry, Store};
+use crate::trust::{Require, SignerId, TrustedKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use gather::Pages;
 use serde_json::{Value, json};
-use sigtool_sdk::types::{Digest, KeyAlgorithm};
+use sigtool_sdk::ErrorCode;
+use sigtool_sdk::types::{Digest, KeyAlgorithm, SignatureFormat};
 
 const HELLO: &[u8] = b"hello\n";
 
@@ -36,14 +39,14 @@ fn edited(bundle: &[u8], edit: impl Fn(&mut Value)) -> Vec<u8> {
 
 fn envelope(key: &TestKey, statement: &Value) -> Vec<u8> {
     let payload = statement.to_string().into_bytes();
-    let envelope = crate::bundle::Envelope {
+    let envelope = crate::formats::dsse::Envelope {
         payload_type: "application/vnd.in-toto+json".to_owned(),
         payload,
         signature: vec![],
     };
     json!({
         "mediaType": "application/vnd.dev.sigstore.bundle.v0.3+json",
-        "verificationMaterial": {"publicKey": {"hint": crate::key::key_hint(&key.public_key())}},
+        "verificationMaterial": {"publicKey": {"hint": KeyHint::of(&key.public_key())}},
         "dsseEnvelope": {
             "payload": STANDARD.encode(&envelope.payload),
             "payloadType": envelope.payload_type,
@@ -63,10 +66,7 @@ fn policy(keys: &[&TestKey], require: Require) -> Policy {
     let keys = keys
         .iter()
         .enumerate()
-        .map(|(i, key)| TrustedKey {
-            key: key.public_key(),
-            name: format!("{i}.pub"),
-        })
+        .map(|(i, key)| TrustedKey::new(format!("{i}.pub"), key.public_key()))
         .collect();
     Policy::new(keys, require).unwrap()
 }
@@ -116,11 +116,11 @@ fn a_wrong_key_is_named_beside_the_trusted_ones() {
         };
         assert_eq!(
             unverified_key_hint,
-            Some(crate::key::key_hint(&stranger.public_key()))
+            Some(KeyHint::of(&stranger.public_key()).to_string())
         );
         assert_eq!(trusted[0].name, "0.pub");
         // A stranger who puts our key's hint into a bundle gains nothing.
-        let ours = crate::key::key_hint(&world.key().public_key());
+        let ours = KeyHint::of(&world.key().public_key()).to_string();
         let forged = edited(&bundle(&stranger, HELLO, &sha256(HELLO)), |b| {
             b["verificationMaterial"]["publicKey"]["hint"] = ours.clone().into();
         });
@@ -156,7 +156,7 @@ fn a_changed_artifact_is_proven_by_the_bundle() {
 fn nothing_is_proven_by_a_signature_that_only_names_a_trusted_key() {
     let world = world(KeyAlgorithm::EcdsaP256);
     let stranger = TestKey::generate(KeyAlgorithm::EcdsaP256);
-    let ours = crate::key::key_hint(&world.key().public_key());
+    let ours = KeyHint::of(&world.key().public_key()).to_string();
     let forged = edited(&bundle(&stranger, b"before", &sha256(b"before")), |b| {
         b["verificationMaterial"]["publicKey"]["hint"] = ours.clone().into();
     });
@@ -327,7 +327,7 @@ fn a_signature_is_asked_for_the_digest_that_it_is_over() {
     assert!(is_valid(&world, without_digest));
     let sha512 = digest_of(DigestAlgorithm::Sha512, HELLO).to_hex();
     let by_sha512 = statement(
-        crate::bundle::SIGNATURE_PREDICATE,
+        crate::formats::statement::SIGNATURE_PREDICATE,
         json!({"sha512": sha512}),
     );
     assert!(is_valid(&world, envelope(&key, &by_sha512)));
@@ -527,7 +527,7 @@ fn a_store_with_too_many_signatures_of_an_image_is_read_as_far_as_that() {
         digest: &digest,
         repository: "ghcr.io/acme/app",
         format: SignatureFormat::Bundle,
-        signer: "h",
+        signer: &SignerId::Key(KeyHint::for_tests("h")),
         content: b"{}",
     };
     let found = || {
@@ -574,10 +574,7 @@ fn the_conformance_cases_with_managed_keys_come_out_right() {
         seen += 1;
         let should_fail = case.to_str().unwrap().ends_with("_fail");
         let valid = crate::key::parse_public_key(&pem).is_ok_and(|key| {
-            let trusted = TrustedKey {
-                key,
-                name: "key.pub".to_owned(),
-            };
+            let trusted = TrustedKey::new("key.pub".to_owned(), key);
             let policy = Policy::new(vec![trusted], Require::Any).unwrap();
             let given = std::fs::read(case.join("bundle.sigstore.json")).unwrap();
             let verified = verify(&world, &[given], &policy);

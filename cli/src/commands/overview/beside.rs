@@ -4,9 +4,9 @@
 use super::{Foreign, Group, Signature};
 use crate::custody::unreadable;
 use crate::error::CommandError;
-use sigtool_core::find::{Found, FoundSignature, Unverified};
 use sigtool_core::ledger::{Action, EventArtifact, Ledger, Named, Query};
 use sigtool_core::sign::Place;
+use sigtool_core::verify::find::{Found, FoundSignature, Unverified};
 use sigtool_sdk::types::Bytes;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};

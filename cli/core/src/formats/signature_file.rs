@@ -1,16 +1,14 @@
 //! Files that hold signatures: bundles, cosign's detached `.sig` (the Base64 of the raw signature), and for images cosign's
 //! payload with the signature over it.
 
-use crate::bundle::Bundle;
-use crate::json::{self, is_object};
+use super::bundle::Bundle;
+use super::dsse::{ENVELOPE, is_envelope};
+use super::json::{self, is_object};
+use super::malformed::{Malformed, WHOLE};
 use crate::limits::{MAX_BUNDLE, MAX_DETACHED};
-use crate::text::printable;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde::de::IgnoredAny;
-use serde::{Deserialize, Serialize};
 use sigtool_sdk::types::SignedPayload;
-use std::fmt;
 
 /// What a file of signatures holds; told apart by its content, never by its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,41 +19,6 @@ pub enum SignatureFile {
     Detached(Vec<u8>),
     /// A payload and the signature over it: cosign's own signature of an image.
     SignedPayload(Box<SignedPayload>),
-}
-
-/// Why a file does not hold a signature.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct Malformed {
-    /// Which part of it: `the file`, `messageSignature.messageDigest`.
-    pub at: String,
-    /// What is wrong there.
-    pub what: String,
-}
-
-impl std::error::Error for Malformed {}
-
-impl fmt::Display for Malformed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.what)?;
-        match self.at.as_str() {
-            WHOLE => Ok(()),
-            part => write!(f, " (in {part})"),
-        }
-    }
-}
-
-/// The part that is all of it.
-const WHOLE: &str = "the file";
-
-impl Malformed {
-    /// A part and what is wrong with it.
-    pub(crate) fn new(at: &str, what: impl Into<String>) -> Self {
-        Self {
-            at: at.to_owned(),
-            what: printable(&what.into()),
-        }
-    }
 }
 
 impl SignatureFile {
@@ -146,19 +109,6 @@ const SIGNED_PAYLOAD: &str = "Base64Signature";
 #[must_use]
 pub fn encode_detached(signature: &[u8]) -> Vec<u8> {
     STANDARD.encode(signature).into_bytes()
-}
-
-/// What is wrong with a signature that [is an envelope](is_envelope).
-pub(crate) const ENVELOPE: &str = "it is an attestation (a DSSE envelope), no signature of a file";
-
-/// Whether bytes are a DSSE envelope: `cosign attest-blob` writes one where a signature belongs.
-pub(crate) fn is_envelope(bytes: &[u8]) -> bool {
-    #[derive(Deserialize)]
-    struct Envelope {
-        #[serde(rename = "payloadType")]
-        _payload_type: IgnoredAny,
-    }
-    bytes.first() == Some(&b'{') && serde_json::from_slice::<Envelope>(bytes).is_ok()
 }
 
 /// Whether bytes can be a raw signature: the DER of ECDSA, or the length of Ed25519 or RSA.

@@ -1,9 +1,10 @@
 //! The bundle that cosign wrote for files before Sigstore bundles: `{"base64Signature", "cert", "rekorBundle"}`.
 
 use super::{Bundle, BundleFormat, Content, UnverifiedLogEntry, UnverifiedSigner};
-use crate::key::{self, pem_blocks};
+use crate::formats::dsse::{ENVELOPE, is_envelope};
+use crate::formats::malformed::Malformed;
+use crate::key::{self, KeyHint, pem_blocks};
 use crate::limits::MAX_CERTIFICATES;
-use crate::signature::{ENVELOPE, Malformed, is_envelope};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
@@ -65,7 +66,7 @@ fn signer(cert: &str) -> Result<UnverifiedSigner, Malformed> {
     }
     let key = key::parse_public_key(&pem).map_err(|e| malformed(e.to_string()))?;
     Ok(UnverifiedSigner::PublicKey {
-        hint: Some(key::key_hint(&key)),
+        hint: Some(KeyHint::of(&key).to_string()),
         key: Some(key),
     })
 }

@@ -1,8 +1,10 @@
 //! Public keys: reading them from files, naming them, and verifying with them.
 
+mod hint;
 mod parse;
 mod verify;
 
+pub use hint::KeyHint;
 pub use parse::parse_public_key;
 pub(crate) use parse::{pem_blocks, public_key_of_spki};
 #[cfg(test)]
@@ -11,8 +13,6 @@ pub(crate) use verify::hash;
 pub use verify::{Ed25519Verifier, SignatureError, usual_digest, verify_digest, verify_payload};
 
 use aws_lc_rs::digest;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use sigtool_sdk::types::{KeyAlgorithm, PublicKey};
 
 /// Why something is not a public key that can verify.
@@ -88,12 +88,6 @@ pub fn to_pem(key: &PublicKey) -> String {
     )
 }
 
-/// How bundles name a key: the Base64 of the SHA-256 of its `SubjectPublicKeyInfo`.
-#[must_use]
-pub fn key_hint(key: &PublicKey) -> String {
-    STANDARD.encode(digest::digest(&digest::SHA256, &key.spki))
-}
-
 /// Eight lowercase hexadecimal digits that tell signers apart in file names: the first of the same SHA-256.
 #[must_use]
 pub fn short_hint(key: &PublicKey) -> String {
@@ -126,6 +120,8 @@ pub fn check(key: &PublicKey) -> Result<(), KeyError> {
 mod tests {
     use super::*;
     use crate::fake::TestKey;
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
 
     #[test]
     fn a_key_says_its_algorithm_its_pem_and_its_hint() {
@@ -141,10 +137,13 @@ mod tests {
                 Ok(key.clone()),
                 "DER is read too"
             );
-            assert_eq!(STANDARD.decode(key_hint(&key)).unwrap().len(), 32);
+            assert_eq!(
+                STANDARD.decode(KeyHint::of(&key).as_str()).unwrap().len(),
+                32
+            );
             assert_eq!(
                 short_hint(&key),
-                hex::encode(&STANDARD.decode(key_hint(&key)).unwrap()[..4])
+                hex::encode(&STANDARD.decode(KeyHint::of(&key).as_str()).unwrap()[..4])
             );
         }
     }

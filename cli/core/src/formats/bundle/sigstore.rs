@@ -2,9 +2,10 @@
 //!
 //! Those types read a part each; which parts there may be is checked here, since theirs take the first of two alternatives.
 
-use super::{Bundle, BundleFormat, Content, Envelope, UnverifiedLogEntry, UnverifiedSigner};
+use super::{Bundle, BundleFormat, Content, UnverifiedLogEntry, UnverifiedSigner};
+use crate::formats::dsse::Envelope;
+use crate::formats::malformed::Malformed;
 use crate::limits::{MAX_CERTIFICATES, MAX_LOG_ENTRIES, MAX_TIMESTAMPS};
-use crate::signature::Malformed;
 use crate::text::printable;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -44,11 +45,6 @@ pub(super) fn decode(fields: Map<String, Value>) -> Result<Bundle, Malformed> {
         timestamps: timestamps(&material)?,
         unverified_signer: signer(material.content)?,
     })
-}
-
-/// DSSE's encoding of what is signed: `DSSEv1 <length> <type> <length> <payload>`.
-pub(super) fn pre_authentication_encoding(payload_type: &str, payload: &[u8]) -> Vec<u8> {
-    sigstore_types::pae(payload_type, payload)
 }
 
 /// In the JSON of protocol buffers, `null` is the same as absent.

@@ -5,9 +5,9 @@
 //!
 //! [simple signing]: https://www.redhat.com/en/blog/container-image-signing
 
-use crate::bundle::annotations;
-use crate::json;
-use crate::signature::Malformed;
+use super::json;
+use super::malformed::Malformed;
+use super::statement::annotations;
 use serde::Serialize;
 use sigtool_sdk::types::{Digest, SignedPayload};
 use std::collections::BTreeMap;

@@ -1,13 +1,13 @@
 //! Which signatures an artifact has, without judging them: beside it and in the local store.
 
-use crate::bundle::Content;
+use super::gather::{Pages, list_in_store};
+use super::reason::Reason;
+use crate::formats::bundle::Content;
+use crate::formats::signature_file::SignatureFile;
 use crate::limits::MAX_BUNDLE;
-use crate::signature::SignatureFile;
+use crate::reference::repository;
+use crate::resolve::resolve;
 use crate::store::Store;
-use crate::verification::Reason;
-use crate::verify::check::repository;
-use crate::verify::gather::{Pages, list_in_store};
-use crate::verify::resolve;
 use sigtool_sdk::Result;
 use sigtool_sdk::connection::Handle;
 use sigtool_sdk::types::{
@@ -96,7 +96,7 @@ pub fn find_signatures(
         stored,
         own: false,
     });
-    let here = repository(&artifact);
+    let here = repository(&artifact.reference);
     let kept = kept.map(|kept| {
         kept.map(|kept| FoundSignature {
             own: kept.repository == here,

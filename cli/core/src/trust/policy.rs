@@ -1,6 +1,7 @@
 //! What the caller demands: whose signatures count, and how many of them.
 
-use crate::key::{self, KeyError};
+use super::SignerId;
+use crate::key::{self, KeyError, KeyHint};
 use serde::{Deserialize, Serialize};
 use sigtool_sdk::types::PublicKey;
 use std::collections::BTreeMap;
@@ -10,10 +11,54 @@ use std::str::FromStr;
 /// A key whose signatures count.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrustedKey {
-    /// The key.
-    pub key: PublicKey,
-    /// How the user named it: a path, or a key reference.
+    key: PublicKey,
+    named: NamedKey,
+}
+
+/// A key, as reasons name it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct NamedKey {
+    /// How the policy names it.
     pub name: String,
+    /// Its hint.
+    pub key_hint: KeyHint,
+}
+
+impl TrustedKey {
+    /// A key, and how the user named it: a path, or a key reference.
+    #[must_use]
+    pub fn new(name: String, key: PublicKey) -> Self {
+        let named = NamedKey {
+            name,
+            key_hint: KeyHint::of(&key),
+        };
+        Self { key, named }
+    }
+
+    /// The key.
+    #[must_use]
+    pub fn key(&self) -> &PublicKey {
+        &self.key
+    }
+
+    /// How it is named.
+    #[must_use]
+    pub fn named(&self) -> &NamedKey {
+        &self.named
+    }
+
+    /// Whose signatures it makes.
+    #[must_use]
+    pub fn signer(&self) -> SignerId {
+        SignerId::Key(self.named.key_hint.clone())
+    }
+}
+
+impl fmt::Display for NamedKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` (key hint {})", self.name, self.key_hint)
+    }
 }
 
 /// How many of those listed must have signed.
@@ -105,10 +150,10 @@ impl Policy {
         let mut distinct: Vec<TrustedKey> = Vec::with_capacity(keys.len());
         for trusted in keys {
             key::check(&trusted.key).map_err(|error| PolicyError::Key {
-                name: trusted.name.clone(),
+                name: trusted.named.name.clone(),
                 error,
             })?;
-            if !distinct.iter().any(|d| d.key == trusted.key) {
+            if !distinct.iter().any(|d| d.signer() == trusted.signer()) {
                 distinct.push(trusted);
             }
         }
@@ -172,10 +217,8 @@ mod tests {
     use sigtool_sdk::types::KeyAlgorithm;
 
     fn trusted(name: &str) -> TrustedKey {
-        TrustedKey {
-            key: TestKey::generate(KeyAlgorithm::EcdsaP256).public_key(),
-            name: name.to_owned(),
-        }
+        let key = TestKey::generate(KeyAlgorithm::EcdsaP256).public_key();
+        TrustedKey::new(name.to_owned(), key)
     }
 
     #[test]
@@ -205,10 +248,7 @@ mod tests {
     #[test]
     fn one_key_under_two_names_is_one_signer() {
         let a = trusted("a");
-        let again = TrustedKey {
-            name: "again".to_owned(),
-            ..a.clone()
-        };
+        let again = TrustedKey::new("again".to_owned(), a.key().clone());
         let listed = vec![a, again];
         assert_eq!(
             Policy::new(listed.clone(), Require::All)

@@ -2,10 +2,10 @@
 //!
 //! [v1](https://github.com/in-toto/attestation/blob/main/spec/v1/statement.md), and v0.1, which cosign still writes for files.
 
-use super::Envelope;
-use crate::json;
+use super::dsse::Envelope;
+use super::json;
+use super::malformed::Malformed;
 use crate::limits::MAX_SUBJECTS;
-use crate::signature::Malformed;
 use serde::Serialize;
 use serde_json::Value;
 use sigtool_sdk::types::Digest;

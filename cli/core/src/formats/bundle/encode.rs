@@ -1,8 +1,8 @@
 //! Writing bundles: v0.3, with the fields and the order of cosign's own, byte for byte but for its whitespace (which Go's
 //! `protojson` varies from build to build on purpose).
 
-use super::Envelope;
-use crate::key;
+use crate::formats::dsse::Envelope;
+use crate::key::KeyHint;
 use serde::Serialize;
 use sigtool_sdk::types::{Bytes, Digest, DigestAlgorithm, PublicKey};
 
@@ -43,7 +43,7 @@ struct Material {
 
 #[derive(Serialize)]
 struct PublicKeyIdentifier {
-    hint: String,
+    hint: KeyHint,
 }
 
 #[derive(Serialize)]
@@ -100,7 +100,7 @@ fn encode(key: &PublicKey, content: ContentText<'_>) -> Vec<u8> {
         media_type: "application/vnd.dev.sigstore.bundle.v0.3+json",
         verification_material: Material {
             public_key: PublicKeyIdentifier {
-                hint: key::key_hint(key),
+                hint: KeyHint::of(key),
             },
         },
         content,

@@ -8,15 +8,13 @@
 mod cosign;
 mod encode;
 mod sigstore;
-mod statement;
 
 pub use encode::{encode_envelope, encode_message_signature};
-pub(crate) use statement::annotations;
-pub use statement::{SIGNATURE_PREDICATE, Statement, Subject, signing_statement};
 
-use crate::json;
+use super::dsse::Envelope;
+use super::json;
+use super::malformed::Malformed;
 use crate::limits::MAX_BUNDLE;
-use crate::signature::Malformed;
 use serde::Serialize;
 use sigtool_sdk::types::{Digest, PublicKey};
 
@@ -100,25 +98,6 @@ impl Content {
             Self::Envelope(envelope) => &envelope.signature,
             Self::Message { signature, .. } => signature,
         }
-    }
-}
-
-/// A [DSSE](https://github.com/secure-systems-lab/dsse/blob/master/envelope.md) envelope with its one signature.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Envelope {
-    /// The media type of the payload.
-    pub payload_type: String,
-    /// The bytes inside.
-    pub payload: Vec<u8>,
-    /// The raw signature, over [`Envelope::to_signed`].
-    pub signature: Vec<u8>,
-}
-
-impl Envelope {
-    /// The exact bytes that are signed: DSSE's pre-authentication encoding.
-    #[must_use]
-    pub fn to_signed(&self) -> Vec<u8> {
-        sigstore::pre_authentication_encoding(&self.payload_type, &self.payload)
     }
 }
 

@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::fake::TestKey;
+use crate::formats::statement::{Statement, signing_statement};
+use crate::key::KeyHint;
 use crate::limits::MAX_SUBJECTS;
 use serde_json::{Value, json};
 use sigtool_sdk::types::KeyAlgorithm;
@@ -23,7 +25,7 @@ fn what_is_written_comes_back_and_has_cosigns_layout() {
     let key = TestKey::generate(KeyAlgorithm::EcdsaP256).public_key();
     let digest: Digest = format!("sha256:{}", "0a".repeat(32)).parse().unwrap();
     let text = encode_message_signature(&key, &digest, &vec![1, 2, 3].into());
-    let hint = crate::key::key_hint(&key);
+    let hint = KeyHint::of(&key);
     assert_eq!(
         String::from_utf8(text.clone()).unwrap(),
         format!(
@@ -222,10 +224,7 @@ fn an_old_cosign_bundle_names_its_key() {
             "rekorBundle": {"Payload": {"logIndex": 7, "integratedTime": 1}}}))
         .unwrap();
         assert_eq!(bundle.format, BundleFormat::Cosign);
-        assert_eq!(
-            bundle.unverified_hint(),
-            Some(crate::key::key_hint(&key).as_str())
-        );
+        assert_eq!(bundle.unverified_hint(), Some(KeyHint::of(&key).as_str()));
         assert_eq!(bundle.unverified_log_entries[0].index, 7);
     }
     let bare = decode(&json!({"base64Signature": "AQID"})).unwrap();

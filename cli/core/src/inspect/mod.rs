@@ -10,13 +10,14 @@ pub use bundle::{BundleFacts, EnvelopeFacts, SubjectFacts};
 pub use certificate::CertificateFacts;
 pub use key::{ContainerFacts, PrivateKeyFacts, PublicKeyFacts};
 pub use payload::SignedPayloadFacts;
-pub use words::Section;
+pub use words::{Section, sections};
 
-use crate::bundle::Bundle;
-use crate::json::is_object;
+use crate::formats::bundle::Bundle;
+use crate::formats::json::is_object;
+use crate::formats::malformed::Malformed;
+use crate::formats::signature_file::{SignatureFile, decode_detached, is_raw};
 use crate::key::pem_blocks;
 use crate::limits::{MAX_BUNDLE, MAX_CERTIFICATES, MAX_KEY_FILE};
-use crate::signature::{Malformed, SignatureFile, decode_detached, is_raw};
 use crate::text::{printable, printable_label};
 use serde::Serialize;
 use x509_cert::der::asn1::{AnyRef, UintRef};

@@ -1,0 +1,58 @@
+//! Why the ledger cannot be used.
+
+use super::finding::Finding;
+use super::head::{Head, ParseHeadError};
+use crate::state::{Alteration, StateError};
+use sigtool_sdk::{Error, ErrorCode};
+use std::path::PathBuf;
+
+/// Why the ledger cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum LedgerError {
+    /// Its file, or that of the head, cannot be read or written.
+    #[error(transparent)]
+    State(StateError),
+    /// An entry cannot be read: it is not what was entered.
+    #[error(
+        "entry {number} of the ledger cannot be read: somebody changed it, or a later version of sigtool made it"
+    )]
+    Entry {
+        /// Its number.
+        number: u64,
+    },
+    /// The file of the head does not say what a head is.
+    #[error("`{path}` is no head of a ledger: {error}", path = path.display())]
+    Head {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        error: ParseHeadError,
+    },
+    /// There is a head and no ledger.
+    #[error("the ledger is gone: of {} entries, as its head says, there is none", .0.count)]
+    Gone(Head),
+    /// The chain has no longer what its head says it had. Nothing is entered, or the evidence would be gone.
+    #[error("the ledger is broken: {0}")]
+    Broken(Finding),
+}
+
+impl From<StateError> for LedgerError {
+    fn from(error: StateError) -> Self {
+        match error {
+            StateError::Altered { alteration, .. } => Self::Broken(match alteration {
+                Alteration::NoVersion => Finding::NoVersion,
+                Alteration::Table { name } => Finding::TableChanged { name },
+            }),
+            error => Self::State(error),
+        }
+    }
+}
+
+impl From<LedgerError> for Error {
+    fn from(error: LedgerError) -> Self {
+        match error {
+            LedgerError::State(error) => error.into(),
+            error => Self::new(ErrorCode::Integrity, error.to_string()),
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! What is wrong with a ledger: nothing must be removed, changed, moved or cut off.
+
+use super::head::Head;
+use serde::Serialize;
+use std::fmt;
+
+/// What looking at the whole chain gave.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Proof {
+    /// The chain's head.
+    pub head: Head,
+    /// What is wrong; nothing if the chain is whole.
+    pub findings: Vec<Finding>,
+    /// How much more is wrong with entries.
+    pub more: u64,
+}
+
+impl Proof {
+    /// Where there never was an entry. A head that was kept elsewhere contradicts that.
+    #[must_use]
+    pub fn of_nothing(anchor: Option<&Head>) -> Self {
+        let cut = anchor.filter(|head| head.count > 0).cloned();
+        Self {
+            head: Head::default(),
+            findings: cut
+                .map(|expected| Finding::CutOff { found: 0, expected })
+                .into_iter()
+                .collect(),
+            more: 0,
+        }
+    }
+
+    /// Where there is a ledger that cannot be looked into.
+    #[must_use]
+    pub fn of(finding: Finding) -> Self {
+        Self {
+            head: Head::default(),
+            findings: vec![finding],
+            more: 0,
+        }
+    }
+}
+
+/// Something that is wrong with the chain.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "code", rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub enum Finding {
+    /// An entry is not what its hash says.
+    Changed {
+        /// Its number.
+        number: u64,
+    },
+    /// Entries are missing at the end.
+    CutOff {
+        /// How many there are.
+        found: u64,
+        /// The head that was written after the last one, or that was asked for.
+        expected: Head,
+    },
+    /// What the overview is made from does not agree with the entries.
+    IndexChanged {
+        /// The entry whose signature is missing among the current ones, or is there and should not be.
+        number: u64,
+    },
+    /// What entries are looked up by does not agree with them, so that some would not be found.
+    LookupChanged {
+        /// What SQLite says of it.
+        what: String,
+    },
+    /// An entry stands in the place of another.
+    Moved {
+        /// Where it stands.
+        number: u64,
+        /// The number it was made with.
+        made_as: u64,
+    },
+    /// An entry was made after another one than stands before it.
+    NotTheNext {
+        /// Its number.
+        number: u64,
+    },
+    /// The entry that a head names is another one now.
+    OtherHead {
+        /// The head.
+        expected: Head,
+    },
+    /// What stands among the entries has no number that an entry can have.
+    NoEntry {
+        /// The number that it has.
+        row: i64,
+    },
+    /// The file of the head is missing, or says no head.
+    NoHead,
+    /// The file of the ledger does not say any more which version made it.
+    NoVersion,
+    /// Entries are missing between two others.
+    Removed {
+        /// The first of them.
+        first: u64,
+        /// The last of them.
+        last: u64,
+    },
+    /// A table, an index or something else in the ledger's file is not as sigtool makes it.
+    TableChanged {
+        /// Its name.
+        name: String,
+    },
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Changed { number } => write!(f, "entry {number} has been changed"),
+            Self::CutOff { found, expected } if *found + 1 == expected.count => {
+                write!(f, "entry {} is missing at the end", expected.count)
+            }
+            Self::CutOff { found, expected } => write!(
+                f,
+                "entries {} to {} are missing at the end",
+                found + 1,
+                expected.count
+            ),
+            Self::IndexChanged { number } => write!(
+                f,
+                "the list of current signatures does not agree with entry {number}"
+            ),
+            Self::LookupChanged { what } => {
+                write!(
+                    f,
+                    "what entries are looked up by does not agree with them: {what}"
+                )
+            }
+            Self::Moved { number, made_as } => {
+                write!(f, "entry {made_as} stands in the place of entry {number}")
+            }
+            Self::NotTheNext { number } => write!(
+                f,
+                "entry {number} was not made after the one before it: entry {} has been replaced",
+                number - 1
+            ),
+            Self::OtherHead { expected } => write!(
+                f,
+                "entry {} is not the one that it was: its hash was {}",
+                expected.count, expected.hash
+            ),
+            Self::NoEntry { row } => {
+                write!(
+                    f,
+                    "`{row}` stands among the entries, whose numbers begin at 1"
+                )
+            }
+            Self::NoHead => {
+                f.write_str("the file of the head beside the ledger is missing, or holds no head")
+            }
+            Self::NoVersion => f.write_str("the ledger has lost the number of its version"),
+            Self::Removed { first, last } if first == last => {
+                write!(f, "entry {first} has been removed")
+            }
+            Self::Removed { first, last } => {
+                write!(f, "entries {first} to {last} have been removed")
+            }
+            Self::TableChanged { name } => {
+                write!(
+                    f,
+                    "`{name}` in the ledger's file is not as sigtool makes it"
+                )
+            }
+        }
+    }
+}
