@@ -25,3 +25,4 @@ mod rogues;
 mod secrets;
 mod sign;
 mod verify;
+mod versions;

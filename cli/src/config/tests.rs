@@ -605,7 +605,10 @@ fn a_file_that_is_no_configuration_is_refused() {
     );
     let machine = Machine::new();
     fs::create_dir(machine.user_file()).unwrap();
-    assert_eq!(machine.error().causes, ["it is not a regular file"]);
+    assert_eq!(
+        machine.error().causes,
+        ["it is a folder, expected a regular file"]
+    );
     fs::remove_dir(machine.user_file()).unwrap();
     fs::write(machine.user_file(), b"a = \"\xff\"").unwrap();
     assert_eq!(machine.error().causes, ["it is not UTF-8"]);
