@@ -1,4 +1,4 @@
-//! Everything that can be wrong with a key, and what the user can do about it.
+//! Where failures become errors of the SDK, as users read them: everything that can be wrong with a key, and what to do about it.
 
 use sigtool_sdk::text::{Instead, clean};
 use sigtool_sdk::types::KeyReference;

@@ -2,7 +2,7 @@
 //!
 //! [RFC 8018]: https://www.rfc-editor.org/rfc/rfc8018#section-6.2
 
-use super::error::KeyError;
+use super::failure::KeyError;
 use pkcs8::der::asn1::{AnyRef, ObjectIdentifier, OctetStringRef};
 use pkcs8::der::{self, Decode as _, Reader as _};
 use pkcs8::pkcs5;

@@ -5,7 +5,7 @@
 //!
 //! [RFC 7468]: https://www.rfc-editor.org/rfc/rfc7468
 
-use super::error::KeyError;
+use super::failure::KeyError;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sigtool_sdk::pem::{BEGIN, shown_label};

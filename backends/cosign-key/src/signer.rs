@@ -2,7 +2,7 @@
 
 use crate::config::Config;
 use crate::container;
-use crate::error::{KeyError, Subject, typed};
+use crate::failure::{KeyError, Subject, typed};
 use crate::files::{self, PairOfFiles};
 use crate::formats::{self, LockedKey, StoredKey};
 use crate::pem;

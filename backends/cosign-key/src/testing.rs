@@ -1,6 +1,6 @@
 //! For the tests of this crate: a host that answers for the person, the keys in `tests-data`, and a stranger who verifies.
 
-use crate::error::KeyError;
+use crate::failure::KeyError;
 use crate::formats::{self, StoredKey};
 use crate::private_key::PrivateKey;
 use aws_lc_rs::digest;

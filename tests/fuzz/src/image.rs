@@ -11,21 +11,22 @@ mod manifest;
 mod reference;
 
 use manifest::{Descriptor, Manifest};
-use reference::Reference;
+use sigtool_sdk::types::ImageRef;
 
-/// A reference: what is pinned is read as the same again.
+/// A reference: what is printed or pinned is read as the same again.
 pub(crate) fn reference(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else {
         return;
     };
-    let Ok(reference) = Reference::parse(text) else {
+    let Ok(image) = reference::image(text) else {
         return;
     };
-    let repository = &reference.repository;
+    assert_eq!(image.to_string().parse::<ImageRef>().as_ref(), Ok(&image));
+    let repository = image.repository();
     let digest = manifest::sha256(bytes);
-    let pinned = repository.pinned(&digest);
-    let (again, same) = Reference::pinned(&pinned).expect("what is pinned is a reference");
-    assert_eq!((again.pinned(&same), same), (pinned, digest));
+    let pinned = repository.pinned(&digest).to_string();
+    let (again, same) = reference::pinned(&pinned).expect("what is pinned is a reference");
+    assert_eq!((again.pinned(&same).to_string(), same), (pinned, digest));
     // Nothing that changes the address of a request gets into it.
     for part in [repository.host(), repository.address(), repository.path()] {
         assert!(
