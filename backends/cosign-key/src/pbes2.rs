@@ -125,7 +125,7 @@ fn check_scrypt(params: &ScryptParams) -> Result<(), KeyError> {
 fn malformed(error: &der::Error) -> KeyError {
     match error.kind() {
         der::ErrorKind::Incomplete { .. } => KeyError::Truncated("the encrypted PKCS#8 has no end"),
-        _ => KeyError::Damaged("it is no encrypted PKCS#8 (RFC 8018)".into()),
+        _ => KeyError::Damaged("it is not encrypted PKCS#8 (RFC 8018)".into()),
     }
 }
 

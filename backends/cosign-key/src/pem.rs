@@ -63,7 +63,7 @@ fn text(bytes: &[u8]) -> Result<&str, KeyError> {
 }
 
 fn block(label: &str, body: &str) -> Result<Block, KeyError> {
-    // A colon is no character of Base64: it belongs to a header.
+    // A colon is not a character of Base64: it belongs to a header.
     let legacy_encryption = body.contains("Proc-Type:") && body.contains("ENCRYPTED");
     let content = if legacy_encryption {
         Zeroizing::default()

@@ -266,7 +266,7 @@ fn no_file(reference: &KeyReference) -> Error {
     Error::new(
         ErrorCode::InvalidRequest,
         format!(
-            "`{}` is no file, so its password cannot be changed here",
+            "`{}` is not a file, so its password cannot be changed here",
             reference.name
         ),
     )
