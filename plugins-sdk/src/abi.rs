@@ -22,7 +22,7 @@ pub const MAGIC: u64 = 0x004C_4F4F_5447_4953;
 /// The major version of this ABI. It is in the name of the exported function too, so a library can export several.
 pub const ABI_MAJOR: u16 = 1;
 
-/// The minor version: how many times fields were added at the end. A higher one on either side is no reason to refuse.
+/// The minor version: how many times fields were added at the end. A higher one on either side is not a reason to refuse.
 pub const ABI_MINOR: u16 = 0;
 
 /// The call did what it should; the reply holds `{"id":…,"ok":…}`.
@@ -64,7 +64,7 @@ pub struct Slice {
 
 /// Bytes that are handed over, with the function that frees them.
 ///
-/// Whoever fills a buffer sets all four fields; whoever receives it calls `free` exactly once, if it is not null, and from
+/// The side that fills a buffer sets all four fields; the side that receives it calls `free` exactly once, if it is not null, and from
 /// any thread. So memory is always freed by the side that allocated it.
 #[repr(C)]
 #[derive(Debug)]
@@ -261,7 +261,7 @@ pub trait Exported {
     fn make() -> Box<dyn Backend>;
 }
 
-/// The table of a backend; null if its manifest is none.
+/// The table of a backend; null if its manifest is malformed.
 #[must_use]
 pub fn table<E: Exported>() -> *const BackendV1 {
     let made = guarded(|| {
@@ -510,7 +510,9 @@ pub enum AbiError {
     #[error("its entry function returns nothing: its own manifest may be malformed")]
     Null,
     /// No table of ours.
-    #[error("its entry function returns something that is no backend table (wrong magic number)")]
+    #[error(
+        "its entry function returns something that is not a backend table (wrong magic number)"
+    )]
     Magic,
     /// Another major version.
     #[error("it is built for backend ABI {0}, this sigtool speaks {ABI_MAJOR}")]
@@ -542,7 +544,7 @@ impl Table {
     ///
     /// # Errors
     ///
-    /// Whatever is not clearly a table that we understand is refused.
+    /// Anything that is not clearly a table that we understand is refused.
     ///
     /// # Safety
     ///

@@ -17,7 +17,7 @@ pub trait Connection: Send + Sync {
     ///
     /// # Errors
     ///
-    /// The transport failed: the backend died, hung past its deadline, panicked, or sent what is no message.
+    /// The transport failed: the backend died, hung past its deadline, panicked, or sent what is not a message.
     fn carry(
         &self,
         id: u64,

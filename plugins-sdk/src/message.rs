@@ -182,7 +182,7 @@ impl<T: DeserializeOwned> Reply<T> {
     ///
     /// # Errors
     ///
-    /// The error in the reply; or `internal` for text that is no reply to this operation.
+    /// The error in the reply; or `internal` for text that is not a reply to this operation.
     pub fn decode(op: &str, text: &[u8]) -> Result<T, Error> {
         let malformed = |why: &dyn std::fmt::Display| {
             Error::new(

@@ -79,7 +79,7 @@ impl NewFile {
             }
         }
         // A name that is taken cannot be linked to, only renamed to; in between the file has a name of its own, always the same for
-        // one target. Whatever has it was left by a process that was killed there.
+        // one target. A file of that name was left by a process that was killed there.
         let _turn = turn(path);
         match std::fs::remove_file(&staging) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),

@@ -27,7 +27,9 @@ fn install_hook() {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         std::panic::set_hook(Box::new(|info| {
-            let text = info.payload_as_str().unwrap_or("a payload that is no text");
+            let text = info
+                .payload_as_str()
+                .unwrap_or("a payload that is not text");
             let place = info
                 .location()
                 .map(|l| format!(" at {}:{}", l.file(), l.line()))

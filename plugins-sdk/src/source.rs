@@ -15,7 +15,7 @@ pub trait Source: Send + Sync {
     /// # Errors
     ///
     /// - `not-found`: there is no such artifact.
-    /// - `invalid-request`: it is none: a folder without `recursive`, a device, a pipe.
+    /// - `invalid-request`: it is not one: a folder without `recursive`, a device, a pipe.
     /// - `integrity`: it changed while it was read.
     fn resolve(&self, call: &Call, args: ResolveArgs) -> Result<Resolved>;
 

@@ -329,6 +329,7 @@ fn backends_are_alike_file_for_file() {
             "sigtool-backend.toml",
             "src/backend.rs",
             "src/config.rs",
+            "src/failure.rs",
             "src/lib.rs",
         ] {
             assert!(folder.join(file).is_file(), "`{id}` has no `{file}`");

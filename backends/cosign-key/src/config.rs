@@ -1,6 +1,6 @@
 //! The settings of the kind `signer`, as the host hands them over: paths absolute, secrets as pointers.
 
-use crate::error::Subject;
+use crate::failure::Subject;
 use serde::Deserialize;
 use sigtool_sdk::types::{KeyReference, SecretReference};
 use sigtool_sdk::{Error, ErrorCode, Result};

@@ -4,7 +4,7 @@
 //!
 //! [go-securesystemslib]: https://github.com/secure-systems-lab/go-securesystemslib/blob/main/encrypted/encrypted.go
 
-use super::error::{KeyError, shown};
+use super::failure::{KeyError, shown};
 use super::pem;
 use crypto_secretbox::aead::AeadInPlace as _;
 use crypto_secretbox::{KeyInit as _, Nonce, Tag, XSalsa20Poly1305};

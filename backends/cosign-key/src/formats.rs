@@ -1,7 +1,7 @@
 //! From the text of a key to what is stored in it: the PEM labels, and what each one means.
 
 use super::container::{self, Container};
-use super::error::KeyError;
+use super::failure::KeyError;
 use super::files::MAX_KEY_FILE;
 use super::pbes2::EncryptedPkcs8;
 use super::pem::{self, Block};

@@ -9,13 +9,13 @@
 //! - `files`: reads key files safely, and writes them all or not at all.
 //! - `formats`: from the text of a key to what is stored in it; `pem`, `container` (cosign's own) and `pbes2` (OpenSSL's) below it.
 //! - `private_key`: an unlocked key, which signs; `ed25519` below it, for payloads larger than memory.
-//! - `error`: everything that can be wrong with a key, and what to do about it.
+//! - `failure`: everything that can be wrong with a key, and what to do about it.
 
 mod backend;
 mod config;
 mod container;
 mod ed25519;
-mod error;
+mod failure;
 mod files;
 mod formats;
 mod pbes2;

@@ -2,7 +2,7 @@
 //!
 //! [RFC 8018]: https://www.rfc-editor.org/rfc/rfc8018#section-6.2
 
-use super::error::KeyError;
+use super::failure::KeyError;
 use pkcs8::der::asn1::{AnyRef, ObjectIdentifier, OctetStringRef};
 use pkcs8::der::{self, Decode as _, Reader as _};
 use pkcs8::pkcs5;
@@ -125,7 +125,7 @@ fn check_scrypt(params: &ScryptParams) -> Result<(), KeyError> {
 fn malformed(error: &der::Error) -> KeyError {
     match error.kind() {
         der::ErrorKind::Incomplete { .. } => KeyError::Truncated("the encrypted PKCS#8 has no end"),
-        _ => KeyError::Damaged("it is no encrypted PKCS#8 (RFC 8018)".into()),
+        _ => KeyError::Damaged("it is not encrypted PKCS#8 (RFC 8018)".into()),
     }
 }
 

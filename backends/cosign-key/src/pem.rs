@@ -5,7 +5,7 @@
 //!
 //! [RFC 7468]: https://www.rfc-editor.org/rfc/rfc7468
 
-use super::error::KeyError;
+use super::failure::KeyError;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sigtool_sdk::pem::{BEGIN, shown_label};
@@ -63,7 +63,7 @@ fn text(bytes: &[u8]) -> Result<&str, KeyError> {
 }
 
 fn block(label: &str, body: &str) -> Result<Block, KeyError> {
-    // A colon is no character of Base64: it belongs to a header.
+    // A colon is not a character of Base64: it belongs to a header.
     let legacy_encryption = body.contains("Proc-Type:") && body.contains("ENCRYPTED");
     let content = if legacy_encryption {
         Zeroizing::default()

@@ -1,7 +1,7 @@
 //! An unlocked private key: signs, and knows its public half.
 
 use super::ed25519;
-use super::error::KeyError;
+use super::failure::KeyError;
 use aws_lc_rs::digest::{Digest as AwsDigest, SHA256, SHA384};
 use aws_lc_rs::encoding::{AsDer as _, EcPrivateKeyRfc5915Der, Pkcs8V1Der, PublicKeyX509Der};
 use aws_lc_rs::rsa::{self, KeySize};

@@ -2,7 +2,7 @@
 
 use crate::config::Config;
 use crate::container;
-use crate::error::{KeyError, Subject, typed};
+use crate::failure::{KeyError, Subject, typed};
 use crate::files::{self, PairOfFiles};
 use crate::formats::{self, LockedKey, StoredKey};
 use crate::pem;
@@ -266,7 +266,7 @@ fn no_file(reference: &KeyReference) -> Error {
     Error::new(
         ErrorCode::InvalidRequest,
         format!(
-            "`{}` is no file, so its password cannot be changed here",
+            "`{}` is not a file, so its password cannot be changed here",
             reference.name
         ),
     )

@@ -1,6 +1,6 @@
 //! For the tests of this crate: a host that answers for the person, the keys in `tests-data`, and a stranger who verifies.
 
-use crate::error::KeyError;
+use crate::failure::KeyError;
 use crate::formats::{self, StoredKey};
 use crate::private_key::PrivateKey;
 use aws_lc_rs::digest;
@@ -16,6 +16,7 @@ use sigtool_sdk::types::{Digest, DigestAlgorithm, IdentityToken, KeyAlgorithm, P
 use sigtool_sdk::{Call, Error, ErrorCode, Result};
 use std::collections::HashMap;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use zeroize::Zeroizing;
 
 /// A host with an answer for each pointer and attempt, which remembers what was asked and shown.
@@ -25,6 +26,7 @@ pub(crate) struct FakeHost {
     asked: Mutex<Vec<AskSecretArgs>>,
     shown: Mutex<Vec<(TraceLevel, String)>>,
     cancelled: bool,
+    looks: AtomicUsize,
 }
 
 impl FakeHost {
@@ -47,6 +49,11 @@ impl FakeHost {
         Call::new(self, 1, None)
     }
 
+    /// How often it was asked whether the call is cancelled.
+    pub(crate) fn looks(&self) -> usize {
+        self.looks.load(Ordering::Relaxed)
+    }
+
     /// The questions so far.
     pub(crate) fn asked(&self) -> Vec<AskSecretArgs> {
         self.asked.lock().unwrap().clone()
@@ -66,6 +73,7 @@ impl Channel for FakeHost {
     }
 
     fn cancelled(&self, _call: u64) -> bool {
+        self.looks.fetch_add(1, Ordering::Relaxed);
         self.cancelled
     }
 

@@ -1,6 +1,6 @@
 //! Asks for the password of a key until one fits. The host knows the places where passwords are; this only goes on asking.
 
-use crate::error::{KeyError, Subject};
+use crate::failure::{KeyError, Subject};
 use crate::formats::LockedKey;
 use crate::private_key::PrivateKey;
 use sigtool_sdk::host::{AskSecretArgs, TraceLevel};

@@ -1,4 +1,4 @@
-//! Errors of the file system, as users read them: what was found, and whose move it is.
+//! Where failures of the file system become errors of the SDK, as users read them: what was found, and whose move it is.
 
 use rustix::io::Errno;
 use sigtool_sdk::text::quoted_path;

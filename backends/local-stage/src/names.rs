@@ -61,17 +61,17 @@ impl Artifact {
     ///
     /// # Errors
     ///
-    /// `invalid-request` if it is no absolute path of a file.
+    /// `invalid-request` if it is not an absolute path of a file.
     pub(crate) fn parse(reference: &str) -> Result<Self> {
         let name = reference.rsplit('/').next().unwrap_or_default();
         if !reference.starts_with('/') {
             return Err(invalid(format!(
-                "{} is no absolute path",
+                "{} is not an absolute path",
                 quoted_path(reference)
             )));
         }
         if reference.contains('\0') {
-            return Err(invalid(format!("{} is no path", quoted_path(reference))));
+            return Err(invalid(format!("{} is not a path", quoted_path(reference))));
         }
         if matches!(name, "" | "." | "..") {
             return Err(invalid(format!("{} names no file", quoted_path(reference))));

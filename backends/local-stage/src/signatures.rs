@@ -106,7 +106,7 @@ fn stored(artifact: &Artifact, id: String, content: Vec<u8>) -> StoredSignature 
 
 /// Why a file with a signature's name gives none.
 enum Unusable {
-    /// It is none.
+    /// It is not a signature.
     Remark(String),
     /// It may be one, and could not be read.
     Trouble(Error),
@@ -147,7 +147,7 @@ const MODE: u32 = 0o666;
 ///
 /// - `access-denied`: the folder is not writable.
 /// - `unavailable`: the disk is full.
-/// - `invalid-request`: `replaces` names something that is no signature of this file in this format.
+/// - `invalid-request`: `replaces` names something that is not a signature of this file in this format.
 pub(crate) fn attach(siblings: &Siblings, args: &AttachArgs) -> Result<Attached> {
     let artifact = Artifact::parse(&args.reference)?;
     let Some(ending) = ending(args.format) else {
@@ -158,7 +158,7 @@ pub(crate) fn attach(siblings: &Siblings, args: &AttachArgs) -> Result<Attached>
     };
     if !is_hint(&args.hint) {
         return Err(invalid(format!(
-            "{} is no hint: eight lowercase hexadecimal digits",
+            "{} is not a hint: eight lowercase hexadecimal digits",
             quoted_path(&args.hint)
         )));
     }
@@ -228,7 +228,7 @@ fn beside(artifact: &Artifact, new: NewFile, args: &AttachArgs, ending: &str) ->
 /// # Errors
 ///
 /// - `not-found`: it is not there.
-/// - `invalid-request`: the id is no signature of this file.
+/// - `invalid-request`: the id is not a signature of this file.
 pub(crate) fn detach(siblings: &Siblings, args: &DetachArgs) -> Result<Empty> {
     let artifact = Artifact::parse(&args.reference)?;
     let Some(format) = artifact.format_of(&args.id) else {
@@ -456,7 +456,7 @@ mod tests {
         ] {
             std::fs::write(stage.id(ending), ending).unwrap();
         }
-        // Not ours: another artifact's, and names that are none.
+        // Not ours: another artifact's, and names that are not a signature's.
         std::fs::write(stage.id(".x.sig"), "").unwrap();
         std::fs::write(stage.folder.path().join("app.0a1b2c3d.sig"), "").unwrap();
         let reply = stage.list();

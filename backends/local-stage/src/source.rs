@@ -29,7 +29,7 @@ impl Source for Files {
         let path = Path::new(&args.reference);
         if !path.is_absolute() {
             return Err(invalid(format!(
-                "{} is no absolute path",
+                "{} is not an absolute path",
                 quoted_path(path)
             )));
         }

@@ -1,6 +1,6 @@
 //! Walks a folder for artifacts, in the order of their whole paths, a page at a time.
 //!
-//! Signatures, hidden files and folders, symbolic links and all that is no regular file are skipped; all but the signatures are
+//! Signatures, hidden files and folders, symbolic links and all that is not a regular file are skipped; all but the signatures are
 //! counted for a remark. Each folder on the way from the top to the present one is held as a list of names, nothing else.
 
 use crate::failure::{invalid, reading};
@@ -30,7 +30,7 @@ impl Walks {
     ///
     /// # Errors
     ///
-    /// A folder cannot be read. What vanishes meanwhile is no error.
+    /// A folder cannot be read. What vanishes meanwhile is not an error.
     pub(crate) fn page(&self, call: &Call, top: &str, after: Option<&str>) -> Result<Resolved> {
         let mut walk = match after {
             None => Walk::begin(top)?,
@@ -178,7 +178,7 @@ impl Walk {
             .is_some_and(|rest| rest.starts_with('/'));
         if !inside {
             return Err(invalid(format!(
-                "{} is no page of {}",
+                "{} is not a page of {}",
                 quoted_path(after),
                 quoted_path(top)
             )));

@@ -69,7 +69,7 @@ impl Challenge {
 /// A scheme and its parameters.
 type Raw = (String, Vec<(String, String)>);
 
-/// The challenges of one header. Whatever is malformed is passed over.
+/// The challenges of one header. Malformed ones are passed over.
 fn challenges(header: &str) -> Vec<Raw> {
     let mut found: Vec<Raw> = Vec::new();
     let mut rest = header;
@@ -149,7 +149,7 @@ pub(crate) struct Tokens {
     slots: Mutex<HashMap<TokenKey, Slot>>,
 }
 
-/// The token for one purpose. Whoever fetches it holds the lock, and those who come meanwhile find it there.
+/// The token for one purpose. The thread that fetches it holds the lock, and those that come meanwhile find it there.
 type Slot = Arc<Mutex<Option<Token>>>;
 
 struct Token {
@@ -306,14 +306,14 @@ impl TokenServer<'_> {
                 &format!("it names {} as its token server, {why}", quoted(self.realm)),
             )
         };
-        let url = Url::parse(self.realm).map_err(|_| wrong("which is no address"))?;
+        let url = Url::parse(self.realm).map_err(|_| wrong("which is not an address"))?;
         match url.scheme() {
             "https" => Ok(url),
             "http" if !self.registry_is_https => Ok(url),
             "http" => Err(wrong(
                 "which would get your password without TLS, while the registry itself has TLS",
             )),
-            _ => Err(wrong("which is no address of HTTP")),
+            _ => Err(wrong("which is not an HTTP address")),
         }
     }
 

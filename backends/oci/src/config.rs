@@ -63,7 +63,7 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// `invalid-config`: one is no host.
+    /// `invalid-config`: one is not a host.
     pub(crate) fn plain_http(&self) -> Result<Vec<String>> {
         for host in &self.plain_http {
             if !is_authority(host) {
@@ -116,7 +116,7 @@ impl Config {
 fn no_host(found: &str, field: &str) -> Error {
     Error::new(
         ErrorCode::InvalidConfig,
-        format!("`{found}` is no registry"),
+        format!("`{found}` is not a registry"),
     )
     .because("a registry is written as a host, with a port if it has one: `registry.local:5000`")
     .at(field)

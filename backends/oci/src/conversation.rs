@@ -273,7 +273,7 @@ impl Conversation<'_> {
         if response.status != StatusCode::UNAUTHORIZED || self.is_elsewhere(scheme, ask)? {
             return Ok(response);
         }
-        // Whoever the registry has led us to may not say where its credentials are to be sent.
+        // A server that the registry has led us to may not say where its credentials are to be sent.
         if !same_place(&response.url, &self.base(scheme)?) {
             return Err(self.refusal(&response, what));
         }
@@ -401,7 +401,7 @@ impl Conversation<'_> {
         Url::parse(&base).map_err(|e| {
             Error::new(
                 ErrorCode::InvalidRequest,
-                format!("`{}` is no registry", self.repository.host()),
+                format!("`{}` is not a registry", self.repository.host()),
             )
             .because(e)
         })
@@ -415,7 +415,7 @@ impl Conversation<'_> {
 
     /// # Errors
     ///
-    /// A refusal, if the answer is no success.
+    /// A refusal, if the answer is not a success.
     pub(crate) fn expect_success(&self, response: &Response, what: &str) -> Result<()> {
         match response.status.is_success() {
             true => Ok(()),

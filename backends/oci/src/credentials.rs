@@ -122,7 +122,7 @@ fn of_profile(call: &Call, profile: &ProfileLogin) -> Result<Credential> {
         ..AskSecretArgs::default()
     })?;
     let password = std::str::from_utf8(secret.value.expose()).map_err(|_| {
-        let message = format!("the password for `{}` is no text", profile.registry);
+        let message = format!("the password for `{}` is not text", profile.registry);
         Error::new(ErrorCode::InvalidConfig, message).at(profile.password.clone())
     })?;
     // Files of passwords end with a line end that is not part of it.
@@ -148,7 +148,7 @@ fn of_environment(call: &Call, repository: &Repository) -> Result<Option<Credent
         if !is_authority(registry) {
             return Err(Error::new(
                 ErrorCode::InvalidConfig,
-                format!("`{REGISTRY}` is {}, which is no host", quoted(registry)),
+                format!("`{REGISTRY}` is {}, which is not a host", quoted(registry)),
             ));
         }
         if canonical_registry(registry) != repository.host() {
@@ -369,7 +369,7 @@ mod tests {
         }
         let host = host().variable(REGISTRY, Some("ghcr.io"));
         assert_eq!(find(&host, "ghcr.io/a").unwrap(), None);
-        // Half a login for another registry is no reason not to use this one.
+        // Half a login for another registry is not a reason not to use this one.
         let host = host.variable(USERNAME, Some("ann"));
         assert_eq!(find(&host, "quay.io/a").unwrap(), None);
     }
@@ -449,7 +449,7 @@ mod tests {
             ("b.example", "bad", "the vault is locked"),
             ("o.example", "odd", "malformed"),
             ("m.example", "missing", "PATH"),
-            ("x.example", "../x", "no name"),
+            ("x.example", "../x", "not the name"),
         ] {
             for repository in ["a", "b"] {
                 let error = find(&format!("{registry}/{repository}")).unwrap_err();

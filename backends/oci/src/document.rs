@@ -21,22 +21,22 @@ pub(crate) struct Entry {
 impl Document {
     /// # Errors
     ///
-    /// `integrity`: it is no object.
+    /// `integrity`: it is not an object.
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self> {
         serde_json::from_slice(bytes)
-            .map_err(|e| integrity("what the registry keeps there is no JSON object").because(e))
+            .map_err(|e| integrity("what the registry keeps there is not a JSON object").because(e))
     }
 
     /// The entries of a list; none if it is not there, or `null`.
     ///
     /// # Errors
     ///
-    /// `integrity`: it is no list.
+    /// `integrity`: it is not a list.
     pub(crate) fn list(&self, name: &str) -> Result<Vec<Entry>> {
         let Some((_, list)) = self.0.iter().find(|(key, _)| key == name) else {
             return Ok(Vec::new());
         };
-        let malformed = |e| integrity(format!("`{name}` is no list")).because(e);
+        let malformed = |e| integrity(format!("`{name}` is not a list")).because(e);
         let entries: Option<Vec<Box<RawValue>>> =
             serde_json::from_str(list.get()).map_err(malformed)?;
         entries

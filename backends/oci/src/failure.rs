@@ -1,4 +1,4 @@
-//! Errors, as users read them: what was found, and whose move it is.
+//! Where failures become errors of the SDK, as users read them: what was found, and whose move it is.
 
 use sigtool_sdk::{Error, ErrorCode};
 

@@ -43,7 +43,7 @@ pub(crate) fn run_helper(call: &Call, helper: &str, server: &str) -> Result<Opti
     {
         return Err(Error::new(
             ErrorCode::InvalidConfig,
-            format!("{} is no name of a credential helper", quoted(helper)),
+            format!("{} is not the name of a credential helper", quoted(helper)),
         ));
     }
     let program = format!("docker-credential-{helper}");

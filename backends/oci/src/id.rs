@@ -27,7 +27,7 @@ impl Id {
     ///
     /// # Errors
     ///
-    /// `invalid-request`: it is none that we gave.
+    /// `invalid-request`: it is not one that we gave.
     pub(crate) fn parse(text: &str) -> Result<Self> {
         let parsed = match text.split_once(':') {
             Some(("fallback", digest)) => parse_digest(digest).ok().map(Self::Fallback),
@@ -39,7 +39,7 @@ impl Id {
             }),
             _ => None,
         };
-        parsed.ok_or_else(|| invalid(format!("{} is no signature of an image", quoted(text))))
+        parsed.ok_or_else(|| invalid(format!("{} is not a signature of an image", quoted(text))))
     }
 
     /// The names of signatures, all or none.

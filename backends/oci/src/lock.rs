@@ -108,7 +108,7 @@ fn lock(path: &Path) -> Result<Option<File>, Errno> {
         Err(Errno::WOULDBLOCK | Errno::INTR) => return Ok(None),
         Err(error) => return Err(error),
     }
-    // Whoever held it before has removed its name: the lock is of nothing that anybody else can find.
+    // Its last holder has removed its name: nobody else can find what this lock is on.
     let (here, there) = (rustix::fs::fstat(&file)?, rustix::fs::stat(path));
     let same = there.is_ok_and(|there| (there.st_dev, there.st_ino) == (here.st_dev, here.st_ino));
     Ok(same.then_some(file))

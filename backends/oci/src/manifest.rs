@@ -57,11 +57,11 @@ impl Manifest {
     ///
     /// # Errors
     ///
-    /// - `integrity`: it is no JSON object, or is two things at once.
+    /// - `integrity`: it is not a JSON object, or is two things at once.
     /// - `invalid-request`: Docker's schema 1.
     pub(crate) fn parse(bytes: Vec<u8>, content_type: Option<&str>) -> Result<Self> {
         let json: Map<String, Value> = serde_json::from_slice(&bytes)
-            .map_err(|e| integrity("what the registry sent is no manifest").because(e))?;
+            .map_err(|e| integrity("what the registry sent is not a manifest").because(e))?;
         let media_type = media_type(&json, content_type)?;
         Ok(Self {
             digest: sha256(&bytes),
@@ -140,7 +140,7 @@ fn media_type(json: &Map<String, Value>, content_type: Option<&str>) -> Result<S
     match json.get(list) {
         Some(Value::Array(_) | Value::Null) => Ok(media_type.to_owned()),
         _ => Err(integrity(format!(
-            "what the registry sent is no manifest: it has no `{list}`"
+            "what the registry sent is not a manifest: it has no `{list}`"
         ))),
     }
 }
@@ -298,10 +298,10 @@ mod tests {
         }
         let deep = "[".repeat(100_000);
         for (text, called, why) in [
-            ("", None, "no manifest"),
-            ("[]", None, "no manifest"),
-            ("<html>", Some(OCI), "no manifest"),
-            (deep.as_str(), Some(OCI), "no manifest"),
+            ("", None, "not a manifest"),
+            ("[]", None, "not a manifest"),
+            ("<html>", Some(OCI), "not a manifest"),
+            (deep.as_str(), Some(OCI), "not a manifest"),
             (IMAGE, Some(INDEX), "the registry calls it"),
             (
                 r#"{"manifests":[],"layers":[]}"#,

@@ -48,7 +48,7 @@ fn not_an_image(text: &str, why: &ParseImageError) -> Error {
 ///
 /// # Errors
 ///
-/// Why it is none, as a cause.
+/// Why it is not one, as a cause.
 pub(crate) fn parse_digest(text: &str) -> Result<Digest, String> {
     let digest = text.parse::<Digest>().map_err(|error| error.to_string())?;
     only_sha256(&digest)?;

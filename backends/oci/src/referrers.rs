@@ -145,7 +145,7 @@ fn read_one(
     }
     let [layer] = manifest.list("layers") else {
         return Err(
-            integrity(format!("`{location}` is no bundle")).because(format!(
+            integrity(format!("`{location}` is not a bundle")).because(format!(
                 "it has {} layers instead of one",
                 manifest.list("layers").len()
             )),

@@ -137,7 +137,7 @@ impl Conversation<'_> {
         };
         match response.status.as_u16() {
             _ if is_page(&response) => Ok(Deleted::Refused(
-                integrity(what).because("what answered is no registry, but sent a page"),
+                integrity(what).because("what answered is not a registry, but sent a page"),
             )),
             200..=299 => Ok(Deleted::Done),
             404 => Ok(Deleted::Gone),
@@ -281,7 +281,7 @@ fn location(response: &Response) -> Result<Url, String> {
     };
     let url = response.url.join(location).map_err(|_| {
         format!(
-            "the registry wants the upload at {}, which is no address",
+            "the registry wants the upload at {}, which is not an address",
             quoted(location)
         )
     })?;
@@ -301,7 +301,7 @@ impl Conversation<'_> {
     ///
     /// # Errors
     ///
-    /// `integrity` for a list that is none.
+    /// `integrity` for a list that is malformed.
     pub(crate) fn referrers(&self, digest: &Digest) -> Result<Referrers> {
         // The first to ask finds out whether there are lists; the others wait for that.
         let _first = match self.keeps_referrers() {
@@ -388,7 +388,7 @@ pub(crate) enum Referrers {
     Unknown,
 }
 
-/// Whether an answer says that something is not there. Whoever shows a page to a program is no registry, and does not know what the
+/// Whether an answer says that something is not there. A server that shows a page to a program is not a registry, and does not know what the
 /// registry has.
 ///
 /// # Errors
@@ -397,7 +397,7 @@ pub(crate) enum Referrers {
 fn is_absent(response: &Response, what: &str) -> Result<bool> {
     match response.status == StatusCode::NOT_FOUND {
         true if is_page(response) => Err(Error::new(ErrorCode::Unavailable, what)
-            .because("what answered is no registry: status 404 with a page for people")),
+            .because("what answered is not a registry: status 404 with a page for people")),
         absent => Ok(absent),
     }
 }
@@ -692,7 +692,7 @@ mod tests {
         assert!(!format!("{error:?}").contains("html"), "{error:?}");
         let error = refused_with(Answer::error(404, "MANIFEST_UNKNOWN"));
         assert_eq!(error.code, ErrorCode::NotFound);
-        // Whoever shows a page does not know what a registry has.
+        // A server that shows a page does not know what a registry has.
         let page = Answer::new(404).header("Content-Type", "Text/HTML; charset=utf-8");
         let error = refused_with(page.body("<html>no such page</html>"));
         assert_eq!(error.code, ErrorCode::Unavailable);
@@ -769,7 +769,7 @@ mod tests {
             (
                 Answer::new(202).header("Location", "http://[::"),
                 ErrorCode::Integrity,
-                "no address",
+                "not an address",
             ),
             (
                 Answer::new(202).header("Location", "file:///etc"),
@@ -869,7 +869,7 @@ mod tests {
             let asked = requests.iter().filter(|r| r.contains("referrers")).count();
             assert_eq!((asked, requests.len()), (1, 7), "{requests:?}");
         }
-        // A page for people is no list either.
+        // A page for people is not a list either.
         let fixture = Fixture::new(TestRegistry::with(false, |asked, _| {
             asked.path.contains("/referrers/").then(|| {
                 Answer::new(200)

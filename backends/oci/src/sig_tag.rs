@@ -49,7 +49,7 @@ pub(crate) fn read(
         Some(Value::Array(_) | Value::Null)
     ) {
         found.failures.push(integrity(format!(
-            "`{location}` is no manifest of signatures: it has no layers"
+            "`{location}` is not a manifest of signatures: it has no layers"
         )));
     }
     // cosign appends.
@@ -126,7 +126,7 @@ fn signed_payload(layer: &Descriptor, payload: Vec<u8>) -> Result<(String, Vec<u
     let annotation = |key: &str| layer.annotation(key).filter(|value| !value.is_empty());
     let json = |key: &str| {
         annotation(key)
-            .map(|text| serde_json::from_str(text).map_err(|_| malformed(key, "is no JSON")))
+            .map(|text| serde_json::from_str(text).map_err(|_| malformed(key, "is not JSON")))
             .transpose()
     };
     let certificates = |key: &str| {
@@ -139,7 +139,7 @@ fn signed_payload(layer: &Descriptor, payload: Vec<u8>) -> Result<(String, Vec<u
     let signature = annotation(SIGNATURE).ok_or_else(|| malformed(SIGNATURE, "is missing"))?;
     let raw = STANDARD
         .decode(signature)
-        .map_err(|_| malformed(SIGNATURE, "is no Base64"))?;
+        .map_err(|_| malformed(SIGNATURE, "is not Base64"))?;
     let content = SignedPayload {
         base64_signature: Bytes(raw),
         payload: Bytes(payload),
@@ -221,7 +221,7 @@ fn armored(certificates: &[PayloadCertificate]) -> String {
 ///
 /// # Errors
 ///
-/// - `invalid-request`: it is no signature of an image.
+/// - `invalid-request`: it is not a signature of an image.
 /// - Those of the registry. Until the manifest is written, nothing is to be seen.
 pub(crate) fn publish(
     conversation: &Conversation,
@@ -231,7 +231,8 @@ pub(crate) fn publish(
     replaced: &[String],
 ) -> Result<Id> {
     let signed: SignedPayload = serde_json::from_slice(content).map_err(|e| {
-        invalid("what is to be attached is no signature of an image in cosign's format").because(e)
+        invalid("what is to be attached is not a signature of an image in cosign's format")
+            .because(e)
     })?;
     let layer = Layer::new(&signed)?;
     conversation.push_blob(layer.payload)?;

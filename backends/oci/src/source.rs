@@ -344,7 +344,7 @@ fn is_there(conversation: &Conversation, subject: &Digest, id: &Id) -> Result<bo
     })
 }
 
-/// Removes replaced signatures, now that the new one is there. What cannot be removed is no reason to fail: remarks about it.
+/// Removes replaced signatures, now that the new one is there. What cannot be removed is not a reason to fail: remarks about it.
 fn retire(
     conversation: &Conversation,
     locks: &Locks,

@@ -399,7 +399,7 @@ fn serve(stream: TcpStream, memory: &Memory, hook: &Hook, referrers: bool) {
     }
 }
 
-/// A request, or `None` at the end, or if it is none: a client that tries TLS first is told so by a line of plain HTTP.
+/// A request, or `None` at the end, or if it is not HTTP: a client that tries TLS first is told so by a line of plain HTTP.
 fn read(reader: &mut BufReader<TcpStream>) -> Option<Asked> {
     let mut line = Vec::new();
     reader.read_until(b'\n', &mut line).ok()?;

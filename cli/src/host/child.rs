@@ -588,3 +588,23 @@ fn spawn(file: &File, form: Form, environment: &BTreeMap<String, String>) -> Res
     let _ = rustix::io::fcntl_setfd(file, FdFlags::CLOEXEC);
     process.map_err(|e| failed(&e))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reason_for_no_hello_is_told_whatever_its_words() {
+        let said = |line: &str| read_hello(line.as_bytes()).unwrap_err().message;
+        let refusal =
+            r#"{"id":0,"err":{"code":"internal","message":"the answer to `hello` is malformed"}}"#;
+        assert_eq!(said(refusal), "the answer to `hello` is malformed");
+        for other in [
+            "Welcome!",
+            r#"{"id":0,"ok":{}}"#,
+            r#"{"id":0,"ok":{},"err":{"code":"other","message":"m"}}"#,
+        ] {
+            assert!(said(other).ends_with("what it sent is not a hello"));
+        }
+    }
+}

@@ -39,7 +39,7 @@ impl Client {
     /// # Errors
     ///
     /// `invalid-config`, with `field` for a setting of `tls`: a file that is missing or holds nothing usable, or a proxy whose
-    /// address is none. No error shows that address: it may hold a password.
+    /// address is malformed. No error shows that address: it may hold a password.
     pub fn new(network: &NetworkSettings, tls: &Tls) -> sigtool_sdk::Result<Self> {
         Ok(Self {
             settings: Settings::new(network, tls)?,

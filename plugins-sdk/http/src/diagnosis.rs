@@ -87,7 +87,7 @@ impl Tried<'_> {
         if last.starts_with("invalid HTTP") {
             return Failure::new(
                 FailureKind::Cut,
-                format!("what {} answered is no HTTP", self.host()),
+                format!("what {} answered is not HTTP", self.host()),
             )
             .because(last)
             .hint("check the port of the address, and whether `https` is spoken there");
@@ -197,7 +197,7 @@ impl Tried<'_> {
         let peer = self.peer(tunnel);
         match error {
             rustls::Error::InvalidMessage(_) => {
-                let message = format!("what {peer} answered is no TLS");
+                let message = format!("what {peer} answered is not TLS");
                 Failure::new(FailureKind::NotTls, message).because(error)
             }
             rustls::Error::InvalidCertificate(error) => certificate(&peer, error),
@@ -263,7 +263,7 @@ impl Tried<'_> {
         Failure::new(FailureKind::TooLarge, message)
     }
 
-    /// The request is none: an address that HTTP does not know.
+    /// The request cannot be one: HTTP does not know its address.
     fn unsendable(&self, error: &reqwest::Error) -> Failure {
         let message = format!("no request can be sent to {}", self.host());
         let error = Error::new(ErrorCode::InvalidRequest, message).because(root(error));
@@ -369,7 +369,7 @@ fn tunnel(error: &(dyn StdError + 'static)) -> Option<String> {
     text.strip_prefix("tunnel error: ").map(str::to_owned)
 }
 
-/// An error and all below it. What an [`io::Error`] wraps is no `source` of it, and is part of the chain all the same.
+/// An error and all below it. What an [`io::Error`] wraps is not a `source` of it, and is part of the chain all the same.
 fn chain<'a>(
     error: &'a (dyn StdError + 'static),
 ) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {

@@ -117,7 +117,7 @@ fn wait(
         {
             return Some(Err(Trouble::Cancelled(error)));
         }
-        // Of what does not move nobody is told: that a server is silent is no sign of life.
+        // Of what does not move nobody is told: that a server is silent is not a sign of life.
         let came = shared.came.swap(0, Ordering::Relaxed);
         if came > 0 {
             (patience.watch)(came);

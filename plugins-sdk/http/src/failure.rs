@@ -10,7 +10,7 @@ pub enum FailureKind {
     Cancelled,
     /// There is no connection: no address is known, it is refused, or a proxy stands in the way.
     Connect,
-    /// The connection ended before the answer was complete, or what came is no HTTP.
+    /// The connection ended before the answer was complete, or what came is not HTTP.
     Cut,
     /// `https:` was asked for, and the other side does not speak TLS.
     NotTls,

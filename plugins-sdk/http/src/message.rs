@@ -98,7 +98,7 @@ pub struct Response {
 }
 
 impl Response {
-    /// An error for a status that is no success: its code follows from the status, `message` says what failed, and the cause is
+    /// An error for a status that is not a success: its code follows from the status, `message` says what failed, and the cause is
     /// who answered what, with the service's own words (`said`) if there are any.
     #[must_use]
     pub fn refused(&self, message: impl Into<String>, said: Option<&str>) -> Error {

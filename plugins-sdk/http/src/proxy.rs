@@ -70,7 +70,7 @@ fn parse(name: &str, text: &str) -> Result<Url> {
     let invalid = |why: String| {
         Error::new(
             ErrorCode::InvalidConfig,
-            format!("`{name}` is no address of a proxy"),
+            format!("`{name}` is not the address of a proxy"),
         )
         .because(why)
         .hint(format!(

@@ -12,7 +12,7 @@ use crate::{Method, StatusCode, Url};
 /// The most redirects that are followed for one request.
 pub(crate) const MAX_REDIRECTS: usize = 5;
 
-/// The request that this answer redirects to, without what is not for the other side's eyes. `None` if it is no redirect.
+/// The request that this answer redirects to, without what is not for the other side's eyes. `None` if it is not a redirect.
 pub(crate) fn next(request: &Request, response: &Response) -> Result<Option<Request>, Failure> {
     let Some(url) = target(response)? else {
         return Ok(None);
@@ -62,7 +62,7 @@ fn target(response: &Response) -> Result<Option<Url>, Failure> {
         .ok()
         .and_then(|location| response.url.join(location).ok());
     let Some(mut url) = url else {
-        return Err(refused("to what is no address".to_owned()));
+        return Err(refused("to what is not an address".to_owned()));
     };
     match (response.url.scheme(), url.scheme()) {
         ("https", "http") => {

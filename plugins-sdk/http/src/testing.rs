@@ -213,7 +213,7 @@ fn serve(mut connection: TcpStream, steps: &Mutex<Vec<Step>>, requests: &Mutex<V
     }
 }
 
-/// Head and body of a request; of what is no HTTP, the first bytes. `None` if there is nothing.
+/// Head and body of a request; of what is not HTTP, the first bytes. `None` if there is nothing.
 fn read_request(connection: &TcpStream) -> Option<String> {
     let mut reader = BufReader::new(connection);
     let mut text = String::new();

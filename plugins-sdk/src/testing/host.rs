@@ -56,7 +56,7 @@ pub enum Event {
     Network,
 }
 
-/// A host for tests. Whatever is not in its script is refused, as the real host refuses what is not in the configuration.
+/// A host for tests. Anything that is not in its script is refused, as the real host refuses what is not in the configuration.
 #[derive(Debug, Default)]
 pub struct FakeHost {
     secrets: BTreeMap<String, Vec<SecretAnswer>>,

@@ -89,7 +89,7 @@ impl fmt::Display for KeyAlgorithm {
     }
 }
 
-/// A name that is no key algorithm.
+/// A name that is not a key algorithm.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "there is no key algorithm `{0}`: use one of ecdsa-p256, ecdsa-p384, ecdsa-p521, ed25519, rsa-2048, rsa-3072, rsa-4096"

@@ -15,7 +15,7 @@
  * Versions
  *
  *   A table is refused if its magic number or its abi_major is another one, if its struct_size ends before `extension`, or if
- *   need_minor is above the host's abi_minor. A higher abi_minor is no reason to refuse, on either side. Fields are added at
+ *   need_minor is above the host's abi_minor. A higher abi_minor is not a reason to refuse, on either side. Fields are added at
  *   the end only, and a field is there only if it ends within struct_size: the host checks that for your table, and you check
  *   it for the host's, for each field that is newer than the version you were written for.
  *
@@ -31,7 +31,7 @@
  *   UTF-8 JSON, one object, at most 16 MiB, without a zero byte at its end. plugins-sdk/schemas has a schema for each. A request
  *   is {"id":7,"op":"signer.sign","handle":1,"args":{},"deadline_ms":30000}; its reply is {"id":7,"ok":{}} or
  *   {"id":7,"err":{"code":"not-found","message":"no key named `x`"}}, and `call` is the request's id. Ignore fields that you do
- *   not know; answer an operation that you do not know with the code `unsupported`; answer text that is no request with
+ *   not know; answer an operation that you do not know with the code `unsupported`; answer text that is not a request with
  *   `invalid-request`, and with the id 0 if it has none. Bytes are standard Base64 with padding.
  *
  * Statuses

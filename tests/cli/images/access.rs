@@ -509,7 +509,7 @@ error: cannot verify `[HOST]/team/app:v1`
 exit code 3
 error: cannot verify `[HOST]/team/app:v1`
   caused by: cannot read `[HOST]/team/app:v1`
-  caused by: `../tools/x` is no name of a credential helper
+  caused by: `../tools/x` is not the name of a credential helper
 
 "#]]
     );
@@ -615,7 +615,7 @@ error: cannot verify `[HOST]/team/app:v1`
 exit code 3
 error: cannot verify `[HOST]/team/app:v1`
   caused by: cannot read `[HOST]/team/app:v1`
-  caused by: `SIGTOOL_REGISTRY` is `http://[HOST]/`, which is no host
+  caused by: `SIGTOOL_REGISTRY` is `http://[HOST]/`, which is not a host
 
 "#]]
     );
@@ -1052,7 +1052,7 @@ fn only_this_machine_is_talked_to_without_tls_unless_it_is_allowed() {
 exit code 3
 error: cannot verify `[HOST]/app:v1`
   caused by: cannot read `[HOST]/app:v1`
-  caused by: what `[HOST]` answered is no TLS
+  caused by: what `[HOST]` answered is not TLS
   caused by: received corrupt message of type InvalidContentType
   hint: if it is meant to be reached without TLS, say so in the profile's `source`: plain_http = ["[HOST]"]
 
@@ -1247,7 +1247,7 @@ error: cannot verify `[HOST]/team/app:v1`
         malformed.told(&image),
         str![[r#"
 exit code 3
-error: `http_proxy` is no address of a proxy
+error: `http_proxy` is not the address of a proxy
   caused by: it starts with neither `http://` nor `https://`
   hint: set `http_proxy` to an address like `http://proxy.example.com:3128`
 

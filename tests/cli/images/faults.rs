@@ -995,7 +995,7 @@ error: cannot verify `[HOST]/app:v1`
 exit code 3
 error: cannot verify `[HOST]/app:v1`
   caused by: cannot read `[HOST]/app:v1`
-  caused by: what the registry sent is no manifest
+  caused by: what the registry sent is not a manifest
   caused by: recursion limit exceeded at line 1 column 636
 
 "#]]
@@ -1007,7 +1007,7 @@ error: cannot verify `[HOST]/app:v1`
 exit code 3
 error: cannot verify `[HOST]/app:v1`
   caused by: cannot read `[HOST]/app:v1`
-  caused by: what the registry sent is no manifest
+  caused by: what the registry sent is not a manifest
   caused by: expected value at line 1 column 1
 
 "#]]

@@ -454,7 +454,7 @@ signed [HOST]/app:v1 ([IMAGE]) → [HOST]/app@sha256:[..]
 
 "#]])
         .stderr_eq(str![[r#"
-note: app.tgz: the kind of `app.tgz` is unknown: it is no gzip file, although its name says so
+note: app.tgz: the kind of `app.tgz` is unknown: it is not a gzip file, although its name says so
 2 artifacts signed
 
 "#]]);
@@ -468,7 +468,7 @@ valid [HOST]/app:v1 ([IMAGE]), signed by a.pub (ecdsa-p256, key hint I/dsfvoVK5u
 
 "#]])
         .stderr_eq(str![[r#"
-note: app.tgz: the kind of `app.tgz` is unknown: it is no gzip file, although its name says so
+note: app.tgz: the kind of `app.tgz` is unknown: it is not a gzip file, although its name says so
 2 artifacts valid
 
 "#]]);
@@ -656,7 +656,7 @@ signed app.tgz → app.tgz.sigstore.json
 "#]])
         .stderr_eq(str![[r#"
 note: the profile's annotations are signed with images only: a file's signature has no place for them
-note: app.tgz: the kind of `app.tgz` is unknown: it is no gzip file, although its name says so
+note: app.tgz: the kind of `app.tgz` is unknown: it is not a gzip file, although its name says so
 
 "#]]);
 }
@@ -790,27 +790,27 @@ fn what_is_no_reference_is_told_with_the_right_spelling() {
     let refused = |name: &str| stage.run(&["sign", &format!("oci:{}", stage.named(name))]);
     refused("App:v1").code(2).stderr_eq(str![[r#"
 error: cannot sign `oci:[HOST]/App:v1`
-  caused by: `[HOST]/App:v1` is no reference to an image
+  caused by: `[HOST]/App:v1` is not a reference to an image
   caused by: a repository is written in lowercase letters
 
 "#]]);
     refused("app:-v1").code(2).stderr_eq(str![[r#"
 error: cannot sign `oci:[HOST]/app:-v1`
-  caused by: `[HOST]/app:-v1` is no reference to an image
-  caused by: `-v1` is no tag: letters, digits, `_`, `.` and `-`, at most 128
+  caused by: `[HOST]/app:-v1` is not a reference to an image
+  caused by: `-v1` is not a tag: letters, digits, `_`, `.` and `-`, at most 128
   hint: write it as `ghcr.io/acme/app:1.2`
 
 "#]]);
     refused("app@sha256:abc").code(2).stderr_eq(str![[r#"
 error: cannot sign `oci:[HOST]/app@sha256:abc`
-  caused by: `[HOST]/app@sha256:abc` is no reference to an image
+  caused by: `[HOST]/app@sha256:abc` is not a reference to an image
   caused by: a sha256 digest has 64 hexadecimal digits, this one has 3
   hint: write it as `ghcr.io/acme/app:1.2`
 
 "#]]);
     refused(&sha512).code(2).stderr_eq(str![[r#"
 error: cannot sign `oci:[HOST]/app@sha512:00000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000`
-  caused by: `[HOST]/app@sha512:00000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000` is no reference to an image
+  caused by: `[HOST]/app@sha512:00000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000` is not a reference to an image
   caused by: its digest is a sha512 digest; registries are addressed by sha256 here
   hint: write it as `ghcr.io/acme/app:1.2`
 
@@ -821,8 +821,8 @@ error: cannot sign `oci:[HOST]/app@sha512:00000000000000000000000000000000000000
         .stdout_eq("")
         .stderr_eq(str![[r#"
 error: cannot sign `oci:no_host:port/app`
-  caused by: `no_host:port/app` is no reference to an image
-  caused by: its registry is no host
+  caused by: `no_host:port/app` is not a reference to an image
+  caused by: its registry is not a host
   hint: write it as `ghcr.io/acme/app:1.2`
 
 "#]]);

@@ -160,7 +160,7 @@ error: `empty.key` is empty, expected a private key
 
 "#]]);
     said("text.key").stderr_eq(str![[r#"
-error: `text.key` is no PEM file: it has no line `-----BEGIN …-----`
+error: `text.key` is not a PEM file: it has no line `-----BEGIN …-----`
 
 "#]]);
     said("binary.key").stderr_eq(str![[r#"

@@ -97,7 +97,7 @@ error: `theirs.pem` is not in cosign's encrypted format, the only one whose pass
 
 "#]]);
     change("env:THEIRS").stderr_eq(str![[r#"
-error: `env:THEIRS` is no file, so its password cannot be changed here
+error: `env:THEIRS` is not a file, so its password cannot be changed here
   hint: change it where the key is kept
 
 "#]]);

@@ -260,7 +260,7 @@ fn an_executable_that_says_no_hello() {
         &[],
         str![[r#"
 error: the backend `dev.example.rogue` failed in `start`
-  caused by: the backend broke the protocol: what it sent is no hello
+  caused by: the backend broke the protocol: what it sent is not a hello
   caused by: it sent: Welcome to the rogue, version 1.0!
   hint: this is for the backend's author to mend
 

@@ -239,7 +239,7 @@ fn a_library_that_has_another_magic() {
         str![[r#"
 error: the backend `dev.example.rogue` failed in `start`
   caused by: the library cannot be used
-  caused by: its entry function returns something that is no backend table (wrong magic number)
+  caused by: its entry function returns something that is not a backend table (wrong magic number)
 
 "#]],
     );

@@ -11,21 +11,17 @@ mod manifest;
 mod reference;
 
 use manifest::{Descriptor, Manifest};
-use sigtool_sdk::types::{ArtifactKind, Reference};
+use sigtool_sdk::types::ImageRef;
 
-/// A reference: what is pinned is read as the same again.
+/// A reference: what is printed or pinned is read as the same again.
 pub(crate) fn reference(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else {
         return;
     };
-    // What is one is the same when it is written and read again.
-    let kind = ArtifactKind::ContainerImage;
-    if let Ok(whole) = Reference::parse(kind, text) {
-        assert_eq!(Reference::parse(kind, &whole.to_string()), Ok(whole));
-    }
     let Ok(image) = reference::image(text) else {
         return;
     };
+    assert_eq!(image.to_string().parse::<ImageRef>().as_ref(), Ok(&image));
     let repository = image.repository();
     let digest = manifest::sha256(bytes);
     let pinned = repository.pinned(&digest).to_string();

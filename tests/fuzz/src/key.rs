@@ -7,8 +7,8 @@ mod container;
 #[path = "../../../backends/cosign-key/src/ed25519.rs"]
 mod ed25519;
 #[allow(dead_code)]
-#[path = "../../../backends/cosign-key/src/error.rs"]
-mod error;
+#[path = "../../../backends/cosign-key/src/failure.rs"]
+mod failure;
 #[allow(dead_code)]
 #[path = "../../../backends/cosign-key/src/files.rs"]
 mod files;

@@ -1,7 +1,7 @@
 //! Packaged Helm charts: gzip (RFC 1952), in it tar (POSIX ustar), in it `<folder>/Chart.yaml`.
 //!
 //! The archive is unpacked into nothing, once, as a stream: memory is constant. What Helm itself would refuse, or nobody would
-//! make for good reasons, is no chart.
+//! make for good reasons, is not a chart.
 
 use super::window::Window;
 use super::yaml::{Document, HEAD, scalars};
@@ -27,7 +27,7 @@ const MAX_CHART_YAML: u64 = HEAD as u64;
 /// What a `Chart.yaml` must say.
 const PATHS: &[&[&str]] = &[&["apiVersion"], &["name"], &["version"]];
 
-/// Looks at a gzip file. `expected` says that its name is that of a chart, so that it is worth a note if it is none.
+/// Looks at a gzip file. `expected` says that its name is that of a chart, so that it is worth a note if it is not.
 pub(super) fn examine(content: Window, expected: bool) -> Examined {
     let over = Cell::new(false);
     let packed = Bounded::new(content, MAX_PACKED, &over);

@@ -41,7 +41,7 @@ pub(super) fn examine(content: Window, file_name: &str) -> Examined {
         .max_search_space(MAX_SEARCH)
         .locate_in_reader(content, &mut buffer, content.size())
         .map_err(|(_, e)| {
-            Unclear::because(format!("it is no ZIP archive, or a broken one: {e}"))
+            Unclear::because(format!("it is not a ZIP archive, or a broken one: {e}"))
         })?;
     let survey = survey(&archive, &mut buffer)?;
 

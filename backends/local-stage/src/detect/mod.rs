@@ -7,7 +7,7 @@
 //! | manifest | `.yaml` or `.yml`, a YAML mapping | `metadata.name`, a version label, else the file's name |
 //! | unknown | all else | the file's name, no version |
 //!
-//! Nobody vouches for these bytes. Whatever is read of them is bounded, and whatever is wrong with them makes the artifact
+//! Nobody vouches for these bytes. All that is read of them is bounded, and anything wrong with them makes the artifact
 //! "unknown", with a note; it is signed all the same, since its digest does not depend on any of this.
 
 mod chart;
@@ -117,7 +117,7 @@ fn examine(content: Window, file_name: &str) -> Examined {
         _ if ends(&[".jar", ".war"]) => java::examine(content, file_name),
         _ if ends(&[".yaml", ".yml"]) => manifest::examine(content),
         _ if is_chart_name => Err(Unclear::because(
-            "it is no gzip file, although its name says so",
+            "it is not a gzip file, although its name says so",
         )),
         _ => Ok(None),
     }
@@ -206,9 +206,9 @@ mod tests {
 
     #[test]
     fn a_name_that_promises_what_the_content_does_not_hold_is_noted() {
-        assert!(unclear("app.tgz", b"not gzip").contains("no gzip file"));
-        assert!(unclear("APP.JAR", b"").contains("no ZIP archive"));
-        assert!(unclear("app.war", &[0; 100_000]).contains("no ZIP archive"));
+        assert!(unclear("app.tgz", b"not gzip").contains("not a gzip file"));
+        assert!(unclear("APP.JAR", b"").contains("not a ZIP archive"));
+        assert!(unclear("app.war", &[0; 100_000]).contains("not a ZIP archive"));
     }
 
     #[test]

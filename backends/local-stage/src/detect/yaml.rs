@@ -19,7 +19,7 @@ const MAX_DEPTH: usize = 128;
 /// What was found.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Document {
-    /// A mapping, and the value at each path asked for, in that order. A value that is no scalar, or null, is `None`.
+    /// A mapping, and the value at each path asked for, in that order. A value that is not a scalar, or null, is `None`.
     Mapping(Vec<Option<String>>),
     /// A scalar, a sequence, or nothing.
     Other,
@@ -94,7 +94,7 @@ struct Reading<'p> {
 }
 
 enum Collection {
-    /// The key whose value comes next (`None` for one that is no scalar), if a key has been read.
+    /// The key whose value comes next (`None` for one that is not a scalar), if a key has been read.
     Mapping {
         key: Option<Option<String>>,
     },

@@ -79,7 +79,7 @@ fn what_is_no_http_is_called_that_and_is_not_asked_for_again() {
         .unwrap_err();
     assert_eq!(failure.kind, FailureKind::Cut);
     let text = failure.to_string();
-    assert!(text.contains("is no HTTP"), "{text}");
+    assert!(text.contains("is not HTTP"), "{text}");
     assert_eq!(server.requests().len(), 1);
 }
 

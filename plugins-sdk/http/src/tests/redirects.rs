@@ -7,7 +7,7 @@ use crate::testing::{
 use crate::{FailureKind, Method, Request, Tls, Url};
 use sigtool_sdk::host::NetworkSettings;
 
-/// Has all sorts of credentials, and something that is none.
+/// Has all sorts of credentials, and something that is not one.
 fn request(url: &str) -> Request {
     let mut sensitive = HeaderValue::from_static("s3cr3t");
     sensitive.set_sensitive(true);

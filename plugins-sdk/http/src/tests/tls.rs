@@ -1,4 +1,4 @@
-//! TLS: who is trusted, who is not, and what is no TLS at all.
+//! TLS: who is trusted, who is not, and what is not TLS at all.
 
 use crate::testing::{
     Authority, Host, Server, Step, TlsServer, answers, client, client_with, get, have_tools,

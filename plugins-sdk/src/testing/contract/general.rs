@@ -28,7 +28,7 @@ pub(super) const PROMISES: &[Promise] = &[
     },
     Promise {
         name: "a_malformed_request_is_an_error_and_no_death",
-        promise: "text that is no request (malformed JSON, no UTF-8, nothing, wrong types) gets an error, and the backend lives on",
+        promise: "text that is not a request (malformed JSON, text that is not UTF-8, nothing, wrong types) gets an error, and the backend lives on",
         kind: None,
         check: a_malformed_request_is_an_error_and_no_death,
     },

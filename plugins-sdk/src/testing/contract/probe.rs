@@ -90,7 +90,7 @@ impl Probe {
             Stop::differs(
                 &format!("the request `{shown}`"),
                 "a reply",
-                format!("text that is none ({e})"),
+                format!("text that is not one ({e})"),
             )
         })?;
         let result = match (reply.ok, reply.err) {

@@ -157,7 +157,7 @@ fn the_public_key_is_the_same_twice(subject: &Subject<'_>) -> Verdict {
         return Err(Stop::differs(
             "`spki` in the reply to `signer.public_key`",
             "the DER of a SubjectPublicKeyInfo (RFC 5280)",
-            format!("{} bytes that are no DER sequence", first.key.spki.len()),
+            format!("{} bytes that are not a DER sequence", first.key.spki.len()),
         ));
     }
     Ok(())

@@ -3,7 +3,7 @@
 use super::super::authority::{is_bracketed_ipv6, split_port};
 use std::net::Ipv4Addr;
 
-/// Whether a word is written as images are: with a registry's host, a tag, or a digest. A folder such as `dist-1.2` is no host.
+/// Whether a word is written as images are: with a registry's host, a tag, or a digest. A folder such as `dist-1.2` is not a host.
 #[must_use]
 pub fn looks_like_image(word: &str) -> bool {
     let has_host = word

@@ -1,6 +1,6 @@
 //! What is signed, by its name: a file of this machine, or an image in a registry.
 //!
-//! Messages carry a reference as the text that a source gave, and it goes back to the source unchanged. Whoever has to know
+//! Messages carry a reference as the text that a source gave, and it goes back to the source unchanged. Code that has to know
 //! what it names parses it once, into a [`Reference`], and asks that.
 
 mod guess;

@@ -1,4 +1,4 @@
-//! Everything that can be wrong with a key, and what the user can do about it.
+//! Where failures become errors of the SDK, as users read them: everything that can be wrong with a key, and what to do about it.
 
 use sigtool_sdk::text::{Instead, clean};
 use sigtool_sdk::types::KeyReference;
@@ -24,7 +24,7 @@ pub(crate) enum KeyError {
     NotPemButDer,
     #[error("is UTF-16 text, expected PEM in ASCII")]
     NotPemButUtf16,
-    #[error("is no PEM file: it has no line `-----BEGIN …-----`")]
+    #[error("is not a PEM file: it has no line `-----BEGIN …-----`")]
     NotPem,
     #[error("is not PKCS#8: it holds {0}")]
     NotPkcs8(&'static str),
@@ -42,7 +42,7 @@ pub(crate) enum KeyError {
     Truncated(&'static str),
     #[error("has a key of an algorithm that is not supported: {0}; expected ECDSA, Ed25519 or RSA")]
     UnsupportedAlgorithm(String),
-    #[error("has a PEM block `{0}`, which is no private key that is known here")]
+    #[error("has a PEM block `{0}`, which is not a private key that is known here")]
     UnsupportedBlock(String),
     #[error("is encrypted with the cipher `{0}`, which is not known here")]
     UnsupportedCipher(String),
