@@ -6,6 +6,7 @@ mod batch;
 mod completions;
 mod config;
 mod custody;
+mod demo;
 mod example;
 mod external;
 mod faults;
