@@ -3,6 +3,7 @@
 mod arrows;
 mod backends;
 mod batch;
+mod compat;
 mod completions;
 mod config;
 mod custody;

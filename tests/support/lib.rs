@@ -3,6 +3,7 @@
 pub mod archives;
 pub mod certificates;
 pub mod foreign;
+pub mod growth;
 pub mod http;
 pub mod images;
 pub mod keys;
