@@ -17,8 +17,8 @@ const PASSWORD: &str = "canary-password-7f3a91";
 /// A variable that no rogue declares.
 const VARIABLE: &str = "canary-variable-0c55e2";
 
-/// For rogues that give no answer: long enough for an honest answer on a busy machine.
-const SOON: &[&str] = &["--timeout", "2s"];
+/// For rogues that give no answer: long enough for an honest answer on a very busy machine.
+const SOON: &[&str] = &["--timeout", "6s"];
 
 /// Where a backend runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -168,7 +168,7 @@ fn an_executable_that_floods_stderr() {
         str![[r#"
 error: cannot sign `artifact.txt`
   caused by: the backend `dev.example.rogue` failed in `signer.sign`
-  caused by: no answer and no sign of life for 2 s
+  caused by: no answer and no sign of life for 6 s
   hint: if it needs longer, say so with `--timeout 10m`
 
 "#]],
@@ -199,7 +199,7 @@ fn an_executable_that_floods_the_trace() {
         str![[r#"
 error: cannot sign `artifact.txt`
   caused by: the backend `dev.example.rogue` failed in `signer.sign`
-  caused by: no answer and no sign of life for 2 s
+  caused by: no answer and no sign of life for 6 s
   hint: if it needs longer, say so with `--timeout 10m`
 
 "#]],
@@ -214,7 +214,7 @@ fn an_executable_that_hangs() {
         str![[r#"
 error: cannot sign `artifact.txt`
   caused by: the backend `dev.example.rogue` failed in `signer.sign`
-  caused by: no answer and no sign of life for 2 s
+  caused by: no answer and no sign of life for 6 s
   hint: if it needs longer, say so with `--timeout 10m`
 
 "#]],
@@ -423,7 +423,7 @@ fn an_executable_that_leaves_a_child() {
         str![[r#"
 error: cannot sign `artifact.txt`
   caused by: the backend `dev.example.rogue` failed in `signer.sign`
-  caused by: no answer and no sign of life for 2 s
+  caused by: no answer and no sign of life for 6 s
   hint: if it needs longer, say so with `--timeout 10m`
 
 "#]],
@@ -467,7 +467,8 @@ fn a_flood_fills_neither_the_terminal_nor_the_memory() {
         let sandbox = prepare(python(name), Place::Isolated);
         let mut sigtool = sandbox
             .process()
-            .args(["sign", "-v", "--timeout", "2s", "--profile", "rogue"])
+            .args(["sign", "-v", "--profile", "rogue"])
+            .args(SOON)
             .arg("artifact.txt")
             .env("ROGUE_PASSWORD", PASSWORD)
             .stderr(Stdio::piped())

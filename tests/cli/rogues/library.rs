@@ -195,7 +195,7 @@ warning: dev.example.rogue: all work and no play makes a dull backend
 warning: `dev.example.rogue` says too much: no more of it is shown
 error: cannot sign `artifact.txt`
   caused by: the backend `dev.example.rogue` failed in `signer.sign`
-  caused by: no answer and no sign of life for 2 s
+  caused by: no answer and no sign of life for 6 s
   hint: if it needs longer, say so with `--timeout 10m`
 
 "#]],
@@ -210,7 +210,7 @@ fn a_library_that_hangs() {
         str![[r#"
 error: cannot sign `artifact.txt`
   caused by: the backend `dev.example.rogue` failed in `signer.sign`
-  caused by: no answer and no sign of life for 2 s
+  caused by: no answer and no sign of life for 6 s
   hint: if it needs longer, say so with `--timeout 10m`
 
 "#]],
