@@ -2,6 +2,7 @@
 
 pub mod archives;
 pub mod certificates;
+pub mod faults;
 pub mod foreign;
 pub mod growth;
 pub mod http;
