@@ -912,7 +912,7 @@ error: a project's file may not set `backend`
   |
 1 | [backend."dev.evil"]
   |  ^^^^^^^ not here
-  hint: put it in your own file, ~/.config/sigtool/config.toml, if you mean it
+  hint: [..]
 
 "#]],
         ),
@@ -925,7 +925,7 @@ error: a project's file may not set `profile.x.signer.backend`
   |
 2 | signer = { backend = "cosign-key", key = "env:X" }
   |            ^^^^^^^ not here
-  hint: put it in your own file, ~/.config/sigtool/config.toml, if you mean it
+  hint: [..]
   hint: see also the other problem: `sigtool config check`
 
 "#]],
@@ -939,7 +939,7 @@ error: a project's file may not set `profile.dev.signer.password`
   |
 2 | password = { file = "/home/ann/.netrc" }
   | ^^^^^^^^ not here
-  hint: put it in your own file, ~/.config/sigtool/config.toml, if you mean it
+  hint: [..]
 
 "#]],
         ),
@@ -952,7 +952,7 @@ error: a project's file may not set `alias.ship`
   |
 2 | ship = "curl"
   | ^^^^ not here
-  hint: put it in your own file, ~/.config/sigtool/config.toml, if you mean it
+  hint: [..]
 
 "#]],
         ),
@@ -965,7 +965,7 @@ error: a project's file may not set `commands`
   |
 1 | [commands]
   |  ^^^^^^^^ not here
-  hint: put it in your own file, ~/.config/sigtool/config.toml, if you mean it
+  hint: [..]
 
 "#]],
         ),
@@ -978,7 +978,7 @@ error: a project's file may not set `offline`
   |
 1 | offline = false
   | ^^^^^^^ not here
-  hint: put it in your own file, ~/.config/sigtool/config.toml, if you mean it
+  hint: [..]
 
 "#]],
         ),

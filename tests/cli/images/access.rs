@@ -37,6 +37,10 @@ const SECRETS: [&str; 5] = [
     "eyJhbGci",
 ];
 
+/// How one logs in, as people are told; told whole where that is what a test is about, and elsewhere `[HOW TO LOG IN]`.
+const HOW_TO_LOG_IN: &str = "hint: log in with `docker login [HOST]`
+  hint: or set `registry = \"[HOST]\"`, `username` and `password` in the profile's `source`";
+
 /// Someone with the key `a`, and what they have been given to be let in.
 struct Person {
     sandbox: Sandbox,
@@ -132,6 +136,11 @@ impl Person {
         let text = said.text.replace(host, "[HOST]");
         let text = text.replace(&self.sandbox.root().display().to_string(), "[ROOT]");
         format!("exit code {}\n{text}", said.code.unwrap_or(-1))
+    }
+
+    /// The same without the words of how to log in.
+    fn told_briefly(&self, image: &str) -> String {
+        self.told(image).replace(HOW_TO_LOG_IN, "[HOW TO LOG IN]")
     }
 }
 
@@ -364,29 +373,27 @@ fn whoever_has_the_wrong_password_is_told_where_it_is_kept() {
     let mistaken = logins(&[(host, json!({ "auth": basic(USER, WRONG) }))]);
     let with_file = Person::new().with_file("home/.docker/config.json", &mistaken);
     snapbox::assert_data_eq!(
-        with_file.told(&image),
+        with_file.told_briefly(&image),
         str![[r#"
 exit code 3
 error: cannot verify `[HOST]/team/app:v1`
   caused by: cannot read `[HOST]/team/app:v1`
   caused by: `[HOST]` answered 401 Unauthorized: UNAUTHORIZED: authentication required
   caused by: the credentials of `[ROOT]/home/.docker/config.json` are not accepted
-  hint: log in with `docker login [HOST]`
-  hint: or set `registry = "[HOST]"`, `username` and `password` in the profile's `source`
+  [HOW TO LOG IN]
 
 "#]]
     );
     let with_variable = Person::new().with("DOCKER_AUTH_CONFIG", mistaken);
     snapbox::assert_data_eq!(
-        with_variable.told(&image),
+        with_variable.told_briefly(&image),
         str![[r#"
 exit code 3
 error: cannot verify `[HOST]/team/app:v1`
   caused by: cannot read `[HOST]/team/app:v1`
   caused by: `[HOST]` answered 401 Unauthorized: UNAUTHORIZED: authentication required
   caused by: the credentials of `DOCKER_AUTH_CONFIG` are not accepted
-  hint: log in with `docker login [HOST]`
-  hint: or set `registry = "[HOST]"`, `username` and `password` in the profile's `source`
+  [HOW TO LOG IN]
 
 "#]]
     );
@@ -394,15 +401,14 @@ error: cannot verify `[HOST]/team/app:v1`
         .with_config(&source(host, "{ env = \"MY_PASSWORD\" }"))
         .with("MY_PASSWORD", WRONG);
     snapbox::assert_data_eq!(
-        with_profile.told(&image),
+        with_profile.told_briefly(&image),
         str![[r#"
 exit code 3
 error: cannot verify `[HOST]/team/app:v1`
   caused by: cannot read `[HOST]/team/app:v1`
   caused by: `[HOST]` answered 401 Unauthorized: UNAUTHORIZED: authentication required
   caused by: the credentials of the profile are not accepted
-  hint: log in with `docker login [HOST]`
-  hint: or set `registry = "[HOST]"`, `username` and `password` in the profile's `source`
+  [HOW TO LOG IN]
 
 "#]]
     );
@@ -411,15 +417,14 @@ error: cannot verify `[HOST]/team/app:v1`
         .with("SIGTOOL_REGISTRY_USERNAME", USER)
         .with("SIGTOOL_REGISTRY_PASSWORD", WRONG);
     snapbox::assert_data_eq!(
-        in_environment.told(&image),
+        in_environment.told_briefly(&image),
         str![[r#"
 exit code 3
 error: cannot verify `[HOST]/team/app:v1`
   caused by: cannot read `[HOST]/team/app:v1`
   caused by: `[HOST]` answered 401 Unauthorized: UNAUTHORIZED: authentication required
   caused by: the credentials of `SIGTOOL_REGISTRY_USERNAME` and `SIGTOOL_REGISTRY_PASSWORD` are not accepted
-  hint: log in with `docker login [HOST]`
-  hint: or set `registry = "[HOST]"`, `username` and `password` in the profile's `source`
+  [HOW TO LOG IN]
 
 "#]]
     );
@@ -448,7 +453,7 @@ fn a_helper_that_cannot_help_is_named() {
     let half = format!("echo '{{\"Secret\": \"{PASSWORD}\"}}'");
     let none = "echo 'credentials not found in native keychain'; exit 1";
     snapbox::assert_data_eq!(
-        with("broken", Some(&fails)).told(&image),
+        with("broken", Some(&fails)).told_briefly(&image),
         str![[r#"
 exit code 3
 error: cannot verify `[HOST]/team/app:v1`
@@ -456,13 +461,12 @@ error: cannot verify `[HOST]/team/app:v1`
   caused by: `docker-credential-broken` gives no credentials for `[HOST]`
   caused by: it failed, and says `the keyring is locked`
   caused by: no credentials for it are known
-  hint: log in with `docker login [HOST]`
-  hint: or set `registry = "[HOST]"`, `username` and `password` in the profile's `source`
+  [HOW TO LOG IN]
 
 "#]]
     );
     snapbox::assert_data_eq!(
-        with("garbage", Some(&garbage)).told(&image),
+        with("garbage", Some(&garbage)).told_briefly(&image),
         str![[r#"
 exit code 3
 error: cannot verify `[HOST]/team/app:v1`
@@ -470,13 +474,12 @@ error: cannot verify `[HOST]/team/app:v1`
   caused by: `docker-credential-garbage` gives no credentials for `[HOST]`
   caused by: what it answers is malformed
   caused by: no credentials for it are known
-  hint: log in with `docker login [HOST]`
-  hint: or set `registry = "[HOST]"`, `username` and `password` in the profile's `source`
+  [HOW TO LOG IN]
 
 "#]]
     );
     snapbox::assert_data_eq!(
-        with("half", Some(&half)).told(&image),
+        with("half", Some(&half)).told_briefly(&image),
         str![[r#"
 exit code 3
 error: cannot verify `[HOST]/team/app:v1`
@@ -484,13 +487,12 @@ error: cannot verify `[HOST]/team/app:v1`
   caused by: `docker-credential-half` gives no credentials for `[HOST]`
   caused by: what it answers is malformed
   caused by: no credentials for it are known
-  hint: log in with `docker login [HOST]`
-  hint: or set `registry = "[HOST]"`, `username` and `password` in the profile's `source`
+  [HOW TO LOG IN]
 
 "#]]
     );
     snapbox::assert_data_eq!(
-        with("missing", None).told(&image),
+        with("missing", None).told_briefly(&image),
         str![[r#"
 exit code 3
 error: cannot verify `[HOST]/team/app:v1`
@@ -498,8 +500,7 @@ error: cannot verify `[HOST]/team/app:v1`
   caused by: `docker-credential-missing` gives no credentials for `[HOST]`
   caused by: it is not in `PATH`
   caused by: no credentials for it are known
-  hint: log in with `docker login [HOST]`
-  hint: or set `registry = "[HOST]"`, `username` and `password` in the profile's `source`
+  [HOW TO LOG IN]
 
 "#]]
     );
@@ -515,15 +516,14 @@ error: cannot verify `[HOST]/team/app:v1`
     );
     // It works, and has nothing: as if there were none.
     snapbox::assert_data_eq!(
-        with("empty", Some(none)).told(&image),
+        with("empty", Some(none)).told_briefly(&image),
         str![[r#"
 exit code 3
 error: cannot verify `[HOST]/team/app:v1`
   caused by: cannot read `[HOST]/team/app:v1`
   caused by: `[HOST]` answered 401 Unauthorized: UNAUTHORIZED: authentication required
   caused by: no credentials for it are known
-  hint: log in with `docker login [HOST]`
-  hint: or set `registry = "[HOST]"`, `username` and `password` in the profile's `source`
+  [HOW TO LOG IN]
 
 "#]]
     );
@@ -810,7 +810,7 @@ fn a_token_server_that_refuses_is_told_of() {
         let server = server
             .trim_start_matches("http://")
             .trim_end_matches("/token");
-        person.told(&image).replace(server, "[TOKENS]")
+        person.told_briefly(&image).replace(server, "[TOKENS]")
     };
     snapbox::assert_data_eq!(
         told(Person::new()),
@@ -821,8 +821,7 @@ error: cannot verify `[HOST]/team/app:v1`
   caused by: cannot log in to `[HOST]`
   caused by: `[TOKENS]` answered 401 Unauthorized
   caused by: no credentials for it are known
-  hint: log in with `docker login [HOST]`
-  hint: or set `registry = "[HOST]"`, `username` and `password` in the profile's `source`
+  [HOW TO LOG IN]
 
 "#]]
     );
@@ -837,8 +836,7 @@ error: cannot verify `[HOST]/team/app:v1`
   caused by: cannot log in to `[HOST]`
   caused by: `[TOKENS]` answered 401 Unauthorized
   caused by: the credentials of `DOCKER_AUTH_CONFIG` are not accepted
-  hint: log in with `docker login [HOST]`
-  hint: or set `registry = "[HOST]"`, `username` and `password` in the profile's `source`
+  [HOW TO LOG IN]
 
 "#]]
     );
@@ -853,8 +851,7 @@ error: cannot verify `[HOST]/team/app:v1`
   caused by: cannot log in to `[HOST]`
   caused by: `[TOKENS]` answered 401 Unauthorized
   caused by: the credentials of `DOCKER_AUTH_CONFIG` are not accepted
-  hint: log in with `docker login [HOST]`
-  hint: or set `registry = "[HOST]"`, `username` and `password` in the profile's `source`
+  [HOW TO LOG IN]
 
 "#]]
     );

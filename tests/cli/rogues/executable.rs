@@ -20,7 +20,7 @@ fn an_executable_that_aborts() {
 error: cannot sign `artifact.txt`
   caused by: the backend `dev.example.rogue` failed in `signer.sign`
   caused by: the backend was ended by signal 6 (abort) before it answered
-  hint: this is for the backend's author to mend
+  hint: [AUTHOR]
 
 "#]],
     );
@@ -35,7 +35,7 @@ fn an_executable_that_answers_another_call() {
 error: cannot sign `artifact.txt`
   caused by: the backend `dev.example.rogue` failed in `signer.sign`
   caused by: the backend broke the protocol: it answered call [..], which waits for no answer
-  hint: this is for the backend's author to mend
+  hint: [AUTHOR]
 
 "#]],
     );
@@ -50,7 +50,7 @@ fn an_executable_that_answers_twice() {
 error: cannot sign `artifact.txt`
   caused by: the backend `dev.example.rogue` failed in `signer.sign`
   caused by: the backend broke the protocol: it answered call [..], which waits for no answer
-  hint: this is for the backend's author to mend
+  hint: [AUTHOR]
 
 "#]],
     );
@@ -107,7 +107,7 @@ fn an_executable_that_claims_a_key() {
 error: cannot sign `artifact.txt`
   caused by: the backend `dev.example.rogue` failed in `signer.sign`
   caused by: the signer returned a signature that its key does not verify
-  hint: nothing was written; this is for the backend's author to mend
+  hint: nothing was written; [AUTHOR]
 
 "#]],
     );
@@ -137,7 +137,7 @@ error: the backend `dev.example.rogue` failed in `start`
   caused by: the backend exited with code 1 before it said hello
   caused by: its last words:
     the last words of a rogue
-  hint: this is for the backend's author to mend
+  hint: [AUTHOR]
 
 "#]],
     );
@@ -154,7 +154,7 @@ error: cannot sign `artifact.txt`
   caused by: the backend exited with code 0 before it answered
   caused by: its last words:
     the last words of a rogue
-  hint: this is for the backend's author to mend
+  hint: [AUTHOR]
 
 "#]],
     );
@@ -185,7 +185,7 @@ error: cannot sign `artifact.txt`
   caused by: the backend `dev.example.rogue` failed in `signer.sign`
   caused by: the backend broke the protocol: what it sent is no message
   caused by: it sent: all work and no play makes a dull backend
-  hint: this is for the backend's author to mend
+  hint: [AUTHOR]
 
 "#]],
     );
@@ -232,7 +232,7 @@ error: cannot sign `artifact.txt`
   caused by: the backend `dev.example.rogue` failed in `signer.sign`
   caused by: the backend broke the protocol: what it sent is no message
   caused by: it sent: [secret]
-  hint: this is for the backend's author to mend
+  hint: [AUTHOR]
 
 "#]],
     );
@@ -247,7 +247,7 @@ fn an_executable_that_returns_another_key() {
 error: cannot sign `artifact.txt`
   caused by: the backend `dev.example.rogue` failed in `signer.sign`
   caused by: the signer returned another key ([..]) than it announced ([..])
-  hint: nothing was written; this is for the backend's author to mend
+  hint: nothing was written; [AUTHOR]
 
 "#]],
     );
@@ -262,7 +262,7 @@ fn an_executable_that_says_no_hello() {
 error: the backend `dev.example.rogue` failed in `start`
   caused by: the backend broke the protocol: what it sent is no hello
   caused by: it sent: Welcome to the rogue, version 1.0!
-  hint: this is for the backend's author to mend
+  hint: [AUTHOR]
 
 "#]],
     );
@@ -290,7 +290,7 @@ fn an_executable_that_segfaults() {
 error: cannot sign `artifact.txt`
   caused by: the backend `dev.example.rogue` failed in `signer.sign`
   caused by: the backend was ended by signal 11 (segmentation fault) before it answered
-  hint: this is for the backend's author to mend
+  hint: [AUTHOR]
 
 "#]],
     );
@@ -305,7 +305,7 @@ fn an_executable_that_sends_an_endless_line() {
 error: cannot sign `artifact.txt`
   caused by: the backend `dev.example.rogue` failed in `signer.sign`
   caused by: the backend broke the protocol: a line of over 16 MiB
-  hint: this is for the backend's author to mend
+  hint: [AUTHOR]
 
 "#]],
     );
@@ -321,7 +321,7 @@ error: cannot sign `artifact.txt`
   caused by: the backend `dev.example.rogue` failed in `signer.sign`
   caused by: the backend broke the protocol: what it sent is no message
   caused by: it sent: �� not JSON  at all
-  hint: this is for the backend's author to mend
+  hint: [AUTHOR]
 
 "#]],
     );
@@ -337,7 +337,7 @@ error: cannot sign `artifact.txt`
   caused by: the backend `dev.example.rogue` failed in `signer.sign`
   caused by: the backend broke the protocol: what it sent is no message
   caused by: it sent: {"id":[..],"ok":{"signature":"MEU
-  hint: this is for the backend's author to mend
+  hint: [AUTHOR]
 
 "#]],
     );
@@ -352,7 +352,7 @@ fn an_executable_that_signs_something_else() {
 error: cannot sign `artifact.txt`
   caused by: the backend `dev.example.rogue` failed in `signer.sign`
   caused by: the signer returned a signature that its key does not verify
-  hint: nothing was written; this is for the backend's author to mend
+  hint: nothing was written; [AUTHOR]
 
 "#]],
     );
@@ -380,7 +380,7 @@ fn an_executable_that_closes_stdout() {
 error: cannot sign `artifact.txt`
   caused by: the backend `dev.example.rogue` failed in `signer.sign`
   caused by: the backend closed its output before it answered
-  hint: this is for the backend's author to mend
+  hint: [AUTHOR]
 
 "#]],
     );
@@ -394,7 +394,7 @@ fn an_executable_that_closes_stdout_at_once() {
         str![[r#"
 error: the backend `dev.example.rogue` failed in `start`
   caused by: the backend closed its output before it said hello
-  hint: this is for the backend's author to mend
+  hint: [AUTHOR]
 
 "#]],
     );
@@ -409,7 +409,7 @@ fn an_executable_that_floods_requests() {
 error: cannot sign `artifact.txt`
   caused by: the backend `dev.example.rogue` failed in `signer.sign`
   caused by: the backend broke the protocol: it asked over 64 things without waiting for an answer
-  hint: this is for the backend's author to mend
+  hint: [AUTHOR]
 
 "#]],
     );
