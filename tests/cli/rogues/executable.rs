@@ -275,7 +275,7 @@ fn an_executable_that_says_nothing() {
         SOON,
         str![[r#"
 error: the backend `dev.example.rogue` failed in `start`
-  caused by: the backend did not say hello within 2s
+  caused by: the backend did not say hello within 6s
 
 "#]],
     );
