@@ -555,7 +555,19 @@ sigtool, 130 interrupted.
 First steps: `sigtool init`, then `sigtool sign FILE` and `sigtool verify FILE`.
 
 "#]]);
-    run(&sandbox, &["help", "sign"]).stdout_eq(str![[r#"
+    // What holds everywhere is said everywhere in the same words.
+    let help = |arguments: &[&str]| {
+        let output = run(&sandbox, arguments).code(0);
+        String::from_utf8(output.get_output().stdout.clone()).unwrap()
+    };
+    let whole = help(&["help"]);
+    let start = whole.find("Global options:\n").unwrap();
+    let end = start + whole[start..].find("\n\n").unwrap();
+    let brief =
+        |arguments: &[&str]| help(arguments).replace(&whole[start..end], "[GLOBAL OPTIONS]");
+    snapbox::assert_data_eq!(
+        brief(&["help", "sign"]),
+        str![[r#"
 Sign files and images
 
 Usage: sigtool sign [OPTIONS] [ARTIFACT]...
@@ -588,18 +600,7 @@ Options:
       --artifact-version <VERSION>  The artifact's version, in place of the detected one
   -h, --help                        Print help
 
-Global options:
-  -p, --profile <NAME>           Use this profile
-      --config <KEY=VALUE|FILE>  Set a configuration value, or read another configuration file
-      --format <FORMAT>          How results are written: text, json or jsonl (an object a line)
-  -q, --quiet                    Write errors and warnings only; JSON is written all the same
-  -v, --verbose...               Say what is being done
-      --color <WHEN>             Colour the output: auto, always or never
-      --offline                  Open no network connection
-      --timeout <DURATION>       How long to wait for a backend that gives no sign of life: 90s, 5m,
-                                 1h
-  -j, --jobs <N>                 How many artifacts are worked on at once
-  -y, --yes                      Answer every question with yes
+[GLOBAL OPTIONS]
 
 Examples:
   sigtool sign app-1.2.0.tgz                      with the default profile
@@ -610,8 +611,11 @@ Examples:
   sigtool sign --attach ghcr.io/acme/app:1.2      an image, the signature pushed beside it
   make-app | sigtool sign --bundle app.json -     what a pipe brings
 
-"#]]);
-    run(&sandbox, &["verify", "--help"]).stdout_eq(str![[r#"
+"#]]
+    );
+    snapbox::assert_data_eq!(
+        brief(&["verify", "--help"]),
+        str![[r#"
 Check who signed files and images, against a policy
 
 Usage: sigtool verify [OPTIONS] [ARTIFACT]...
@@ -638,18 +642,7 @@ Options:
       --no-history               Make no entry in the ledger
   -h, --help                     Print help
 
-Global options:
-  -p, --profile <NAME>           Use this profile
-      --config <KEY=VALUE|FILE>  Set a configuration value, or read another configuration file
-      --format <FORMAT>          How results are written: text, json or jsonl (an object a line)
-  -q, --quiet                    Write errors and warnings only; JSON is written all the same
-  -v, --verbose...               Say what is being done
-      --color <WHEN>             Colour the output: auto, always or never
-      --offline                  Open no network connection
-      --timeout <DURATION>       How long to wait for a backend that gives no sign of life: 90s, 5m,
-                                 1h
-  -j, --jobs <N>                 How many artifacts are worked on at once
-  -y, --yes                      Answer every question with yes
+[GLOBAL OPTIONS]
 
 Examples:
   sigtool verify app-1.2.0.tgz                        signed by whom the default profile trusts?
@@ -658,8 +651,11 @@ Examples:
   sigtool verify --key a.pub --key b.pub --require all app.tgz
   sigtool verify --key release.pub -a env=prod ghcr.io/acme/app:1.2
 
-"#]]);
-    run(&sandbox, &["key", "--help"]).stdout_eq(str![[r#"
+"#]]
+    );
+    snapbox::assert_data_eq!(
+        brief(&["key", "--help"]),
+        str![[r#"
 Make and manage keys
 
 Usage: sigtool key [OPTIONS] <COMMAND>
@@ -675,20 +671,10 @@ Commands:
 Options:
   -h, --help  Print help
 
-Global options:
-  -p, --profile <NAME>           Use this profile
-      --config <KEY=VALUE|FILE>  Set a configuration value, or read another configuration file
-      --format <FORMAT>          How results are written: text, json or jsonl (an object a line)
-  -q, --quiet                    Write errors and warnings only; JSON is written all the same
-  -v, --verbose...               Say what is being done
-      --color <WHEN>             Colour the output: auto, always or never
-      --offline                  Open no network connection
-      --timeout <DURATION>       How long to wait for a backend that gives no sign of life: 90s, 5m,
-                                 1h
-  -j, --jobs <N>                 How many artifacts are worked on at once
-  -y, --yes                      Answer every question with yes
+[GLOBAL OPTIONS]
 
-"#]]);
+"#]]
+    );
 }
 
 #[test]

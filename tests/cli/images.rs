@@ -3,5 +3,9 @@
 mod access;
 mod faults;
 mod interop;
+mod redirects;
 mod replacing;
 mod signing;
+
+/// The sigtool that is tested.
+const PROGRAM: &str = env!("CARGO_BIN_EXE_sigtool");

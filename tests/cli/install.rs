@@ -35,6 +35,16 @@ fn install(sandbox: &Sandbox) -> Command {
         .current_dir(sandbox.work())
 }
 
+/// The libraries that lie where an installed sigtool looks for its backends.
+fn backends_below(prefix: &Path) -> Vec<String> {
+    let entries = prefix.join("lib/sigtool/backends").read_dir().unwrap();
+    let mut names: Vec<String> = entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
 /// The installed program, without a PATH.
 fn installed(sandbox: &Sandbox, program: &Path) -> Command {
     Command::new(program)
@@ -53,7 +63,7 @@ fn an_installed_sigtool_signs_and_verifies_with_nothing_else() {
         .assert()
         .code(0)
         .stdout_eq(str![[r#"
-installed: [..]/here/prefix/bin/sigtool
+installed: [..]/here/prefix/bin/sigtool, with cosign-key, local-stage, oci
 add [..]/here/prefix/bin to your PATH
 
 "#]])
@@ -174,10 +184,112 @@ fn an_incomplete_build_is_not_installed() {
         .assert()
         .code(1)
         .stderr_eq(str![[r#"
-there is no libsigtool_backend_local_stage.so in [..]/built: build it with `cargo build --release --locked`
+there is no libsigtool_backend_local_stage.so in [..]/built: build it with `cargo build --release --locked -p sigtool -p sigtool-backend-cosign-key -p sigtool-backend-local-stage -p sigtool-backend-oci`
 
 "#]]);
     assert!(!sandbox.work().join("prefix").exists());
+}
+
+#[test]
+fn others_are_installed_by_their_names() {
+    let sandbox = Sandbox::new(PROGRAM);
+    let from = built(&sandbox);
+    std::fs::remove_file(from.join("libsigtool_backend_oci.so")).unwrap();
+    let prefix = sandbox.work().join("prefix");
+    install(&sandbox)
+        .args(["--prefix", "prefix", "--backends", "local-stage,cosign-key"])
+        .arg("--from")
+        .arg(&from)
+        .assert()
+        .code(0)
+        .stdout_eq(str![[r#"
+installed: [..]/here/prefix/bin/sigtool, with local-stage, cosign-key
+add [..]/here/prefix/bin to your PATH
+
+"#]]);
+    let both = [
+        "libsigtool_backend_cosign_key.so",
+        "libsigtool_backend_local_stage.so",
+    ];
+    assert_eq!(backends_below(&prefix), both);
+
+    // What is there already and was not named is nobody's to remove.
+    install(&sandbox)
+        .args(["--prefix", "prefix", "--backends", "cosign-key"])
+        .arg("--from")
+        .arg(&from)
+        .assert()
+        .code(0)
+        .stdout_eq(str![[r#"
+installed: [..]/here/prefix/bin/sigtool, with cosign-key
+left as it was: [..]/here/prefix/lib/sigtool/backends/libsigtool_backend_local_stage.so
+add [..]/here/prefix/bin to your PATH
+
+"#]]);
+    assert_eq!(backends_below(&prefix), both);
+}
+
+#[test]
+fn a_backend_that_does_not_exist_is_answered_with_those_that_do() {
+    let sandbox = Sandbox::new(PROGRAM);
+    let from = built(&sandbox);
+    for named in ["cosign-keys", "oci,cosign-keys", "../oci,cosign-keys"] {
+        let seen = install(&sandbox)
+            .args(["--prefix", "prefix", "--backends", named, "--from"])
+            .arg(&from)
+            .assert()
+            .code(2)
+            .stdout_eq("");
+        let text = String::from_utf8_lossy(&seen.get_output().stderr).into_owned();
+        assert!(
+            text.ends_with("`: there are cosign-key, local-stage, oci\n"),
+            "{named}: {text}"
+        );
+    }
+    assert!(!sandbox.work().join("prefix").exists());
+}
+
+/// What `install.sh` reads of a source folder, with one backend more, which is not built by default.
+fn source_with_one_more(sandbox: &Sandbox) -> PathBuf {
+    let source = sandbox.root().join("source");
+    let here = tests_folder().join("..");
+    std::fs::create_dir(&source).unwrap();
+    for backend in ["cosign-key", "local-stage", "oci", "extra"] {
+        std::fs::create_dir_all(source.join("backends").join(backend)).unwrap();
+    }
+    Command::new("cp")
+        .args(["-r", "install.sh", "Cargo.toml", "man", "completions"])
+        .arg(&source)
+        .current_dir(here)
+        .assert()
+        .code(0);
+    source
+}
+
+#[test]
+fn what_cargo_does_not_build_by_default_is_installed_when_all_are_asked_for() {
+    let sandbox = Sandbox::new(PROGRAM);
+    let from = built(&sandbox);
+    let source = source_with_one_more(&sandbox);
+    let extra = "libsigtool_backend_extra.so";
+    std::fs::write(from.join(extra), "a library").unwrap();
+    let installs = |more: &[&str]| {
+        Command::new(source.join("install.sh"))
+            .env_clear()
+            .env("PATH", "/usr/bin:/bin")
+            .args(["--prefix", "prefix", "--from"])
+            .arg(&from)
+            .args(more)
+            .current_dir(sandbox.work())
+            .assert()
+            .code(0);
+        backends_below(&sandbox.work().join("prefix"))
+    };
+    let default = installs(&[]);
+    assert_eq!(default.len(), 3, "{default:?}");
+    assert!(!default.contains(&extra.to_owned()), "{default:?}");
+    let all = installs(&["--backends", "all"]);
+    assert!(all.contains(&extra.to_owned()), "{all:?}");
 }
 
 #[test]
@@ -187,6 +299,8 @@ fn a_mistyped_flag_installs_nothing() {
         &["--perfix", "x"][..],
         &["--prefix"],
         &["--prefix", ""],
+        &["--backends"],
+        &["--backends", ","],
         &["somewhere"],
     ] {
         install(&sandbox)
@@ -194,7 +308,9 @@ fn a_mistyped_flag_installs_nothing() {
             .assert()
             .code(2)
             .stdout_eq("")
-            .stderr_eq("usage: ./install.sh [--prefix DIR] [--from DIR]\n");
+            .stderr_eq(
+                "usage: ./install.sh [--prefix DIR] [--from DIR] [--backends all|ID,ID...]\n",
+            );
     }
     assert!(!sandbox.home().join(".local/bin").exists());
 }

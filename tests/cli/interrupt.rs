@@ -40,22 +40,37 @@ fn send(child: &Child, signal: Signal) {
     kill_process(Pid::from_child(child), signal).unwrap();
 }
 
-/// Waits until the first artifact is signed and the second one is under way.
-fn wait_until_under_way(sandbox: &Sandbox) {
+/// Waits until the first artifact is done and the second one is under way.
+fn wait_until_under_way(sandbox: &Sandbox, child: &Child) {
     let first = sandbox.work().join("a.txt.sigstore.json");
     wait_for("the first signature", || first.exists().then_some(()));
-    std::thread::sleep(Duration::from_millis(100));
+    let second = sandbox.work().join("b.bin").canonicalize().unwrap();
+    let process = Process { pid: child.id() };
+    wait_for("the second artifact to be read", || {
+        process.has_open(&second).then_some(())
+    });
 }
 
 /// Waits until the signal is noted rather than deadly.
 fn wait_until_watching(child: &Child, signal: Signal) {
-    let bit = 1 << (signal.as_raw() - 1);
     wait_for("a handler of the signal", || {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).ok()?;
-        let caught = status.lines().find_map(|l| l.strip_prefix("SigCgt:"))?;
-        let caught = u64::from_str_radix(caught.trim(), 16).ok()?;
-        (caught & bit != 0).then_some(())
+        has(child, "SigCgt", signal).then_some(())
     });
+}
+
+/// Whether the signal was sent and nobody has taken it yet.
+fn is_pending(child: &Child, signal: Signal) -> bool {
+    has(child, "ShdPnd", signal)
+}
+
+/// Whether one of a process's sets of signals (`/proc/PID/status`, proc(5)) has this one.
+fn has(child: &Child, set: &str, signal: Signal) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", child.id()));
+    let status = status.unwrap_or_default();
+    let mut lines = status.lines().filter_map(|line| line.split_once(':'));
+    let bits = lines.find(|(name, _)| *name == set);
+    let bits = bits.and_then(|(_, bits)| u64::from_str_radix(bits.trim(), 16).ok());
+    bits.is_some_and(|bits| bits >> (signal.as_raw() - 1) & 1 == 1)
 }
 
 fn texts(output: &Output) -> (String, String) {
@@ -80,7 +95,7 @@ fn a_run_that_is_interrupted_says_what_was_done() {
         let mut command = sandbox.process();
         command.args(["sign", "--jobs", "1", "a.txt", "b.bin", "c.txt"]);
         let child = start(command);
-        wait_until_under_way(&sandbox);
+        wait_until_under_way(&sandbox, &child);
         let pressed = Instant::now();
         send(&child, signal);
         let output = child.wait_with_output().unwrap();
@@ -112,9 +127,7 @@ fn what_programs_read_is_whole() {
             .unwrap();
         }
         let child = start(command);
-        wait_until_under_way(&sandbox);
-        wait_until_watching(&child, Signal::INT);
-        std::thread::sleep(Duration::from_millis(500));
+        wait_until_under_way(&sandbox, &child);
         send(&child, Signal::INT);
         let output = child.wait_with_output().unwrap();
         assert_eq!(output.status.code(), Some(130));
@@ -134,11 +147,7 @@ fn a_backend_that_does_not_listen_is_ended() {
     command.env("ROGUE_PASSWORD", "secret");
     command.args(["sign", "--profile", "rogue", "artifact.txt"]);
     let child = start(command);
-    wait_until_watching(&child, Signal::INT);
-    wait_for("the backend", || {
-        (sandbox.processes().len() > 1).then_some(())
-    });
-    std::thread::sleep(Duration::from_millis(500));
+    sandbox.wait_until_a_rogue_hangs();
     send(&child, Signal::INT);
     let output = child.wait_with_output().unwrap();
     let (_, stderr) = texts(&output);
@@ -156,21 +165,20 @@ fn a_second_ctrl_c_ends_at_once() {
     command.env("ROGUE_PASSWORD", "secret");
     command.args(["sign", "--profile", "rogue", "artifact.txt"]);
     let mut child = start(command);
-    wait_until_watching(&child, Signal::INT);
-    wait_for("the backend", || {
-        (sandbox.processes().len() > 1).then_some(())
-    });
-    std::thread::sleep(Duration::from_millis(500));
+    sandbox.wait_until_a_rogue_hangs();
     send(&child, Signal::INT);
-    std::thread::sleep(Duration::from_millis(100));
+    wait_for("the first one to be noted", || {
+        (!is_pending(&child, Signal::INT)).then_some(())
+    });
     assert!(
         child.try_wait().unwrap().is_none(),
         "the backend got no time"
     );
-    let pressed = Instant::now();
     send(&child, Signal::INT);
-    assert_eq!(child.wait().unwrap().code(), Some(130));
-    assert!(pressed.elapsed() < Duration::from_secs(1));
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130));
+    // At once: whoever has waited for the backend reports.
+    assert_eq!(texts(&output), (String::new(), String::new()));
     wait_for("the end of the backend", || {
         sandbox.processes().is_empty().then_some(())
     });
@@ -213,9 +221,11 @@ fn a_signal_that_is_switched_off_stays_off() {
         .envs(plain.get_envs().filter_map(|(k, v)| Some((k, v?))))
         .current_dir(sandbox.work());
     let mut child = start(command);
-    wait_until_under_way(&sandbox);
+    wait_until_under_way(&sandbox, &child);
+    // What is ignored never arrives.
+    assert!(has(&child, "SigIgn", Signal::HUP));
+    assert!(has(&child, "SigCgt", Signal::INT));
     send(&child, Signal::HUP);
-    std::thread::sleep(Duration::from_millis(300));
     assert!(child.try_wait().unwrap().is_none());
     send(&child, Signal::INT);
     assert_eq!(child.wait().unwrap().code(), Some(130));

@@ -3,9 +3,11 @@
 mod arrows;
 mod backends;
 mod batch;
+mod compat;
 mod completions;
 mod config;
 mod custody;
+mod demo;
 mod documents;
 mod example;
 mod external;

@@ -124,6 +124,17 @@ static int32_t print_secrets(instance *self, uint64_t id, sigtool_buffer *reply)
 }
 #endif
 
+#if defined(ROGUE_HANGS)
+/* Once a test that looks for it can tell. */
+static void wait_forever(void) {
+    char path[4096];
+    snprintf(path, sizeof path, "%s/rogue-waits", getenv("TMPDIR"));
+    FILE *mark = fopen(path, "w");
+    if (mark) fclose(mark);
+    for (;;) pause();
+}
+#endif
+
 static int32_t sign(instance *self, uint64_t id, sigtool_buffer *reply) {
     (void)self;
 #if defined(ROGUE_ABORTS)
@@ -133,7 +144,7 @@ static int32_t sign(instance *self, uint64_t id, sigtool_buffer *reply) {
 #elif defined(ROGUE_EXITS)
     exit(0);
 #elif defined(ROGUE_HANGS)
-    for (;;) pause();
+    wait_forever();
 #elif defined(ROGUE_FLOODS)
     for (;;) {
         if (write(1, "all work and no play makes a dull backend\n", 42) < 0) usleep(1000);

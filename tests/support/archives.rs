@@ -1,9 +1,12 @@
 //! Artifacts that are archives, small and deterministic.
 
 use flate2::Compression;
+use flate2::read::GzDecoder;
 use flate2::write::{DeflateEncoder, GzEncoder};
 use rawzip::{CompressionMethod, ZipArchiveWriter};
-use std::io::Write as _;
+use std::collections::BTreeMap;
+use std::io::{Read as _, Write as _};
+use std::path::PathBuf;
 
 /// A Helm chart of this name and version, as `helm package` makes it.
 ///
@@ -49,4 +52,24 @@ pub fn zip(files: &[(&str, &str)]) -> Vec<u8> {
         entry.finish(descriptor).expect("memory takes it");
     }
     zip.finish().expect("memory takes it")
+}
+
+/// The files of a package (`.crate`) by their paths in it, without the folder that all of them are in.
+///
+/// # Panics
+///
+/// It is not a gzipped tar archive.
+#[must_use]
+pub fn unpacked(package: &[u8]) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut archive = tar::Archive::new(GzDecoder::new(package));
+    let entries = archive.entries().expect("a tar archive");
+    entries
+        .map(|entry| {
+            let mut entry = entry.expect("a tar archive");
+            let path = entry.path().expect("a path").into_owned();
+            let mut content = Vec::new();
+            entry.read_to_end(&mut content).expect("memory takes it");
+            (path.iter().skip(1).collect(), content)
+        })
+        .collect()
 }

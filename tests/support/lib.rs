@@ -2,7 +2,9 @@
 
 pub mod archives;
 pub mod certificates;
+pub mod faults;
 pub mod foreign;
+pub mod growth;
 pub mod http;
 pub mod images;
 pub mod keys;

@@ -2,7 +2,7 @@
 
 use crate::Sandbox;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// The longest that something is waited for that takes a moment: a minute, for a very busy machine.
@@ -32,6 +32,16 @@ pub struct Process {
 }
 
 impl Sandbox {
+    /// Waits until a rogue that hangs does so: what called it is set up, and waits for an answer.
+    ///
+    /// # Panics
+    ///
+    /// None hangs after a minute.
+    pub fn wait_until_a_rogue_hangs(&self) {
+        let mark = self.root().join("tmp/rogue-waits");
+        wait_for("a rogue that hangs", || mark.exists().then_some(()));
+    }
+
     /// Every process whose environment names the sandbox: sigtool, its backends, and what they have started.
     #[must_use]
     pub fn processes(&self) -> Vec<Process> {
@@ -92,6 +102,14 @@ impl Process {
         let text = String::from_utf8(self.read("status")?).ok()?;
         let line = text.lines().find(|line| line.starts_with("VmHWM:"))?;
         line.split_whitespace().nth(1)?.parse().ok()
+    }
+
+    /// Whether it has this file open.
+    #[must_use]
+    pub fn has_open(&self, file: &Path) -> bool {
+        let files = fs::read_dir(format!("/proc/{}/fd", self.pid));
+        let mut files = files.into_iter().flatten().flatten();
+        files.any(|open| fs::read_link(open.path()).is_ok_and(|path| path == file))
     }
 
     /// Whether it is still there, and no zombie.

@@ -6,6 +6,7 @@ use crate::listener::{Acceptor, both_ways, invite, lock, read_head};
 use crate::registry::Registry;
 use std::io::{self, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -93,6 +94,8 @@ pub enum Fault {
     EndlessBody,
     /// 502 with a page in HTML, as a load balancer says it. The registry hears nothing.
     Html502,
+    /// Nothing is said until [`FaultProxy::mend`], or until the client leaves; then all is well.
+    Held,
     /// A manifest of so many bytes, valid, with its right digest in the header.
     HugeManifest(usize),
     /// No `Location`, where there should be one.
@@ -130,6 +133,8 @@ struct State {
     registry: String,
     seen: Mutex<Vec<Seen>>,
     faults: Mutex<Vec<(Matcher, Fault)>>,
+    held: AtomicUsize,
+    mended: AtomicUsize,
 }
 
 impl FaultProxy {
@@ -145,6 +150,8 @@ impl FaultProxy {
             registry: registry.host(),
             seen: Mutex::default(),
             faults: Mutex::default(),
+            held: AtomicUsize::new(0),
+            mended: AtomicUsize::new(0),
         });
         let shared = Arc::clone(&state);
         let acceptor = Acceptor::start("127.0.0.1", move |stream| shared.serve(stream));
@@ -168,9 +175,10 @@ impl FaultProxy {
         lock(&self.state.faults).push((matcher, fault));
     }
 
-    /// From now on, all is well.
+    /// From now on, all is well, and what was held goes on.
     pub fn mend(&self) {
         lock(&self.state.faults).clear();
+        self.state.mended.fetch_add(1, Ordering::Relaxed);
     }
 
     /// All requests so far, in the order in which they came.
@@ -187,6 +195,12 @@ impl FaultProxy {
             (method.is_empty() || seen.method == method) && seen.path.contains(path_contains)
         });
         counted.count()
+    }
+
+    /// How many requests are held now.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.state.held.load(Ordering::Relaxed)
     }
 
     /// Forgets the requests so far.
@@ -294,17 +308,31 @@ impl Exchange<'_> {
                 self.say(&request, 307, headers, String::new())
             }
             Some(Fault::Slow(how_long)) => {
-                if leaves_within(how_long, self.to)? {
-                    return CUT;
-                }
-                let response = self.forward(&request)?;
-                self.send(&response)
+                let until = Instant::now() + how_long;
+                self.answer_later(&request, || Instant::now() >= until)
+            }
+            Some(Fault::Held) => {
+                let (held, mended) = (&self.state.held, &self.state.mended);
+                let before = mended.load(Ordering::Relaxed);
+                held.fetch_add(1, Ordering::Relaxed);
+                let flow = self.answer_later(&request, || mended.load(Ordering::Relaxed) != before);
+                held.fetch_sub(1, Ordering::Relaxed);
+                flow
             }
             fault => {
                 let response = self.forward(&request)?;
                 self.spoil(&request, response, fault)
             }
         }
+    }
+
+    /// Says nothing until it is time, and then what the registry says.
+    fn answer_later(&mut self, request: &Request, is_time: impl Fn() -> bool) -> Flow {
+        if leaves_before(is_time, self.to)? {
+            return CUT;
+        }
+        let response = self.forward(request)?;
+        self.send(&response)
     }
 
     fn forward(&self, request: &Request) -> io::Result<Response> {
@@ -387,12 +415,11 @@ impl Exchange<'_> {
     }
 }
 
-/// Whether the client closes the connection within this time.
-fn leaves_within(how_long: Duration, client: &TcpStream) -> io::Result<bool> {
-    let until = Instant::now() + how_long;
+/// Whether the client closes the connection before it is time.
+fn leaves_before(is_time: impl Fn() -> bool, client: &TcpStream) -> io::Result<bool> {
     client.set_nonblocking(true)?;
     let mut left = false;
-    while !left && Instant::now() < until {
+    while !left && !is_time() {
         std::thread::sleep(GLANCE);
         left = match client.peek(&mut [0]) {
             Ok(read) => read == 0,
@@ -427,6 +454,7 @@ mod tests {
     use super::*;
     use crate::Bystander;
     use crate::images::{MANIFEST, digest};
+    use crate::processes::wait_for;
 
     /// A registry with an image, and a proxy before it.
     fn stage() -> Option<(Registry, FaultProxy, String)> {
@@ -609,12 +637,28 @@ mod tests {
     }
 
     #[test]
+    fn what_is_held_goes_on_once_all_is_well() {
+        let Some((_registry, proxy, _)) = stage() else {
+            return;
+        };
+        proxy.fault(Matcher::any(), Fault::Held);
+        std::thread::scope(|scope| {
+            let asked = scope.spawn(|| manifest().send(&proxy.host()).unwrap().status);
+            wait_for("the request", || (proxy.held() == 1).then_some(()));
+            assert!(!asked.is_finished());
+            proxy.mend();
+            assert_eq!(asked.join().unwrap(), 200);
+        });
+        wait_for("its answer", || (proxy.held() == 0).then_some(()));
+    }
+
+    #[test]
     fn a_client_that_leaves_is_noticed() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (stream, _) = listener.accept().unwrap();
-        assert!(!leaves_within(Duration::from_millis(20), &stream).unwrap());
+        assert!(!leaves_before(|| true, &stream).unwrap());
         drop(client);
-        assert!(leaves_within(Duration::from_secs(3600), &stream).unwrap());
+        assert!(leaves_before(|| false, &stream).unwrap());
     }
 }

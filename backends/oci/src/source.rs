@@ -805,7 +805,7 @@ mod tests {
     fn a_pull_says_what_it_does_and_how_much_has_come() {
         let slow = TestRegistry::with(true, |asked, memory| {
             let is_pull = asked.method == "GET" && asked.path.contains("/blobs/");
-            let pause = Duration::from_millis(300);
+            let pause = Duration::from_secs(1);
             is_pull.then(|| answer_of(asked, memory, true).with_pause(pause))
         });
         let fixture = Fixture::new(slow);

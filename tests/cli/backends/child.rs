@@ -40,13 +40,8 @@ fn waiting(sandbox: &Sandbox, built: Built) -> (Child, Process) {
         let mut all = sandbox.processes().into_iter();
         all.find(|process| process.stat(4).as_ref() == Some(&parent))
     });
-    // It has become the backend: its own session, and no longer sigtool's name if it is an executable.
-    wait_for("the child has set itself up", || {
-        let own = child.stat(6)? == child.pid.to_string();
-        let runs =
-            matches!(built, Built::C) || child.arguments().iter().any(|a| a == "--sigtool-backend");
-        (own && runs).then_some(())
-    });
+    // It has become the backend, and serves.
+    sandbox.wait_until_a_rogue_hangs();
     (sigtool, child)
 }
 

@@ -1,641 +1,27 @@
 //! Registries that fail: in each place where they can, and in each way. What was not told is never taken for a refusal, and nothing is
 //! published by halves.
 
+use super::PROGRAM;
 use serde_json::{Value, json};
-use sigtool_tests::http::Request;
+use sigtool_tests::Bystander;
+use sigtool_tests::faults::{
+    HUGE, Kind, Machines, Reading, Registries, Signed, Stage, Trouble, Writing, is_indiscreet,
+    try_all,
+};
 use sigtool_tests::images::{INDEX, MANIFEST, digest};
-use sigtool_tests::peers::{Cosign, ImageForm, Said, Version, need};
-use sigtool_tests::proxy::{Fault, FaultProxy, Matcher, Seen};
+use sigtool_tests::peers::{Cosign, ImageForm, Version, need};
+use sigtool_tests::proxy::{Fault, FaultProxy, Matcher};
 use sigtool_tests::registry::Registry;
-use sigtool_tests::{Bystander, Sandbox, keys, terminal};
+use sigtool_tests::terminal;
 use snapbox::str;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
-
-/// A password that is there for every registry, and that nobody may ever see.
-const PASSWORD: &str = "canary-Zu5hWq81-registry";
-
-/// The same as Basic credentials (RFC 7617) of the user `ann`.
-const BASIC: &str = "YW5uOmNhbmFyeS1adTVoV3E4MS1yZWdpc3RyeQ==";
-
-/// How many cells of a matrix are tried at the same time: nearly all of their time is waiting.
-const AT_ONCE: usize = 48;
-
-/// Longer than any test runs.
-const FOREVER: Duration = Duration::from_secs(600);
-
-/// Longer than a manifest may be.
-const HUGE: usize = 5 << 20;
-
-/// Two machines: one that signs, and one that has the public keys and nothing else.
-struct Machines {
-    signer: Sandbox,
-    verifier: Sandbox,
-}
-
-impl Machines {
-    fn new() -> Self {
-        let signer = Sandbox::new(env!("CARGO_BIN_EXE_sigtool"));
-        keys::put(&signer);
-        let verifier = Sandbox::new(env!("CARGO_BIN_EXE_sigtool"));
-        for name in ["a.pub", "b.pub"] {
-            verifier.write(name, std::fs::read(signer.work().join(name)).unwrap());
-        }
-        Self { signer, verifier }
-    }
-
-    /// Signs with `key`, and knows nothing of what it signed before.
-    fn sign(&self, registry: &str, arguments: &[&str]) -> Said {
-        static RUNS: AtomicUsize = AtomicUsize::new(0);
-        let run = RUNS.fetch_add(1, Ordering::Relaxed).to_string();
-        let state = self.signer.root().join("states").join(run);
-        let command = self.signer.sigtool().env("XDG_STATE_HOME", state);
-        said(command.arg("sign").args(arguments), registry)
-    }
-
-    /// Whether no file of theirs holds the registry's password.
-    fn have_kept_no_secret(&self) -> bool {
-        let found = [&self.signer, &self.verifier]
-            .map(|sandbox| sandbox.files_that_hold(PASSWORD.as_bytes()));
-        found.iter().all(Vec::is_empty)
-    }
-
-    fn verify(&self, registry: &str, arguments: &[&str]) -> Said {
-        let command = self.verifier.sigtool().arg("verify");
-        said(command.args(arguments), registry)
-    }
-}
-
-/// Runs sigtool as someone who has a password for the registry.
-fn said(command: snapbox::cmd::Command, registry: &str) -> Said {
-    let logins = json!({ "auths": { registry: { "auth": BASIC } } });
-    let command = command.env("DOCKER_AUTH_CONFIG", logins.to_string());
-    command.output().unwrap().into()
-}
-
-/// A registry, and a proxy before it that lets it fail.
-struct Stage {
-    // Dropped before the registry.
-    proxy: FaultProxy,
-    registry: Registry,
-    machines: Machines,
-}
-
-impl Stage {
-    fn before(registry: Registry) -> Self {
-        Self {
-            proxy: FaultProxy::before(&registry),
-            registry,
-            machines: Machines::new(),
-        }
-    }
-
-    /// docker-registry, with the image `app:v1`.
-    fn new() -> Option<Self> {
-        let registry = Registry::docker()?;
-        registry.push_image("app", "v1", "app");
-        Some(Self::before(registry))
-    }
-
-    fn image(&self) -> String {
-        format!("{}/app:v1", self.proxy.host())
-    }
-
-    /// `sign --attach` by the key `a`.
-    fn sign(&self, more: &[&str]) -> Said {
-        let image = self.image();
-        let arguments = [&["--key=a.key", "--attach"], more, &[&*image]].concat();
-        self.machines.sign(&self.proxy.host(), &arguments)
-    }
-
-    /// `verify` by the key `a`.
-    fn verify(&self, more: &[&str]) -> Said {
-        let image = self.image();
-        let arguments = [&["--key=a.pub"], more, &[&*image]].concat();
-        self.machines.verify(&self.proxy.host(), &arguments)
-    }
-
-    /// What was said, with names in the place of what is different each time.
-    fn told(&self, said: &Said) -> String {
-        assert!(!is_indiscreet(&said.text), "{said}");
-        let text = said.text.replace(&self.proxy.host(), "[HOST]");
-        let code = said.code.map_or("none".to_owned(), |code| code.to_string());
-        format!("exit code {code}\n{}", without_digests(&text))
-    }
-}
-
-/// Puts `[HEX]` in the place of each digest.
-fn without_digests(text: &str) -> String {
-    let mut out = String::new();
-    let mut run = String::new();
-    for c in text.chars().chain([' ']) {
-        if matches!(c, '0'..='9' | 'a'..='f') {
-            run.push(c);
-            continue;
-        }
-        out.push_str(if run.len() == 64 { "[HEX]" } else { &run });
-        run.clear();
-        out.push(c);
-    }
-    out.pop();
-    out
-}
-
-/// Whether something was told that is nobody's business: a secret, a page in HTML, the inside of sigtool.
-fn is_indiscreet(text: &str) -> bool {
-    let words = [
-        PASSWORD,
-        BASIC,
-        "<html",
-        "<body",
-        "<h1",
-        "panicked",
-        "RUST_BACKTRACE",
-    ];
-    words.iter().any(|word| text.contains(word))
-}
-
-/// Tries all, many at the same time, and gives what went wrong.
-fn try_all<T: Sync>(cells: &[T], try_one: impl Fn(&T) -> Result<(), String> + Sync) -> Vec<String> {
-    let (next, wrong) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
-    std::thread::scope(|scope| {
-        for _ in 0..AT_ONCE {
-            scope.spawn(|| {
-                while let Some(cell) = cells.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let outcome = catch_unwind(AssertUnwindSafe(|| try_one(cell)));
-                    let outcome = outcome.unwrap_or_else(|_| Err("it panicked".to_owned()));
-                    if let Err(why) = outcome {
-                        wrong.lock().unwrap().push(why);
-                    }
-                }
-            });
-        }
-    });
-    let mut wrong = wrong.into_inner().unwrap();
-    wrong.sort();
-    wrong
-}
-
-/// A registry without the referrers API, and one with it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Kind {
-    Docker,
-    Olareg,
-}
-
-/// What is asked of a registry when an image is signed and verified.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Place {
-    /// The image's manifest.
-    Image,
-    /// The registry's own list of what refers to it.
-    Referrers,
-    /// The list under the fallback tag.
-    FallbackTag,
-    /// The list under the fallback tag, once more after it was written.
-    FallbackTagAgain,
-    /// cosign's own signatures.
-    SigTag,
-    /// cosign's own signatures, once more after they were written.
-    SigTagAgain,
-    /// The manifest of a bundle.
-    Signature,
-    /// What was signed, or a bundle.
-    Blob,
-    /// Whether the empty blob is there.
-    EmptyBlob,
-    /// The beginning of an upload.
-    BeginUpload,
-    /// The upload.
-    Upload,
-    /// The manifest of a bundle is written.
-    PutSignature,
-    /// The list under the fallback tag is written.
-    PutFallbackTag,
-    /// cosign's own signatures are written.
-    PutSigTag,
-}
-
-impl Place {
-    /// What `sign` asks of such a registry, and not in the same way of another in this matrix.
-    fn when_signing(kind: Kind, format: &str) -> &'static [Self] {
-        match (kind, format) {
-            (Kind::Docker, "bundle") => &[
-                Self::Image,
-                Self::Referrers,
-                Self::FallbackTag,
-                Self::Signature,
-                Self::Blob,
-                Self::EmptyBlob,
-                Self::BeginUpload,
-                Self::Upload,
-                Self::PutSignature,
-                Self::PutFallbackTag,
-                Self::FallbackTagAgain,
-            ],
-            (Kind::Olareg, "bundle") => &[
-                Self::Referrers,
-                Self::FallbackTag,
-                Self::Signature,
-                Self::Upload,
-                Self::PutSignature,
-            ],
-            _ => &[
-                Self::SigTag,
-                Self::Blob,
-                Self::BeginUpload,
-                Self::Upload,
-                Self::PutSigTag,
-                Self::SigTagAgain,
-            ],
-        }
-    }
-
-    /// The request's method, and what its path contains.
-    fn request(self) -> (&'static str, &'static str) {
-        match self {
-            Self::Image => ("GET", "/manifests/v1"),
-            Self::Referrers => ("GET", "/referrers/"),
-            Self::FallbackTag | Self::FallbackTagAgain => ("GET", "/manifests/sha256-"),
-            Self::SigTag | Self::SigTagAgain => ("GET", ".sig"),
-            Self::Signature => ("GET", "/manifests/sha256:"),
-            Self::Blob => ("GET", "/blobs/"),
-            Self::EmptyBlob => ("HEAD", "/blobs/"),
-            Self::BeginUpload => ("POST", "/blobs/uploads/"),
-            Self::Upload => ("PUT", "/blobs/uploads/"),
-            Self::PutSignature => ("PUT", "/manifests/sha256:"),
-            Self::PutFallbackTag => ("PUT", "/manifests/sha256-"),
-            Self::PutSigTag => ("PUT", ".sig"),
-        }
-    }
-
-    /// Whether anybody reads the body of the answer.
-    fn has_body(self) -> bool {
-        self.request().0 == "GET"
-    }
-
-    /// How often the same is asked before the request that is meant here.
-    fn earlier(self) -> usize {
-        match self {
-            // When earlier signatures are looked for, and before the list is written.
-            Self::FallbackTagAgain | Self::SigTagAgain => 2,
-            _ => 0,
-        }
-    }
-
-    /// Lets the trouble happen here and nowhere else.
-    fn fail(self, proxy: &FaultProxy, trouble: Trouble, elsewhere: &str) {
-        let all_is_well = Fault::Slow(Duration::ZERO);
-        let (method, path) = self.request();
-        if path == "/manifests/sha256-" {
-            // The path of the `.sig` tag begins like that too.
-            proxy.fault(Matcher::new(method, ".sig"), all_is_well.clone());
-        }
-        let matcher = Matcher::new(method, path);
-        proxy.fault(matcher.clone().times(self.earlier()), all_is_well);
-        proxy.fault(matcher.times(trouble.times()), trouble.fault(elsewhere));
-    }
-
-    /// Whether the trouble has happened.
-    fn has_failed(self, requests: &[Seen]) -> bool {
-        let (method, path) = self.request();
-        let meant = |seen: &&Seen| {
-            seen.method == method
-                && seen.path.contains(path)
-                && (path == ".sig" || !seen.path.ends_with(".sig"))
-        };
-        requests.iter().filter(meant).count() > self.earlier()
-    }
-}
-
-/// What goes wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Trouble {
-    /// 401, and no word about how to log in.
-    Unauthorized,
-    /// 401 for every password.
-    Challenged,
-    Forbidden,
-    Missing,
-    /// 429 once, with `Retry-After: 1`.
-    ThrottledOnce,
-    /// 429 with `Retry-After: 3600`.
-    ThrottledForAnHour,
-    /// 500 twice.
-    BrokenTwice,
-    Broken,
-    Unavailable,
-    Html502,
-    /// 200 with a page in HTML, as the login page of a hotel.
-    HotelPage,
-    CutDownloadOnce,
-    CutDownload,
-    CutUploadOnce,
-    CutUpload,
-    /// No answer, with `--timeout 1s`.
-    Silent,
-    WrongBytes,
-    WrongDigest,
-    NoLocation,
-    EndlessBody,
-    Bomb,
-    DeepJson,
-    /// A redirect to a host that answers 404.
-    Elsewhere,
-    /// A redirect to itself.
-    Circle,
-    /// 200 with a JSON object that says nothing.
-    Nonsense,
-}
-
-impl Trouble {
-    const ALL: [Self; 25] = [
-        Self::Unauthorized,
-        Self::Challenged,
-        Self::Forbidden,
-        Self::Missing,
-        Self::ThrottledOnce,
-        Self::ThrottledForAnHour,
-        Self::BrokenTwice,
-        Self::Broken,
-        Self::Unavailable,
-        Self::Html502,
-        Self::HotelPage,
-        Self::CutDownloadOnce,
-        Self::CutDownload,
-        Self::CutUploadOnce,
-        Self::CutUpload,
-        Self::Silent,
-        Self::WrongBytes,
-        Self::WrongDigest,
-        Self::NoLocation,
-        Self::EndlessBody,
-        Self::Bomb,
-        Self::DeepJson,
-        Self::Elsewhere,
-        Self::Circle,
-        Self::Nonsense,
-    ];
-
-    /// Whether it says that there is nothing.
-    fn denies(self) -> bool {
-        [Self::Missing, Self::Elsewhere].contains(&self)
-    }
-
-    /// For so many requests.
-    fn times(self) -> usize {
-        match self {
-            Self::ThrottledOnce | Self::CutDownloadOnce | Self::CutUploadOnce => 1,
-            Self::BrokenTwice => 2,
-            _ => usize::MAX,
-        }
-    }
-
-    /// Whether it is nothing to those who do not read the body.
-    fn is_about_the_body(self) -> bool {
-        [
-            Self::Bomb,
-            Self::DeepJson,
-            Self::WrongBytes,
-            Self::WrongDigest,
-        ]
-        .contains(&self)
-    }
-
-    /// Whether it is over before sigtool gives up.
-    fn passes(self) -> bool {
-        self.times() < usize::MAX
-    }
-
-    fn fault(self, elsewhere: &str) -> Fault {
-        let page = "<html><body><h1>Welcome to our hotel</h1></body></html>";
-        match self {
-            Self::Unauthorized => Fault::status(401),
-            Self::Challenged => {
-                let challenge = "Basic realm=\"registry\"".to_owned();
-                Fault::Status(401, vec![("WWW-Authenticate", challenge)], String::new())
-            }
-            Self::Forbidden => Fault::status(403),
-            Self::Missing => Fault::status(404),
-            Self::ThrottledOnce => Fault::throttled(Some(1)),
-            Self::ThrottledForAnHour => Fault::throttled(Some(3600)),
-            Self::BrokenTwice | Self::Broken => Fault::status(500),
-            Self::Unavailable => Fault::status(503),
-            Self::Html502 => Fault::Html502,
-            Self::HotelPage => {
-                let html = vec![("Content-Type", "text/html".to_owned())];
-                Fault::Status(200, html, page.to_owned())
-            }
-            Self::CutDownloadOnce | Self::CutDownload => Fault::CutDownload,
-            Self::CutUploadOnce | Self::CutUpload => Fault::CutUpload,
-            Self::Silent => Fault::Slow(FOREVER),
-            Self::WrongBytes => Fault::WrongBytes,
-            Self::WrongDigest => Fault::WrongDigestHeader,
-            Self::NoLocation => Fault::NoLocation,
-            Self::EndlessBody => Fault::EndlessBody,
-            Self::Bomb => Fault::HugeManifest(HUGE),
-            Self::DeepJson => {
-                let index = vec![("Content-Type", INDEX.to_owned())];
-                Fault::Status(200, index, r#"{"a":"#.repeat(1 << 18))
-            }
-            Self::Elsewhere => Fault::RedirectTo(format!("{elsewhere}/v2/nothing")),
-            // The same path, with an empty query.
-            Self::Circle => Fault::RedirectTo("?".to_owned()),
-            Self::Nonsense => {
-                let json = vec![("Content-Type", "application/json".to_owned())];
-                Fault::Status(200, json, "{}".to_owned())
-            }
-        }
-    }
-
-    /// Flags with which it does not last for ever.
-    fn flags(self) -> &'static [&'static str] {
-        match self {
-            Self::Silent => &["--timeout=1s"],
-            _ => &[],
-        }
-    }
-}
-
-/// How an image is signed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Signed {
-    AsBundle,
-    AsSig,
-    AsBoth,
-    Not,
-}
-
-impl Signed {
-    const ALL: [Self; 4] = [Self::AsBundle, Self::AsSig, Self::AsBoth, Self::Not];
-
-    /// The repository with such an image.
-    fn repository(self) -> &'static str {
-        match self {
-            Self::AsBundle => "as-bundle",
-            Self::AsSig => "as-sig",
-            Self::AsBoth => "as-both",
-            Self::Not => "not",
-        }
-    }
-
-    fn format(self) -> Option<&'static str> {
-        match self {
-            Self::AsBundle => Some("bundle"),
-            Self::AsSig => Some("cosign"),
-            Self::AsBoth => Some("both"),
-            Self::Not => None,
-        }
-    }
-
-    /// What `verify` asks of such a registry about such an image, and not in the same way of another in this matrix.
-    fn places(self, kind: Kind) -> &'static [Place] {
-        use Place::{Blob, FallbackTag, Image, Referrers, SigTag, Signature};
-        match (kind, self) {
-            (Kind::Docker, Self::AsBundle) => &[Image, Referrers, FallbackTag, Signature, Blob],
-            (Kind::Docker, Self::AsSig) => &[Image, Referrers, FallbackTag, SigTag, Blob],
-            (Kind::Docker, Self::AsBoth) => &[Referrers, FallbackTag, Signature, Blob],
-            (Kind::Docker, Self::Not) => &[Image, Referrers, FallbackTag, SigTag],
-            (Kind::Olareg, Self::AsBundle) => &[Referrers, Signature],
-            (Kind::Olareg, Self::Not) => &[Referrers, FallbackTag],
-            (Kind::Olareg, Self::AsSig | Self::AsBoth) => &[],
-        }
-    }
-}
-
-/// A cell of the matrix of `verify`.
-#[derive(Clone, Copy, Debug)]
-struct Reading {
-    kind: Kind,
-    signed: Signed,
-    place: Place,
-    trouble: Trouble,
-}
-
-impl Reading {
-    fn all() -> Vec<Self> {
-        let mut all = Vec::new();
-        for kind in [Kind::Docker, Kind::Olareg] {
-            for signed in Signed::ALL {
-                for &place in signed.places(kind) {
-                    all.extend(Trouble::ALL.map(|trouble| Self {
-                        kind,
-                        signed,
-                        place,
-                        trouble,
-                    }));
-                }
-            }
-        }
-        all
-    }
-
-    /// Whether the signature is found without the registry's own list.
-    fn needs_no_list(self) -> bool {
-        self.kind == Kind::Docker
-            && self.place == Place::Referrers
-            && self.signed == Signed::AsBundle
-    }
-
-    /// What `verify` may exit with.
-    fn codes(self) -> &'static [i32] {
-        let (signed, trouble) = (self.signed, self.trouble);
-        let well: &[i32] = if signed == Signed::Not { &[1] } else { &[0] };
-        let open: &[i32] = if signed == Signed::Not {
-            &[1, 3]
-        } else {
-            &[0, 3]
-        };
-        if trouble.passes() || trouble == Trouble::NoLocation {
-            return well;
-        }
-        match (self.place, signed) {
-            (Place::Image, _) if trouble.denies() => &[2],
-            (Place::Image, _) => &[3],
-            // There is a good signature elsewhere. Who waits for the one may have no time left for the other.
-            (Place::Referrers | Place::FallbackTag | Place::Signature, Signed::AsBoth)
-            | (Place::Referrers | Place::FallbackTag, Signed::AsSig) => match trouble {
-                Trouble::Silent => open,
-                _ => well,
-            },
-            (Place::Referrers | Place::FallbackTag | Place::SigTag, _) => match trouble {
-                // A registry that hides a list is not told from one that has none.
-                _ if trouble.denies() => &[0, 1, 3],
-                // What says that there is no list says it in any words, and the registry's own list has no digest.
-                Trouble::WrongBytes | Trouble::WrongDigest => open,
-                _ if self.needs_no_list() => open,
-                _ => &[3],
-            },
-            // Nobody needs to be told the digest of what was asked for by its digest.
-            (Place::Blob, _) if trouble == Trouble::WrongDigest => open,
-            _ => &[3],
-        }
-    }
-
-    fn try_it(self, registries: &Registries, machines: &Machines) -> Result<(), String> {
-        let proxy = FaultProxy::before(registries.of(self.kind));
-        let host = proxy.host();
-        self.place
-            .fail(&proxy, self.trouble, &registries.bystander.url());
-        let image = format!("{host}/{}:v1", self.signed.repository());
-        let arguments = [&["--key=a.pub"], self.trouble.flags(), &[&*image]].concat();
-        let said = machines.verify(&host, &arguments);
-        let wrong = |why: &str| Err(format!("{self:?}: {why}: {said}"));
-        let code = said.code.unwrap_or(-1);
-        if !self.codes().contains(&code) {
-            return wrong(&format!("expected one of {:?}", self.codes()));
-        }
-        if !self.place.has_failed(&proxy.requests()) {
-            return wrong("nobody asked there");
-        }
-        is_told_well(&said, &host).or_else(|why| wrong(&why))
-    }
-}
-
-/// Whether an error says with whom it happened, and nothing that is nobody's business.
-fn is_told_well(said: &Said, host: &str) -> Result<(), String> {
-    if is_indiscreet(&said.text) {
-        return Err("it tells too much".to_owned());
-    }
-    let failed = said.code == Some(3);
-    if failed && !(said.text.starts_with("error: ") && said.text.contains(host)) {
-        return Err("it does not say with whom".to_owned());
-    }
-    Ok(())
-}
-
-/// Both registries, and a host that has nothing to do with them.
-struct Registries {
-    docker: Registry,
-    olareg: Registry,
-    bystander: Bystander,
-}
-
-impl Registries {
-    fn new() -> Option<Self> {
-        Some(Self {
-            docker: Registry::docker()?,
-            olareg: Registry::olareg(&["--api-delete"])?,
-            bystander: Bystander::start(),
-        })
-    }
-
-    fn of(&self, kind: Kind) -> &Registry {
-        match kind {
-            Kind::Docker => &self.docker,
-            Kind::Olareg => &self.olareg,
-        }
-    }
-}
 
 #[test]
 fn whatever_fails_an_image_is_verified_or_it_could_not_be_told_and_never_refused() {
     let Some(registries) = Registries::new() else {
         return;
     };
-    let machines = Machines::new();
+    let machines = Machines::new(PROGRAM);
     for kind in [Kind::Docker, Kind::Olareg] {
         let registry = registries.of(kind);
         for signed in Signed::ALL {
@@ -669,163 +55,12 @@ fn whatever_fails_an_image_is_verified_or_it_could_not_be_told_and_never_refused
     );
 }
 
-/// A cell of the matrix of `sign --attach`.
-#[derive(Clone, Copy, Debug)]
-struct Writing {
-    kind: Kind,
-    format: &'static str,
-    place: Place,
-    trouble: Trouble,
-}
-
-impl Writing {
-    fn all() -> Vec<Self> {
-        let mut all = Vec::new();
-        for (kind, format) in [
-            (Kind::Docker, "bundle"),
-            (Kind::Docker, "cosign"),
-            (Kind::Olareg, "bundle"),
-        ] {
-            for &place in Place::when_signing(kind, format) {
-                for trouble in Trouble::ALL {
-                    if place.has_body() || !trouble.is_about_the_body() {
-                        all.push(Self {
-                            kind,
-                            format,
-                            place,
-                            trouble,
-                        });
-                    }
-                }
-            }
-        }
-        all
-    }
-
-    /// What `sign` may exit with.
-    fn codes(self) -> &'static [i32] {
-        let trouble = self.trouble;
-        if trouble.passes() {
-            return &[0];
-        }
-        match self.place {
-            Place::Image if trouble.denies() => &[2],
-            Place::Image if trouble == Trouble::NoLocation => &[0],
-            Place::Image => &[3],
-            Place::BeginUpload if trouble == Trouble::NoLocation => &[3],
-            _ if trouble == Trouble::NoLocation => &[0],
-            // What was written all the same, or what is there already, needs no more.
-            _ => &[0, 3],
-        }
-    }
-
-    /// Whether somebody else's signature is there before. It is to be there afterwards.
-    fn has_earlier(self) -> bool {
-        [
-            Place::FallbackTag,
-            Place::FallbackTagAgain,
-            Place::SigTag,
-            Place::SigTagAgain,
-            Place::Signature,
-            Place::Blob,
-            Place::PutFallbackTag,
-            Place::PutSigTag,
-        ]
-        .contains(&self.place)
-    }
-
-    /// Whether the earlier signature may be lost: whoever is told that there is none begins a new list.
-    fn is_robbed(self) -> bool {
-        self.trouble.denies()
-            && self.place.request().0 == "GET"
-            && ![Place::Signature, Place::Blob].contains(&self.place)
-    }
-
-    fn try_it(self, registries: &Registries, machines: &Machines) -> Result<(), String> {
-        let registry = registries.of(self.kind);
-        let proxy = FaultProxy::before(registry);
-        let host = &proxy.host();
-        let repository = format!("{}-{:?}-{:?}", self.format, self.place, self.trouble);
-        let repository = repository.to_lowercase();
-        registry.push_image(&repository, "v1", &repository);
-        let image = format!("{host}/{repository}:v1");
-        let sign = |key: &str, more: &[&str]| {
-            let arguments = [
-                "--attach",
-                "--signature-format",
-                self.format,
-                "--key",
-                key,
-                &image,
-            ];
-            machines.sign(host, &[more, &arguments].concat())
-        };
-        let verify =
-            |keys: &[&str]| machines.verify(host, &[keys, &["--require=all", &image]].concat());
-        let both = ["--key=a.pub", "--key=b.pub"];
-        let keys = if self.has_earlier() && !self.is_robbed() {
-            &both[..]
-        } else {
-            &both[..1]
-        };
-        if self.has_earlier() {
-            sign("b.key", &[]).expect_success(&image);
-        }
-
-        proxy.forget();
-        self.place
-            .fail(&proxy, self.trouble, &registries.bystander.url());
-        let said = sign("a.key", self.trouble.flags());
-        let wrong = |why: &str| Err(format!("{self:?}: {why}: {said}"));
-        let requests = proxy.requests();
-        proxy.mend();
-        let code = said.code.unwrap_or(-1);
-        if !self.codes().contains(&code) {
-            return wrong(&format!("expected one of {:?}", self.codes()));
-        }
-        // Whoever has little time may not come so far.
-        if !self.place.has_failed(&requests) && self.trouble != Trouble::Silent {
-            return wrong("nobody asked there");
-        }
-        if let Err(why) = is_told_well(&said, host) {
-            return wrong(&why);
-        }
-        let has_written = requests
-            .iter()
-            .any(|seen| seen.method == "PUT" || seen.method == "POST");
-        if code == 0 || has_written {
-            let seen = verify(keys);
-            let expected: &[i32] = if code == 0 { &[0] } else { &[0, 1] };
-            if !expected.contains(&seen.code.unwrap_or(-1)) {
-                return wrong(&format!("then `verify` says {seen}"));
-            }
-            if let [_, theirs] = keys
-                && code != 0
-            {
-                let seen = verify(&[theirs]);
-                if !seen.is_success() {
-                    return wrong(&format!("the other signature: {seen}"));
-                }
-            }
-        }
-        if code == 0 || !has_written {
-            return Ok(());
-        }
-        for seen in [sign("a.key", &[]), verify(keys)] {
-            if !seen.is_success() {
-                return wrong(&format!("without the fault: {seen}"));
-            }
-        }
-        Ok(())
-    }
-}
-
 #[test]
 fn whatever_fails_a_signature_is_published_or_it_is_not_and_the_next_try_succeeds() {
     let Some(registries) = Registries::new() else {
         return;
     };
-    let machines = Machines::new();
+    let machines = Machines::new(PROGRAM);
     let cells = Writing::all();
     let wrong = try_all(&cells, |cell| cell.try_it(&registries, &machines));
     assert!(machines.have_kept_no_secret());
@@ -844,7 +79,7 @@ fn cosign_counts_no_signature_that_was_published_by_halves() {
     let (Some(registries), Some(cosign)) = (Registries::new(), Cosign::find(Version::V3)) else {
         return;
     };
-    let machines = Machines::new();
+    let machines = Machines::new(PROGRAM);
     let mut cells = Writing::all();
     cells.retain(|cell| !cell.place.has_body() || cell.place.earlier() > 0);
     cells.retain(|cell| [Trouble::Forbidden, Trouble::HotelPage].contains(&cell.trouble));
@@ -885,7 +120,9 @@ fn cosign_counts_no_signature_that_was_published_by_halves() {
 /// What a registry says when it refuses, and whether it is asked again.
 #[test]
 fn what_failed_is_said_with_the_registrys_name_and_in_its_words() {
-    let Some(stage) = Stage::new() else { return };
+    let Some(stage) = Stage::new(PROGRAM) else {
+        return;
+    };
     let fail = |method, path: &str, fault| {
         stage.proxy.mend();
         stage.proxy.forget();
@@ -1119,7 +356,9 @@ valid [HOST]/app:v1 (sha256:[HEX]), signed by a.pub (ecdsa-p256, key hint I/dsfv
 
 #[test]
 fn a_registry_that_asks_for_a_moment_gets_it() {
-    let Some(stage) = Stage::new() else { return };
+    let Some(stage) = Stage::new(PROGRAM) else {
+        return;
+    };
     for path in ["/manifests/v1", "/blobs/uploads/", "/manifests/sha256-"] {
         stage
             .proxy
@@ -1134,7 +373,9 @@ fn a_registry_that_asks_for_a_moment_gets_it() {
 
 #[test]
 fn a_registry_that_asks_for_an_hour_is_asked_once_and_the_user_is_told_how_long_it_takes() {
-    let Some(stage) = Stage::new() else { return };
+    let Some(stage) = Stage::new(PROGRAM) else {
+        return;
+    };
     let hour = || Fault::throttled(Some(3600));
     stage
         .proxy
@@ -1151,36 +392,42 @@ fn a_registry_that_asks_for_an_hour_is_asked_once_and_the_user_is_told_how_long_
 
 #[test]
 fn a_registry_that_does_not_answer_is_left_after_the_time_that_was_given() {
-    let Some(stage) = Stage::new() else { return };
-    for place in ["/manifests/v1", "/referrers/", "/manifests/sha256-"] {
-        stage.proxy.mend();
-        stage
-            .proxy
-            .fault(Matcher::new("GET", place), Fault::Slow(FOREVER));
+    let Some(stage) = Stage::new(PROGRAM) else {
+        return;
+    };
+    let tried = ["/manifests/v1", "/referrers/", "/manifests/sha256-"];
+    let wrong = try_all(&tried, |place| {
+        let proxy = FaultProxy::before(&stage.registry);
+        let host = proxy.host();
+        let image = format!("{host}/app:v1");
+        proxy.fault(Matcher::new("GET", *place), Fault::Held);
+        let waits = ["--timeout=5s", &image];
+        let sign = [&["--key=a.key", "--attach"][..], &waits].concat();
+        let verify = [&["--key=a.pub"][..], &waits].concat();
         for said in [
-            stage.verify(&["--timeout=1s"]),
-            stage.sign(&["--timeout=1s"]),
+            stage.machines.verify(&host, &verify),
+            stage.machines.sign(&host, &sign),
         ] {
-            assert_eq!(said.code, Some(3), "{place}: {said}");
-            let text = stage.told(&said);
-            assert!(
-                text.contains("[HOST]") && text.contains("answer"),
-                "{place}: {text}"
-            );
+            let names_it = said.text.contains(&host) && said.text.contains("answer");
+            if said.code != Some(3) || !names_it || is_indiscreet(&said.text) {
+                return Err(format!("{place}: {said}"));
+            }
         }
-    }
+        Ok(())
+    });
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]
 fn what_is_pulled_and_pushed_stands_on_a_terminal_while_a_slow_registry_is_waited_for() {
-    let (Some(stage), Some(python)) = (Stage::new(), need("python3")) else {
+    let (Some(stage), Some(python)) = (Stage::new(PROGRAM), need("python3")) else {
         return;
     };
     for place in [
         Matcher::new("GET", "/manifests/v1"),
         Matcher::new("PUT", "/manifests/"),
     ] {
-        let slow = Fault::Slow(Duration::from_secs(1));
+        let slow = Fault::Slow(Duration::from_secs(5));
         stage.proxy.fault(place.once(), slow);
     }
     let image = stage.image();
@@ -1222,7 +469,9 @@ fn as_index(body: String) -> Fault {
 /// The registry has another manifest in its place, with all that belongs to it.
 #[test]
 fn an_image_named_by_its_digest_is_that_image_or_none() {
-    let Some(stage) = Stage::new() else { return };
+    let Some(stage) = Stage::new(PROGRAM) else {
+        return;
+    };
     stage.sign(&[]).expect_success("without a fault");
     let app = digest(&stage.registry.get("/v2/app/manifests/v1", MANIFEST).body);
     let host = stage.proxy.host();
@@ -1243,7 +492,9 @@ fn an_image_named_by_its_digest_is_that_image_or_none() {
 
 #[test]
 fn an_index_without_end_is_not_followed() {
-    let Some(stage) = Stage::new() else { return };
+    let Some(stage) = Stage::new(PROGRAM) else {
+        return;
+    };
     // An index cannot list itself, but a registry may give it whatever it is asked for.
     let itself = digest(b"some index");
     let circle = json!({ "schemaVersion": 2, "mediaType": INDEX,
@@ -1261,7 +512,7 @@ fn an_index_without_end_is_not_followed() {
         for said in [stage.sign(&["--recursive"]), stage.verify(&["--recursive"])] {
             assert_eq!(said.code, Some(code), "{what}: {said}");
             assert!(said.text.len() < 2000, "{what}: {said}");
-            stage.told(&said);
+            assert!(!is_indiscreet(&said.text), "{what}: {said}");
         }
         assert!(stage.proxy.requests().len() < 20, "{what}");
         assert_eq!(
@@ -1274,7 +525,9 @@ fn an_index_without_end_is_not_followed() {
 
 #[test]
 fn indexes_within_indexes_are_followed_to_some_depth() {
-    let Some(stage) = Stage::new() else { return };
+    let Some(stage) = Stage::new(PROGRAM) else {
+        return;
+    };
     let mut inner = stage.registry.manifest("app", "v1").unwrap().to_string();
     let mut media_type = MANIFEST;
     for _ in 0..6 {
@@ -1304,7 +557,7 @@ fn a_list_with_pages_without_end_is_not_read_for_ever() {
         return;
     };
     let app = registry.push_image("app", "v1", "app");
-    let stage = Stage::before(registry);
+    let stage = Stage::before(registry, PROGRAM);
     stage.sign(&[]).expect_success("without a fault");
     let bystander = Bystander::at("127.0.0.2");
     let here = format!("</v2/app/referrers/{app}?page=more>; rel=\"next\"");
@@ -1336,7 +589,7 @@ fn an_image_of_an_index_that_cannot_be_read_is_no_refusal_and_the_others_are_sig
         return;
     };
     let (_, children) = registry.push_index("app", "v1", &["one", "two"]);
-    let stage = Stage::before(registry);
+    let stage = Stage::before(registry, PROGRAM);
     let break_the_first = |trouble: Trouble| {
         stage.proxy.mend();
         let path = format!("/manifests/{}", children[0]);
@@ -1371,208 +624,4 @@ fn an_image_of_an_index_that_cannot_be_read_is_no_refusal_and_the_others_are_sig
         let said = stage.verify(&["--recursive"]);
         assert_eq!(said.code, Some(3), "{trouble:?}: {said}");
     }
-}
-
-/// What reached a host that has nothing to do with the registry: no word that is a secret.
-fn nothing_secret_in(requests: &[Request], secrets: &[&str], what: &str) {
-    for request in requests {
-        let text = format!("{request:?} {}", String::from_utf8_lossy(&request.body));
-        for name in ["Authorization", "Cookie", "Proxy-Authorization"] {
-            let found = request.headers.value(name);
-            assert_eq!(found, None, "{what}: {text}");
-        }
-        for secret in secrets {
-            assert!(!text.contains(secret), "{what}: {text}");
-        }
-    }
-}
-
-/// A registry that asks who one is, with an image, signed by `a`, and a proxy before it.
-fn stage_with_password() -> Option<Stage> {
-    let registry = Registry::docker_with_auth("ann", PASSWORD)?;
-    registry.push_image("app", "v1", "app");
-    let stage = Stage::before(registry);
-    stage.sign(&[]).expect_success("without a fault");
-    stage.verify(&[]).expect_success("without a fault");
-    Some(stage)
-}
-
-#[test]
-fn no_credentials_follow_a_redirect_to_another_host() {
-    let Some(stage) = stage_with_password() else {
-        return;
-    };
-    let bystander = Bystander::at("127.0.0.2");
-    for place in [
-        ("GET", "/manifests/v1"),
-        ("GET", "/referrers/"),
-        ("GET", "/manifests/sha256-"),
-        ("GET", "/manifests/sha256:"),
-        ("GET", "/blobs/"),
-        ("HEAD", "/blobs/"),
-        ("POST", "/blobs/uploads/"),
-        ("PUT", "/blobs/uploads/"),
-        ("PUT", "/manifests/sha256:"),
-        ("PUT", "/manifests/sha256-"),
-    ] {
-        stage.proxy.mend();
-        let before = bystander.requests().len();
-        let there = format!("http://mallory:word@{}/there", bystander.host());
-        let matcher = Matcher::new(place.0, place.1);
-        stage.proxy.fault(matcher, Fault::RedirectTo(there));
-        for said in [stage.verify(&["-vv"]), stage.sign(&["-vv"])] {
-            assert!(!is_indiscreet(&said.text), "{place:?}: {said}");
-        }
-        let seen = bystander.requests();
-        assert!(seen.len() > before, "{place:?}: nobody was sent there");
-        nothing_secret_in(&seen, &[PASSWORD, BASIC], &format!("{place:?}"));
-    }
-    assert!(stage.machines.have_kept_no_secret());
-}
-
-#[test]
-fn no_credentials_go_to_another_host_that_an_upload_is_to_be_sent_to() {
-    let Some(stage) = stage_with_password() else {
-        return;
-    };
-    let bystander = Bystander::at("127.0.0.2");
-    let there = format!("{}/upload?state=1", bystander.url());
-    let begun = Fault::Status(202, vec![("Location", there)], String::new());
-    stage
-        .proxy
-        .fault(Matcher::new("POST", "/blobs/uploads/"), begun);
-    for format in ["bundle", "cosign"] {
-        let said = stage.sign(&["--signature-format", format, "-vv"]);
-        assert_eq!(said.code, Some(3), "{said}");
-        assert!(!is_indiscreet(&said.text), "{said}");
-    }
-    let seen = bystander.requests();
-    assert!(
-        seen.iter().any(|request| request.method == "PUT"),
-        "{seen:?}"
-    );
-    nothing_secret_in(&seen, &[PASSWORD, BASIC], "an upload");
-}
-
-/// The other host may itself ask who one is, and name someone who is to be told.
-#[test]
-fn no_credentials_go_to_whom_another_host_names() {
-    let Some(stage) = stage_with_password() else {
-        return;
-    };
-    // Another port is another host too.
-    let stranger = FaultProxy::before(&stage.registry);
-    let location = format!("{}/v2/", stranger.url());
-    let mut wrong = Vec::new();
-    for scheme in ["Basic", "Bearer"] {
-        for (method, path) in [
-            ("GET", "/blobs/"),
-            ("GET", "/manifests/v1"),
-            ("GET", "/referrers/"),
-            ("PUT", "/manifests/sha256:"),
-            ("POST", "/blobs/uploads/"),
-        ] {
-            let bystander = Bystander::at("127.0.0.2");
-            let realm = format!("{}/token", bystander.url());
-            let challenge = format!("{scheme} realm=\"{realm}\",service=\"registry\"");
-            let asks = vec![("WWW-Authenticate", challenge)];
-            stranger.mend();
-            stranger.forget();
-            stranger.fault(Matcher::any(), Fault::Status(401, asks, String::new()));
-            stage.proxy.mend();
-            let leads_there = match method {
-                "POST" => Fault::Status(202, vec![("Location", location.clone())], String::new()),
-                _ => Fault::RedirectTo(location.clone()),
-            };
-            stage.proxy.fault(Matcher::new(method, path), leads_there);
-            for said in [stage.verify(&[]), stage.sign(&[])] {
-                assert!(!is_indiscreet(&said.text), "{method} {path}: {said}");
-            }
-            assert!(!stranger.requests().is_empty(), "{method} {path}");
-            let met = stranger.requests().into_iter().map(|seen| seen.headers);
-            let met = met.chain(bystander.requests().into_iter().map(|seen| seen.headers));
-            for headers in met {
-                if headers.value("Authorization").is_some() {
-                    wrong.push(format!("{scheme} at {method} {path}: {headers:?}"));
-                }
-            }
-        }
-    }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-}
-
-#[test]
-fn no_token_follows_a_redirect_to_another_host() {
-    let Some(registry) = Registry::docker_with_tokens() else {
-        return;
-    };
-    registry.push_image("app", "v1", "app");
-    let stage = Stage::before(registry);
-    let bystander = Bystander::at("127.0.0.2");
-    let logins = json!({ "auths": { stage.proxy.host(): {
-        "username": sigtool_tests::tokens::USER, "password": sigtool_tests::tokens::PASSWORD } } });
-    let run = |arguments: &[&str]| -> Said {
-        let command = stage
-            .machines
-            .signer
-            .sigtool()
-            .args(arguments)
-            .arg(stage.image());
-        let command = command.env("DOCKER_AUTH_CONFIG", logins.to_string());
-        command.output().unwrap().into()
-    };
-    let sign = ["sign", "--attach", "--key=a.key", "-vv"];
-    run(&sign).expect_success("without a fault");
-    for (method, path) in [
-        ("GET", "/blobs/"),
-        ("GET", "/manifests/v1"),
-        ("PUT", "/manifests/sha256:"),
-    ] {
-        stage.proxy.mend();
-        let before = bystander.requests().len();
-        stage.proxy.fault(
-            Matcher::new(method, path),
-            Fault::RedirectTo(bystander.url()),
-        );
-        let said = run(&sign);
-        assert!(bystander.requests().len() > before, "{path}: {said}");
-        assert!(!said.text.contains("eyJhbGci"), "a token is shown: {said}");
-        assert!(
-            !said.text.contains(sigtool_tests::tokens::PASSWORD),
-            "{said}"
-        );
-    }
-    let secrets = ["eyJhbGci", sigtool_tests::tokens::PASSWORD];
-    nothing_secret_in(&bystander.requests(), &secrets, "a token");
-}
-
-#[test]
-fn a_blob_that_lies_elsewhere_is_fetched_there_without_credentials() {
-    let Some(stage) = stage_with_password() else {
-        return;
-    };
-    let app = digest(&stage.registry.get("/v2/app/manifests/v1", MANIFEST).body);
-    let signature = &stage.registry.referrers("app", &app)[0]["digest"];
-    let manifest = stage
-        .registry
-        .manifest("app", signature.as_str().unwrap())
-        .unwrap();
-    let blob = manifest["layers"][0]["digest"].as_str().unwrap();
-    let Some(bucket) = Registry::docker() else {
-        return;
-    };
-    bucket.push_blob("bucket", &stage.registry.blob("app", blob).unwrap());
-    let before_it = FaultProxy::before(&bucket);
-    let there = format!("{}/v2/bucket/blobs/{blob}", before_it.url());
-    stage
-        .proxy
-        .fault(Matcher::new("GET", "/blobs/"), Fault::RedirectTo(there));
-    stage.verify(&[]).expect_success("a bucket");
-    let requests = before_it.requests();
-    assert!(!requests.is_empty());
-    assert!(
-        requests
-            .iter()
-            .all(|seen| seen.headers.value("Authorization").is_none())
-    );
 }

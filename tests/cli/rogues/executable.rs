@@ -20,7 +20,7 @@ fn an_executable_that_aborts() {
 error: cannot sign `artifact.txt`
   caused by: the backend `dev.example.rogue` failed in `signer.sign`
   caused by: the backend was ended by signal 6 (abort) before it answered
-  hint: this is for the backend's author to mend
+  hint: [AUTHOR]
 
 "#]],
     );
@@ -35,7 +35,7 @@ fn an_executable_that_answers_another_call() {
 error: cannot sign `artifact.txt`
   caused by: the backend `dev.example.rogue` failed in `signer.sign`
   caused by: the backend broke the protocol: it answered call [..], which waits for no answer
-  hint: this is for the backend's author to mend
+  hint: [AUTHOR]
 
 "#]],
     );
@@ -50,7 +50,7 @@ fn an_executable_that_answers_twice() {
 error: cannot sign `artifact.txt`
   caused by: the backend `dev.example.rogue` failed in `signer.sign`
   caused by: the backend broke the protocol: it answered call [..], which waits for no answer
-  hint: this is for the backend's author to mend
+  hint: [AUTHOR]
 
 "#]],
     );
@@ -107,7 +107,7 @@ fn an_executable_that_claims_a_key() {
 error: cannot sign `artifact.txt`
   caused by: the backend `dev.example.rogue` failed in `signer.sign`
   caused by: the signer returned a signature that its key does not verify
-  hint: nothing was written; this is for the backend's author to mend
+  hint: nothing was written; [AUTHOR]
 
 "#]],
     );
@@ -137,7 +137,7 @@ error: the backend `dev.example.rogue` failed in `start`
   caused by: the backend exited with code 1 before it said hello
   caused by: its last words:
     the last words of a rogue
-  hint: this is for the backend's author to mend
+  hint: [AUTHOR]
 
 "#]],
     );
@@ -154,7 +154,7 @@ error: cannot sign `artifact.txt`
   caused by: the backend exited with code 0 before it answered
   caused by: its last words:
     the last words of a rogue
-  hint: this is for the backend's author to mend
+  hint: [AUTHOR]
 
 "#]],
     );
@@ -168,7 +168,7 @@ fn an_executable_that_floods_stderr() {
         str![[r#"
 error: cannot sign `artifact.txt`
   caused by: the backend `dev.example.rogue` failed in `signer.sign`
-  caused by: no answer and no sign of life for 2 s
+  caused by: no answer and no sign of life for 6 s
   hint: if it needs longer, say so with `--timeout 10m`
 
 "#]],
@@ -185,7 +185,7 @@ error: cannot sign `artifact.txt`
   caused by: the backend `dev.example.rogue` failed in `signer.sign`
   caused by: the backend broke the protocol: what it sent is no message
   caused by: it sent: all work and no play makes a dull backend
-  hint: this is for the backend's author to mend
+  hint: [AUTHOR]
 
 "#]],
     );
@@ -199,7 +199,7 @@ fn an_executable_that_floods_the_trace() {
         str![[r#"
 error: cannot sign `artifact.txt`
   caused by: the backend `dev.example.rogue` failed in `signer.sign`
-  caused by: no answer and no sign of life for 2 s
+  caused by: no answer and no sign of life for 6 s
   hint: if it needs longer, say so with `--timeout 10m`
 
 "#]],
@@ -214,7 +214,7 @@ fn an_executable_that_hangs() {
         str![[r#"
 error: cannot sign `artifact.txt`
   caused by: the backend `dev.example.rogue` failed in `signer.sign`
-  caused by: no answer and no sign of life for 2 s
+  caused by: no answer and no sign of life for 6 s
   hint: if it needs longer, say so with `--timeout 10m`
 
 "#]],
@@ -232,7 +232,7 @@ error: cannot sign `artifact.txt`
   caused by: the backend `dev.example.rogue` failed in `signer.sign`
   caused by: the backend broke the protocol: what it sent is no message
   caused by: it sent: [secret]
-  hint: this is for the backend's author to mend
+  hint: [AUTHOR]
 
 "#]],
     );
@@ -247,7 +247,7 @@ fn an_executable_that_returns_another_key() {
 error: cannot sign `artifact.txt`
   caused by: the backend `dev.example.rogue` failed in `signer.sign`
   caused by: the signer returned another key ([..]) than it announced ([..])
-  hint: nothing was written; this is for the backend's author to mend
+  hint: nothing was written; [AUTHOR]
 
 "#]],
     );
@@ -262,7 +262,7 @@ fn an_executable_that_says_no_hello() {
 error: the backend `dev.example.rogue` failed in `start`
   caused by: the backend broke the protocol: what it sent is not a hello
   caused by: it sent: Welcome to the rogue, version 1.0!
-  hint: this is for the backend's author to mend
+  hint: [AUTHOR]
 
 "#]],
     );
@@ -275,7 +275,7 @@ fn an_executable_that_says_nothing() {
         SOON,
         str![[r#"
 error: the backend `dev.example.rogue` failed in `start`
-  caused by: the backend did not say hello within 2s
+  caused by: the backend did not say hello within 6s
 
 "#]],
     );
@@ -290,7 +290,7 @@ fn an_executable_that_segfaults() {
 error: cannot sign `artifact.txt`
   caused by: the backend `dev.example.rogue` failed in `signer.sign`
   caused by: the backend was ended by signal 11 (segmentation fault) before it answered
-  hint: this is for the backend's author to mend
+  hint: [AUTHOR]
 
 "#]],
     );
@@ -305,7 +305,7 @@ fn an_executable_that_sends_an_endless_line() {
 error: cannot sign `artifact.txt`
   caused by: the backend `dev.example.rogue` failed in `signer.sign`
   caused by: the backend broke the protocol: a line of over 16 MiB
-  hint: this is for the backend's author to mend
+  hint: [AUTHOR]
 
 "#]],
     );
@@ -321,7 +321,7 @@ error: cannot sign `artifact.txt`
   caused by: the backend `dev.example.rogue` failed in `signer.sign`
   caused by: the backend broke the protocol: what it sent is no message
   caused by: it sent: �� not JSON  at all
-  hint: this is for the backend's author to mend
+  hint: [AUTHOR]
 
 "#]],
     );
@@ -337,7 +337,7 @@ error: cannot sign `artifact.txt`
   caused by: the backend `dev.example.rogue` failed in `signer.sign`
   caused by: the backend broke the protocol: what it sent is no message
   caused by: it sent: {"id":[..],"ok":{"signature":"MEU
-  hint: this is for the backend's author to mend
+  hint: [AUTHOR]
 
 "#]],
     );
@@ -352,7 +352,7 @@ fn an_executable_that_signs_something_else() {
 error: cannot sign `artifact.txt`
   caused by: the backend `dev.example.rogue` failed in `signer.sign`
   caused by: the signer returned a signature that its key does not verify
-  hint: nothing was written; this is for the backend's author to mend
+  hint: nothing was written; [AUTHOR]
 
 "#]],
     );
@@ -380,7 +380,7 @@ fn an_executable_that_closes_stdout() {
 error: cannot sign `artifact.txt`
   caused by: the backend `dev.example.rogue` failed in `signer.sign`
   caused by: the backend closed its output before it answered
-  hint: this is for the backend's author to mend
+  hint: [AUTHOR]
 
 "#]],
     );
@@ -394,7 +394,7 @@ fn an_executable_that_closes_stdout_at_once() {
         str![[r#"
 error: the backend `dev.example.rogue` failed in `start`
   caused by: the backend closed its output before it said hello
-  hint: this is for the backend's author to mend
+  hint: [AUTHOR]
 
 "#]],
     );
@@ -409,7 +409,7 @@ fn an_executable_that_floods_requests() {
 error: cannot sign `artifact.txt`
   caused by: the backend `dev.example.rogue` failed in `signer.sign`
   caused by: the backend broke the protocol: it asked over 64 things without waiting for an answer
-  hint: this is for the backend's author to mend
+  hint: [AUTHOR]
 
 "#]],
     );
@@ -423,7 +423,7 @@ fn an_executable_that_leaves_a_child() {
         str![[r#"
 error: cannot sign `artifact.txt`
   caused by: the backend `dev.example.rogue` failed in `signer.sign`
-  caused by: no answer and no sign of life for 2 s
+  caused by: no answer and no sign of life for 6 s
   hint: if it needs longer, say so with `--timeout 10m`
 
 "#]],
@@ -467,7 +467,8 @@ fn a_flood_fills_neither_the_terminal_nor_the_memory() {
         let sandbox = prepare(python(name), Place::Isolated);
         let mut sigtool = sandbox
             .process()
-            .args(["sign", "-v", "--timeout", "2s", "--profile", "rogue"])
+            .args(["sign", "-v", "--profile", "rogue"])
+            .args(SOON)
             .arg("artifact.txt")
             .env("ROGUE_PASSWORD", PASSWORD)
             .stderr(Stdio::piped())

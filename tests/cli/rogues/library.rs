@@ -22,7 +22,7 @@ fn a_library_that_aborts() {
 error: cannot sign `artifact.txt`
   caused by: the backend `dev.example.rogue` failed in `signer.sign`
   caused by: the backend was ended by signal 6 (abort) before it answered
-  hint: this is for the backend's author to mend
+  hint: [AUTHOR]
 
 "#]],
     );
@@ -36,7 +36,7 @@ fn a_library_that_aborts_at_load() {
         str![[r#"
 error: the backend `dev.example.rogue` failed in `start`
   caused by: the backend was ended by signal 6 (abort) before it said hello
-  hint: this is for the backend's author to mend
+  hint: [AUTHOR]
 
 "#]],
     );
@@ -51,7 +51,7 @@ fn a_library_that_answers_another_call() {
 error: cannot sign `artifact.txt`
   caused by: the backend `dev.example.rogue` failed in `signer.sign`
   caused by: the backend broke the protocol: it answered call [..], and this is call [..]
-  hint: this is for the backend's author to mend
+  hint: [AUTHOR]
 
 "#]],
     );
@@ -122,7 +122,7 @@ fn a_library_that_claims_a_key() {
 error: cannot sign `artifact.txt`
   caused by: the backend `dev.example.rogue` failed in `signer.sign`
   caused by: the signer returned a signature that its key does not verify
-  hint: nothing was written; this is for the backend's author to mend
+  hint: nothing was written; [AUTHOR]
 
 "#]],
     );
@@ -151,7 +151,7 @@ fn a_library_that_exits() {
 error: cannot sign `artifact.txt`
   caused by: the backend `dev.example.rogue` failed in `signer.sign`
   caused by: the backend exited with code 0 before it answered
-  hint: this is for the backend's author to mend
+  hint: [AUTHOR]
 
 "#]],
     );
@@ -195,7 +195,7 @@ warning: dev.example.rogue: all work and no play makes a dull backend
 warning: `dev.example.rogue` says too much: no more of it is shown
 error: cannot sign `artifact.txt`
   caused by: the backend `dev.example.rogue` failed in `signer.sign`
-  caused by: no answer and no sign of life for 2 s
+  caused by: no answer and no sign of life for 6 s
   hint: if it needs longer, say so with `--timeout 10m`
 
 "#]],
@@ -210,7 +210,7 @@ fn a_library_that_hangs() {
         str![[r#"
 error: cannot sign `artifact.txt`
   caused by: the backend `dev.example.rogue` failed in `signer.sign`
-  caused by: no answer and no sign of life for 2 s
+  caused by: no answer and no sign of life for 6 s
   hint: if it needs longer, say so with `--timeout 10m`
 
 "#]],
@@ -327,7 +327,7 @@ fn a_library_that_returns_another_key() {
 error: cannot sign `artifact.txt`
   caused by: the backend `dev.example.rogue` failed in `signer.sign`
   caused by: the signer returned another key ([..]) than it announced ([..])
-  hint: nothing was written; this is for the backend's author to mend
+  hint: nothing was written; [AUTHOR]
 
 "#]],
     );
@@ -342,7 +342,7 @@ fn a_library_that_segfaults() {
 error: cannot sign `artifact.txt`
   caused by: the backend `dev.example.rogue` failed in `signer.sign`
   caused by: the backend was ended by signal 11 (segmentation fault) before it answered
-  hint: this is for the backend's author to mend
+  hint: [AUTHOR]
 
 "#]],
     );
@@ -358,7 +358,7 @@ error: cannot sign `artifact.txt`
   caused by: the backend `dev.example.rogue` failed in `signer.sign`
   caused by: the backend broke the protocol: what it sent is no message
   caused by: it sent: �� not JSON  at all 
-  hint: this is for the backend's author to mend
+  hint: [AUTHOR]
 
 "#]],
     );
@@ -374,7 +374,7 @@ error: cannot sign `artifact.txt`
   caused by: the backend `dev.example.rogue` failed in `signer.sign`
   caused by: the backend broke the protocol: what it sent is no message
   caused by: it sent: {"id":7,"ok":{"signature":"ME
-  hint: this is for the backend's author to mend
+  hint: [AUTHOR]
 
 "#]],
     );
@@ -390,7 +390,7 @@ error: cannot sign `artifact.txt`
   caused by: the backend `dev.example.rogue` failed in `signer.sign`
   caused by: the backend broke the protocol in `call`
   caused by: no reply, or one of over 16 MiB
-  hint: this is for the backend's author to mend
+  hint: [AUTHOR]
 
 "#]],
     );
@@ -406,7 +406,7 @@ error: cannot sign `artifact.txt`
   caused by: the backend `dev.example.rogue` failed in `signer.sign`
   caused by: the backend broke the protocol in `call`
   caused by: no reply, or one of over 16 MiB
-  hint: this is for the backend's author to mend
+  hint: [AUTHOR]
 
 "#]],
     );
@@ -421,7 +421,7 @@ fn a_library_that_signs_something_else() {
 error: cannot sign `artifact.txt`
   caused by: the backend `dev.example.rogue` failed in `signer.sign`
   caused by: the signer returned a signature that its key does not verify
-  hint: nothing was written; this is for the backend's author to mend
+  hint: nothing was written; [AUTHOR]
 
 "#]],
     );
@@ -450,7 +450,7 @@ error: cannot sign `artifact.txt`
   caused by: the backend `dev.example.rogue` failed in `signer.sign`
   caused by: the backend broke the protocol in `call`
   caused by: status -7
-  hint: this is for the backend's author to mend
+  hint: [AUTHOR]
 
 "#]],
     );
@@ -466,7 +466,7 @@ error: cannot sign `artifact.txt`
   caused by: the backend `dev.example.panics` failed in `signer.sign`
   caused by: the backend panicked
   caused by: a rogue was asked to sign sha256:[..] at tests/rogues/panics/src/lib.rs:[..]
-  hint: this is for the backend's author to mend
+  hint: [AUTHOR]
 
 "#]],
     );

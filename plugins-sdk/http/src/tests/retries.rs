@@ -77,12 +77,12 @@ fn a_cut_connection_is_tried_again() {
 #[test]
 fn a_timeout_is_tried_again_once() {
     let server = Server::new([Step::Hang("")]);
-    let client = client_with(&timeout(150), &Tls::default());
+    let client = client_with(&timeout(2000), &Tls::default());
     let failure = Host::new()
         .send(&client, &get(&server.url("/")))
         .unwrap_err();
     assert_eq!(failure.kind, FailureKind::Timeout);
-    let text = format!("`{}` did not answer within 150 ms", server.authority());
+    let text = format!("`{}` did not answer within 2 s", server.authority());
     assert_eq!(failure.to_string(), text);
     assert_eq!(sigtool_sdk::Error::from(failure).code, ErrorCode::Timeout);
     assert_eq!(server.requests().len(), 2);
