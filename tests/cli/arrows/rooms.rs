@@ -53,15 +53,16 @@ impl Crate {
         Self { files }
     }
 
-    /// The names of its rooms. The root is `main`.
+    /// The names of its rooms. The root stands above all of them.
     pub(super) fn rooms(&self) -> BTreeSet<&str> {
-        self.files.keys().map(room).collect()
+        let below = self.files.keys().filter_map(|module| module.first());
+        below.map(String::as_str).collect()
     }
 
     /// The arrows against the floors: from which file to which, and what is named.
     pub(super) fn up(&self, floors: &[Vec<String>]) -> Vec<String> {
         let floor = |module: &Module| {
-            let is_on = |floor: &Vec<String>| floor.iter().any(|name| name == room(module));
+            let is_on = |floor: &Vec<String>| floor.iter().any(|name| Some(name) == module.first());
             floors.iter().position(is_on)
         };
         let mut found = Vec::new();
@@ -70,7 +71,7 @@ impl Crate {
                 let Some(to) = self.origin(path) else {
                     continue;
                 };
-                if room(from) != room(&to) && floor(&to) <= floor(from) {
+                if from.first() != to.first() && floor(&to) <= floor(from) {
                     found.push(format!("{} → {}", shown(from), path.join("::")));
                 }
             }
@@ -158,13 +159,9 @@ fn module(name: &str) -> Module {
     module
 }
 
-fn room(module: &Module) -> &str {
-    module.first().map_or("main", String::as_str)
-}
-
 fn shown(module: &Module) -> String {
     match module.is_empty() {
-        true => "main".to_owned(),
+        true => "the root".to_owned(),
         false => module.join("::"),
     }
 }
@@ -194,12 +191,13 @@ impl Reader<'_> {
                     }
                 }
                 TokenTree::Punct(punct) => goes_on = matches!(punct.as_char(), ':' | '.'),
-                TokenTree::Group(group) => {
-                    self.read(group.stream());
-                    // The `(crate)` of `pub(crate)`.
-                    is_public &= group.delimiter() == Delimiter::Parenthesis;
+                // The `(crate)` of `pub(crate)`.
+                TokenTree::Group(group)
+                    if is_public && group.delimiter() == Delimiter::Parenthesis =>
+                {
                     continue;
                 }
+                TokenTree::Group(group) => self.read(group.stream()),
                 TokenTree::Ident(word) if word == "pub" => {
                     is_public = true;
                     continue;
@@ -210,10 +208,7 @@ impl Reader<'_> {
                     while let Some(name) = next_name(&mut tokens) {
                         path.push(name);
                     }
-                    // Not the `crate` of `pub(crate)`.
-                    if path.len() > 1 {
-                        self.names(&path);
-                    }
+                    self.names(&path);
                 }
                 TokenTree::Ident(_) | TokenTree::Literal(_) => {}
             }

@@ -1,7 +1,8 @@
 //! What a bundle says.
 
 use super::certificate::CertificateFacts;
-use super::{PublicKeyFacts, SignatureFacts};
+use super::key::PublicKeyFacts;
+use super::signature::SignatureFacts;
 use crate::formats::bundle::{Bundle, BundleFormat, Content, UnverifiedLogEntry, UnverifiedSigner};
 use crate::formats::dsse::Envelope;
 use crate::formats::statement::Statement;

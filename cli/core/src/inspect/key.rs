@@ -1,6 +1,5 @@
 //! What key files say. Of a private key its algorithm and its public half, of a container the way it is locked; never a secret.
 
-use super::Inspected;
 use crate::formats::json;
 use crate::key;
 use crate::key::{KeyHint, public_key_of_spki, short_hint};
@@ -67,8 +66,16 @@ impl PublicKeyFacts {
     }
 }
 
+/// A private key.
+pub(super) enum Private {
+    /// Under a password.
+    Locked(ContainerFacts),
+    /// Lying open.
+    Open(PrivateKeyFacts),
+}
+
 /// A PEM block whose label says that it is a private key. Its bytes are wiped.
-pub(super) fn private(block: pem::Pem) -> Result<Inspected, String> {
+pub(super) fn private(block: pem::Pem) -> Result<Private, String> {
     let tag = block.tag().to_owned();
     let cipher = block
         .headers()
@@ -78,17 +85,17 @@ pub(super) fn private(block: pem::Pem) -> Result<Inspected, String> {
     let label = printable_label(&tag);
     match (tag.as_str(), cipher) {
         ("ENCRYPTED SIGSTORE PRIVATE KEY" | "ENCRYPTED COSIGN PRIVATE KEY", _) => {
-            cosign_container(label, &contents).map(Inspected::EncryptedPrivateKey)
+            cosign_container(label, &contents).map(Private::Locked)
         }
         ("ENCRYPTED PRIVATE KEY", _) => pkcs8_container(label, &contents)
-            .map(Inspected::EncryptedPrivateKey)
+            .map(Private::Locked)
             .ok_or_else(|| "malformed encrypted PKCS#8".to_owned()),
-        (_, Some(cipher)) => Ok(Inspected::EncryptedPrivateKey(ContainerFacts {
+        (_, Some(cipher)) => Ok(Private::Locked(ContainerFacts {
             label,
             key_derivation: Some("MD5, once (the traditional format of OpenSSL)".to_owned()),
             cipher: Some(cipher),
         })),
-        (_, None) => Ok(Inspected::PrivateKey(PrivateKeyFacts {
+        (_, None) => Ok(Private::Open(PrivateKeyFacts {
             label,
             public_key: public_half(&contents),
         })),
@@ -96,13 +103,13 @@ pub(super) fn private(block: pem::Pem) -> Result<Inspected, String> {
 }
 
 /// A private key in DER, locked or open; none if it is neither.
-pub(super) fn private_der(der: &[u8]) -> Option<Inspected> {
+pub(super) fn private_der(der: &[u8]) -> Option<Private> {
     let label = || "DER".to_owned();
     if let Some(facts) = pkcs8_container(label(), der) {
-        return Some(Inspected::EncryptedPrivateKey(facts));
+        return Some(Private::Locked(facts));
     }
     let public_key = Some(public_half(der)?);
-    Some(Inspected::PrivateKey(PrivateKeyFacts {
+    Some(Private::Open(PrivateKeyFacts {
         label: label(),
         public_key,
     }))

@@ -4,11 +4,13 @@ mod bundle;
 mod certificate;
 mod key;
 mod payload;
+mod signature;
 
 pub use bundle::{BundleFacts, EnvelopeFacts, SubjectFacts};
 pub use certificate::CertificateFacts;
 pub use key::{ContainerFacts, PrivateKeyFacts, PublicKeyFacts};
 pub use payload::SignedPayloadFacts;
+pub use signature::SignatureFacts;
 
 use crate::formats::bundle::Bundle;
 use crate::formats::json::is_object;
@@ -17,9 +19,11 @@ use crate::formats::signature_file::{SignatureFile, decode_detached, is_raw};
 use crate::key::pem_blocks;
 use crate::limits::{MAX_BUNDLE, MAX_CERTIFICATES, MAX_KEY_FILE};
 use crate::text::{printable, printable_label};
+use key::Private;
 use serde::Serialize;
-use x509_cert::der::asn1::{AnyRef, UintRef};
-use x509_cert::der::{Decode as _, Reader as _};
+use signature::is_ecdsa;
+use x509_cert::der::Decode as _;
+use x509_cert::der::asn1::AnyRef;
 
 /// What a file contains.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -56,14 +60,13 @@ pub enum Inspected {
     SignedPayload(Box<SignedPayloadFacts>),
 }
 
-/// What a raw signature tells.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct SignatureFacts {
-    /// Its length in bytes.
-    pub length: usize,
-    /// What it looks like: `ECDSA (DER)`. The bytes do not say more.
-    pub looks_like: &'static str,
+impl From<Private> for Inspected {
+    fn from(key: Private) -> Self {
+        match key {
+            Private::Locked(facts) => Self::EncryptedPrivateKey(facts),
+            Private::Open(facts) => Self::PrivateKey(facts),
+        }
+    }
 }
 
 /// Why a file cannot be inspected.
@@ -161,7 +164,7 @@ fn pem(content: &[u8]) -> Result<Inspected, String> {
             let key = crate::key::parse_public_key(content).map_err(|e| e.to_string())?;
             Ok(Inspected::PublicKey(PublicKeyFacts::of(&key)))
         }
-        tag if tag.ends_with("PRIVATE KEY") => key::private(blocks.remove(0)),
+        tag if tag.ends_with("PRIVATE KEY") => key::private(blocks.remove(0)).map(Inspected::from),
         tag => Err(format!(
             "it is a PEM block `{}`, which is not known here",
             printable_label(tag)
@@ -195,38 +198,8 @@ fn der(content: &[u8]) -> Result<Inspected, String> {
         });
     }
     key::private_der(content)
+        .map(Inspected::from)
         .ok_or_else(|| "it is DER, but no key, certificate or signature".to_owned())
-}
-
-impl SignatureFacts {
-    fn of(signature: &[u8]) -> Self {
-        Self {
-            length: signature.len(),
-            looks_like: match signature.len() {
-                _ if is_ecdsa(signature) => "ECDSA (DER)",
-                64 => "Ed25519",
-                256 => "RSA 2048",
-                384 => "RSA 3072",
-                512 => "RSA 4096",
-                _ => "nothing known",
-            },
-        }
-    }
-}
-
-/// Two numbers in a sequence, and short: an RSA public key is two numbers as well, but longer than any ECDSA signature.
-fn is_ecdsa(content: &[u8]) -> bool {
-    const LONGEST_OF_P521: usize = 139;
-    let Ok(sequence) = AnyRef::from_der(content) else {
-        return false;
-    };
-    content.len() <= LONGEST_OF_P521
-        && sequence
-            .sequence(|reader| {
-                reader.decode::<UintRef<'_>>()?;
-                reader.decode::<UintRef<'_>>()
-            })
-            .is_ok()
 }
 
 #[cfg(test)]

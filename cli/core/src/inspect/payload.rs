@@ -1,8 +1,8 @@
 //! What cosign's own signature of an image says.
 
-use super::SignatureFacts;
 use super::bundle::printable_annotations;
 use super::certificate::CertificateFacts;
+use super::signature::SignatureFacts;
 use crate::formats::simple_signing::SimpleSigning;
 use crate::text::printable;
 use serde::Serialize;

@@ -1,6 +1,6 @@
 //! Public keys from files: PEM (RFC 7468) and DER, `SubjectPublicKeyInfo` (RFC 5280, RFC 5480, RFC 8410) and PKCS#1 (RFC 8017).
 
-use super::KeyError;
+use super::error::KeyError;
 use crate::limits::MAX_KEY_FILE;
 use crate::text::{printable, printable_label};
 use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};

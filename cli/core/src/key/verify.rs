@@ -1,7 +1,8 @@
 //! Verifying one signature with one key: ECDSA (FIPS 186-5) and RSA PKCS#1 v1.5 (RFC 8017) over a digest, Ed25519 over the bytes
 //! and Ed25519ph over their SHA-512 (RFC 8032).
 
-use super::{KeyError, public_key_of_spki};
+use super::error::KeyError;
+use super::parse::public_key_of_spki;
 use aws_lc_rs::digest;
 use aws_lc_rs::signature::{self, ParsedPublicKey, VerificationAlgorithm};
 use ed25519_dalek::VerifyingKey;

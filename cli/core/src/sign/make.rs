@@ -1,5 +1,6 @@
 //! Having an artifact signed, in each format that is wanted.
 
+use super::encoded::{Encoded, is_image};
 use super::error::SignError;
 use super::places::Plan;
 use super::signer::OpenSigner;
@@ -8,16 +9,8 @@ use crate::formats::signature_file::encode_detached;
 use crate::formats::simple_signing::{encode_payload, encode_signed_payload};
 use crate::formats::statement::signing_statement;
 use crate::reference::repository;
-use sigtool_sdk::types::{Artifact, ArtifactKind, Bytes, DigestAlgorithm, SignatureFormat, Signed};
+use sigtool_sdk::types::{Artifact, Bytes, DigestAlgorithm, SignatureFormat, Signed};
 use std::collections::BTreeMap;
-
-/// A signature as it will be written.
-pub(super) struct Encoded {
-    pub(super) format: SignatureFormat,
-    pub(super) content: Vec<u8>,
-    /// The raw signature in it.
-    pub(super) signature: Bytes,
-}
 
 /// The signatures of an artifact, in every format of the plan, and what the signer said of its key.
 #[derive(Default)]
@@ -60,11 +53,6 @@ pub(super) fn make(
         made.add(format, content, &signed);
     }
     Ok(made)
-}
-
-/// Whether it is signed by a statement about its digest, and not by its bytes.
-pub(super) fn is_image(artifact: &Artifact) -> bool {
-    artifact.kind == ArtifactKind::ContainerImage
 }
 
 fn sign_image(

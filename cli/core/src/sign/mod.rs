@@ -1,5 +1,6 @@
 //! Signing an artifact: resolve, sign, verify as a stranger would, store. Nothing unverified is written.
 
+mod encoded;
 mod error;
 mod make;
 mod places;
@@ -18,8 +19,9 @@ use crate::trust::TrustedKey;
 use crate::verify::Reason;
 use crate::verify::check::{self, Outcome};
 use crate::verify::gather::{Candidate, Gathered, Pages};
+use encoded::{Encoded, is_image};
 use error::misbehaved;
-use make::{Encoded, is_image, make};
+use make::make;
 use sigtool_sdk::connection::Handle;
 use sigtool_sdk::types::{Artifact, DigestAlgorithm};
 use sigtool_sdk::{Error, ErrorCode};

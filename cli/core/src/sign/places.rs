@@ -1,7 +1,7 @@
 //! Where signatures go: beside the artifact, through its source; to files that the user named; to the local store.
 
+use super::encoded::{Encoded, is_image};
 use super::error::SignError;
-use super::make::{Encoded, is_image};
 use super::replace::Earlier;
 use super::request::{Destination, Location, SigningRequest, Stored};
 use super::signer::OpenSigner;

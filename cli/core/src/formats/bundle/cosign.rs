@@ -1,6 +1,6 @@
 //! The bundle that cosign wrote for files before Sigstore bundles: `{"base64Signature", "cert", "rekorBundle"}`.
 
-use super::{Bundle, BundleFormat, Content, UnverifiedLogEntry, UnverifiedSigner};
+use super::content::{Bundle, BundleFormat, Content, UnverifiedLogEntry, UnverifiedSigner};
 use crate::formats::dsse::{ENVELOPE, is_envelope};
 use crate::formats::malformed::Malformed;
 use crate::key::{self, KeyHint, pem_blocks};

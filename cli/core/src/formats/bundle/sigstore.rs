@@ -2,7 +2,7 @@
 //!
 //! Those types read a part each; which parts there may be is checked here, since theirs take the first of two alternatives.
 
-use super::{Bundle, BundleFormat, Content, UnverifiedLogEntry, UnverifiedSigner};
+use super::content::{Bundle, BundleFormat, Content, UnverifiedLogEntry, UnverifiedSigner};
 use crate::formats::dsse::Envelope;
 use crate::formats::malformed::Malformed;
 use crate::limits::{MAX_CERTIFICATES, MAX_LOG_ENTRIES, MAX_TIMESTAMPS};

@@ -2,10 +2,12 @@
 
 use super::*;
 use crate::fake::TestKey;
+use crate::formats::dsse::Envelope;
 use crate::formats::statement::{Statement, signing_statement};
 use crate::key::KeyHint;
 use crate::limits::MAX_SUBJECTS;
 use serde_json::{Value, json};
+use sigtool_sdk::types::Digest;
 use sigtool_sdk::types::KeyAlgorithm;
 use std::collections::BTreeMap;
 

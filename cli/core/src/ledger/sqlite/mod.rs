@@ -2,6 +2,7 @@
 
 mod look_up;
 mod replay;
+mod settle;
 
 pub(super) use look_up::{artifacts, entries, names};
 #[cfg(test)]
@@ -14,6 +15,7 @@ use super::finding::Finding;
 use super::head::Head;
 use crate::state::Layout;
 use rusqlite::{Connection, OptionalExtension as _, Result, params};
+use settle::settle;
 
 /// What is looked up stands in the entry itself, and in an index over it; nothing is kept twice but `current`, which says where
 /// the signatures are that no later signing has replaced: `item` is the place of the signature in its entry.
@@ -109,24 +111,4 @@ pub(super) fn enter(
         count: entry.number,
         hash,
     })
-}
-
-/// Makes the signatures of an entry the current ones, in place of those that they replaced.
-fn settle(connection: &Connection, table: &str, entry: &Entry) -> Result<()> {
-    let event = &entry.event;
-    if !event.is_signing() {
-        return Ok(());
-    }
-    let slots = event.signatures.iter().map(|s| event.slot(s));
-    for (item, slot) in slots.enumerate() {
-        if !event.append {
-            let text = format!("DELETE FROM {table} WHERE slot = ?1");
-            connection.prepare_cached(&text)?.execute([&slot])?;
-        }
-        let text = format!("INSERT INTO {table} (slot, number, item) VALUES (?1, ?2, ?3)");
-        connection
-            .prepare_cached(&text)?
-            .execute(params![slot, entry.number, item])?;
-    }
-    Ok(())
 }

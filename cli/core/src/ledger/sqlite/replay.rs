@@ -1,6 +1,6 @@
 //! Proving that the chain is whole, and all that is derived from it: every entry is read and settled anew.
 
-use super::settle;
+use super::settle::settle;
 use crate::ledger::chain::Walk;
 use crate::ledger::finding::{Finding, Proof};
 use crate::ledger::head::Head;
