@@ -1,8 +1,13 @@
 //! What sigtool remembers between its runs: SQLite files, shared by all processes of a user.
 
+mod error;
+mod layout;
+
+pub use error::{Alteration, StateError};
+pub(crate) use layout::Layout;
+
+use layout::user_version;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Transaction, TransactionBehavior};
-use sigtool_sdk::{Error, ErrorCode};
-use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -16,43 +21,6 @@ pub(crate) const PAUSE: Duration = Duration::from_micros(300);
 
 /// Half a MiB of pages at hand: what is more, the system holds for us.
 const SETTINGS: &str = "PRAGMA synchronous = NORMAL; PRAGMA cache_size = -512;";
-
-/// What a file is for, and what is in it.
-#[derive(Debug)]
-pub(crate) struct Layout {
-    /// What messages call it: `the local store`.
-    pub(crate) what: &'static str,
-    /// What makes the tables of each version from those of the version before; those of the first from nothing. SQLite's `user_version`
-    /// says how many of them have run.
-    ///
-    /// One that was released never changes again: files of its version are compared with it. It only adds, since a file that is only
-    /// read is read as it is, whatever its version.
-    pub(crate) migrations: &'static [&'static str],
-}
-
-impl Layout {
-    /// The version that all migrations make.
-    fn version(&self) -> i64 {
-        i64::try_from(self.migrations.len()).unwrap_or(i64::MAX)
-    }
-
-    /// The migrations that made a version, and those that it still lacks.
-    fn split_at(&self, version: i64) -> (&[&'static str], &[&'static str]) {
-        let made = usize::try_from(version).unwrap_or_default();
-        self.migrations.split_at(made.min(self.migrations.len()))
-    }
-
-    /// The tables, indexes, views and triggers in a file that are not as its own version made them.
-    pub(crate) fn changed(&self, connection: &Connection) -> rusqlite::Result<BTreeSet<String>> {
-        let made = Connection::open_in_memory()?;
-        for migration in self.split_at(user_version(connection)?).0 {
-            made.execute_batch(migration)?;
-        }
-        let (made, found) = (schema(&made)?, schema(connection)?);
-        let changed = made.symmetric_difference(&found);
-        Ok(changed.map(|[name, ..]| name.clone()).collect())
-    }
-}
 
 /// A file of the state, opened.
 #[derive(Debug)]
@@ -75,91 +43,6 @@ pub(crate) enum Opened {
 #[derive(Debug)]
 pub(crate) struct Earlier(State);
 
-/// What somebody has changed in a file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Alteration {
-    /// It has tables, and says no version.
-    NoVersion,
-    /// Something in it is not as its version made it.
-    Table {
-        /// Its name.
-        name: String,
-    },
-}
-
-impl std::fmt::Display for Alteration {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::NoVersion => f.write_str("it has tables, and no version"),
-            Self::Table { name } => write!(f, "`{name}` in it has been changed"),
-        }
-    }
-}
-
-/// Why what is remembered cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum StateError {
-    /// Its folder cannot be made, or is not to be written in.
-    #[error("cannot make the folder `{path}`: {error}", path = path.display())]
-    Folder {
-        /// The folder.
-        path: PathBuf,
-        /// Why.
-        error: std::io::Error,
-    },
-    /// It cannot be told whether it is there, or a file beside it cannot be used.
-    #[error("`{path}` cannot be used: {error}", path = path.display())]
-    Unusable {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        error: std::io::Error,
-    },
-    /// Somebody has changed it.
-    #[error("{what} `{path}` is not as sigtool made it: {alteration}", path = path.display())]
-    Altered {
-        /// What it is.
-        what: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        alteration: Alteration,
-    },
-    /// A later sigtool made it.
-    #[error(
-        "{what} `{path}` was made by a later version of sigtool (its version is {version}, this one knows {known})",
-        path = path.display()
-    )]
-    Newer {
-        /// What it is.
-        what: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// Its version.
-        version: i64,
-        /// The version that is known here.
-        known: i64,
-    },
-    /// SQLite says so.
-    #[error("cannot use {what} `{path}`: {}", words(error), path = path.display())]
-    Sqlite {
-        /// What it is.
-        what: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// What it says.
-        error: rusqlite::Error,
-    },
-}
-
-impl StateError {
-    /// Whether it is another process's turn.
-    fn is_busy(&self) -> bool {
-        use rusqlite::ErrorCode::DatabaseBusy;
-        matches!(self, Self::Sqlite { error, .. } if error.sqlite_error_code() == Some(DatabaseBusy))
-    }
-}
-
 /// Opens, and opens again while others make the file or are the last to close it: SQLite does not wait for them by itself.
 fn patiently<T>(open: impl Fn() -> Result<T, StateError>) -> Result<T, StateError> {
     let since = Instant::now();
@@ -170,35 +53,6 @@ fn patiently<T>(open: impl Fn() -> Result<T, StateError>) -> Result<T, StateErro
             }
             done => return done,
         }
-    }
-}
-
-/// What SQLite says, in words that say more than its own.
-fn words(error: &rusqlite::Error) -> String {
-    use rusqlite::ErrorCode as Code;
-    let words = match error.sqlite_error_code() {
-        Some(Code::CannotOpen) => "it cannot be opened",
-        Some(Code::DatabaseBusy) => "another process keeps it locked",
-        Some(Code::DatabaseCorrupt | Code::NotADatabase) => "it is damaged",
-        Some(Code::DiskFull) => "its disk is full",
-        Some(Code::ReadOnly) => "it may only be read",
-        Some(Code::SystemIoFailure) => "it cannot be read or written: its disk is full or failing",
-        _ => return error.to_string(),
-    };
-    words.to_owned()
-}
-
-impl From<StateError> for Error {
-    fn from(error: StateError) -> Self {
-        let code = match &error {
-            StateError::Folder { error, .. } | StateError::Unusable { error, .. }
-                if error.kind() == ErrorKind::PermissionDenied =>
-            {
-                ErrorCode::AccessDenied
-            }
-            _ => ErrorCode::Unavailable,
-        };
-        Self::new(code, error.to_string())
     }
 }
 
@@ -434,23 +288,9 @@ fn make(connection: &mut Connection, layout: &Layout) -> rusqlite::Result<i64> {
     turn.commit().map(|()| version)
 }
 
-fn user_version(connection: &Connection) -> rusqlite::Result<i64> {
-    connection.pragma_query_value(None, "user_version", |row| row.get(0))
-}
-
 fn has_tables(connection: &Connection) -> rusqlite::Result<bool> {
     let first = connection.query_row("SELECT 1 FROM sqlite_schema LIMIT 1", [], |_| Ok(()));
     first.optional().map(|first| first.is_some())
-}
-
-/// Name, kind, table and definition of all that there is.
-fn schema(connection: &Connection) -> rusqlite::Result<BTreeSet<[String; 4]>> {
-    let mut query = connection
-        .prepare("SELECT name, type, tbl_name, coalesce(sql, '') FROM main.sqlite_schema")?;
-    let rows = query.query_map([], |row| {
-        Ok([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?])
-    })?;
-    rows.collect()
 }
 
 /// Opening a named pipe would wait for its other end.
