@@ -56,7 +56,7 @@ fn ledger(sandbox: &Sandbox) -> PathBuf {
 }
 
 /// What an attacker does to the ledger, with another SQLite than ours.
-fn tamper(sandbox: &Sandbox, statements: &str) {
+pub(crate) fn tamper(sandbox: &Sandbox, statements: &str) {
     let script =
         "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.executescript(sys.argv[2])";
     let status = Command::new("python3")

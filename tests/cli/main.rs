@@ -24,3 +24,4 @@ mod rogues;
 mod secrets;
 mod sign;
 mod verify;
+mod versions;
