@@ -222,7 +222,7 @@ public key
 fn what_is_nothing_of_ours_is_told() {
     let sandbox = sandbox();
     inspect(&sandbox, "app.txt").code(2).stdout_eq("").stderr_eq(str![[r#"
-error: `app.txt` cannot be inspected: it is no bundle, no signature, no key and no certificate that is known here
+error: `app.txt` cannot be inspected: it is not a bundle, a signature, a key or a certificate that is known here
 
 "#]]);
     sandbox.write("notes", "precious\n");
@@ -279,7 +279,7 @@ fn who_inspects_an_artifact_is_shown_to_its_signature() {
     let sandbox = sandbox();
     sign(&sandbox, &["--key", "a.key", "app.txt"]);
     inspect(&sandbox, "app.txt").code(2).stdout_eq("").stderr_eq(str![[r#"
-error: `app.txt` cannot be inspected: it is no bundle, no signature, no key and no certificate that is known here
+error: `app.txt` cannot be inspected: it is not a bundle, a signature, a key or a certificate that is known here
   hint: its signature lies beside it: sigtool inspect app.txt.sigstore.json
 
 "#]]);

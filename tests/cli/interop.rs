@@ -308,7 +308,7 @@ fn an_attestation_of_cosign_is_refused_as_no_signature() {
         for (form, expected) in [
             (
                 "true",
-                "`file.out` is signed, but is no signature of the artifact: \
+                "`file.out` is signed, but is not a signature of the artifact: \
                  it claims `https://cosign.sigstore.dev/attestation/v1`",
             ),
             (

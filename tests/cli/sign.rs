@@ -208,8 +208,8 @@ fn a_mistyped_destination_costs_no_file() {
     sandbox.write("notes", "precious\n");
     for (to, says) in [
         ("app.txt", "`app.txt` is the artifact itself"),
-        ("notes", "`notes` is there and is no signature"),
-        ("a.key", "`a.key` is there and is no signature"),
+        ("notes", "`notes` is there and is not a signature"),
+        ("a.key", "`a.key` is there and is not a signature"),
         (".", "`.` is a folder"),
     ] {
         let output = sign(&sandbox, &["--bundle", to, "app.txt"])
@@ -333,7 +333,7 @@ signed app.txt → app.txt.23f76c7e.sig
 
 "#]])
         .stderr_eq(str![[r#"
-note: app.txt: `app.txt.sig` was left alone: it is no signature of this artifact by this key, and does not say whose it is; if it is out of date, remove it
+note: app.txt: `app.txt.sig` was left alone: it is not a signature of this artifact by this key, and does not say whose it is; if it is out of date, remove it
 
 "#]]);
     verify(&sandbox, &["app.txt"]).code(0);

@@ -278,7 +278,7 @@ error: refused `app.txt`
             "{\"mediaType\":\"text/plain\"}",
             str![[r#"
 error: refused `app.txt`
-  caused by: `app.txt.sigstore.json` is malformed: `text/plain` is no version that is known; v0.1, v0.2 and v0.3 are (in mediaType)
+  caused by: `app.txt.sigstore.json` is malformed: `text/plain` is not a version that is known here; v0.1, v0.2 and v0.3 are (in mediaType)
 
 "#]],
         ),
@@ -349,7 +349,7 @@ fn a_signed_statement_of_another_sort_is_no_signature() {
     });
     verify(&sandbox, &["--key", "a.pub", "app.txt"]).code(1).stdout_eq("").stderr_eq(str![[r#"
 error: refused `app.txt`
-  caused by: `app.txt.sigstore.json` is signed, but is no signature of the artifact: it claims `https://slsa.dev/provenance/v1`
+  caused by: `app.txt.sigstore.json` is signed, but is not a signature of the artifact: it claims `https://slsa.dev/provenance/v1`
 
 "#]]);
     assert_eq!(

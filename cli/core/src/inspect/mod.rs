@@ -118,7 +118,7 @@ fn read(content: &[u8]) -> Result<Inspected, String> {
         }
     }
     let signature = decode_detached(content).map_err(|_| {
-        "it is no bundle, no signature, no key and no certificate that is known here".to_owned()
+        "it is not a bundle, a signature, a key or a certificate that is known here".to_owned()
     })?;
     if !is_raw(&signature) {
         // Many a text is valid Base64.

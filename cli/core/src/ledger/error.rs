@@ -21,7 +21,7 @@ pub enum LedgerError {
         number: u64,
     },
     /// The file of the head does not say what a head is.
-    #[error("`{path}` is no head of a ledger: {error}", path = path.display())]
+    #[error("`{path}` is not the head of a ledger: {error}", path = path.display())]
     Head {
         /// The file.
         path: PathBuf,

@@ -49,7 +49,7 @@ impl schemars::JsonSchema for Head {
     }
 }
 
-/// A text is no head.
+/// A text is not a head.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a head is a number and a hash, such as `12:sha256:…` with 64 hexadecimal digits")]
 pub struct ParseHeadError;

@@ -494,7 +494,7 @@ fn a_head_of_something_else_is_an_error_that_says_so() {
         std::fs::write(world.path().with_extension("head"), nonsense).unwrap();
         let error = Ledger::open(&world.path()).unwrap_err();
         assert!(
-            error.to_string().contains("is no head of a ledger"),
+            error.to_string().contains("is not the head of a ledger"),
             "{error}"
         );
         let ledger = Ledger::open_to_read(&world.path()).unwrap().unwrap();

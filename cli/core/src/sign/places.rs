@@ -126,7 +126,7 @@ pub fn check_destination(path: &Path, artifact: &Artifact) -> Result<Option<Vec<
         Err(e) => refused(&format!("is there and cannot be read: {e}")),
         Ok(_) if content.is_empty() => Ok(None),
         Ok(_) if is_signature(&content) => Ok(Some(content)),
-        Ok(_) => refused("is there and is no signature; remove it first, or name another file"),
+        Ok(_) => refused("is there and is not a signature; remove it first, or name another file"),
     }
 }
 
@@ -267,7 +267,7 @@ impl Places<'_> {
             .filter(|e| e.unknown && e.id(encoded.format).is_some())
         {
             notes.push(format!(
-                "`{}` was left alone: it is no signature of this artifact by this key, and does not say whose it is; \
+                "`{}` was left alone: it is not a signature of this artifact by this key, and does not say whose it is; \
                  if it is out of date, remove it",
                 unknown.candidate.location
             ));

@@ -12,7 +12,7 @@ use sigtool_sdk::types::Digest;
 #[serde(tag = "code", rename_all = "kebab-case")]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum Reason {
-    /// It names a trusted key and the artifact's digest, and is no signature of it by that key.
+    /// It names a trusted key and the artifact's digest, and is not a signature of it by that key.
     BadSignature {
         /// Where it is.
         signature: String,

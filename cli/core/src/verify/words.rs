@@ -49,7 +49,7 @@ impl Reason {
             }
             Self::NotASignature { signature, claims } => write!(
                 f,
-                "`{signature}` is signed, but is no signature of the artifact: it claims `{claims}`"
+                "`{signature}` is signed, but is not a signature of the artifact: it claims `{claims}`"
             ),
             Self::OtherAnnotation {
                 signature,

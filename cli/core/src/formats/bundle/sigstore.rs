@@ -73,7 +73,7 @@ fn format(fields: &Map<String, Value>) -> Result<BundleFormat, Malformed> {
         Ok(MediaType::Bundle0_3) => Ok(BundleFormat::V0_3),
         _ => Err(Malformed::new(
             "mediaType",
-            format!("`{media_type}` is no version that is known; v0.1, v0.2 and v0.3 are"),
+            format!("`{media_type}` is not a version that is known here; v0.1, v0.2 and v0.3 are"),
         )),
     }
 }

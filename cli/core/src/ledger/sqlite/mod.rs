@@ -80,7 +80,7 @@ pub(super) fn last(connection: &Connection) -> Result<Head> {
     let (count, hash): (u64, String) = last.unwrap_or_default();
     Ok(Head {
         count,
-        // What is no digest is no head either; the next entry would say so of this one.
+        // A text that is not a digest is not a head either; the next entry would say so of this one.
         hash: hash.parse().unwrap_or_else(|_| Head::default().hash),
     })
 }
