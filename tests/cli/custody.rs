@@ -522,6 +522,40 @@ error: cannot read the ledger
     }
 }
 
+/// A copy taken beside the log of a writer would lack what is in it.
+#[test]
+fn two_files_are_the_whole_ledger_after_each_run() {
+    let sandbox = sandbox();
+    sandbox.write("other.txt", "other");
+    sandbox.write("notes.txt", "precious");
+    let state = ledger(&sandbox).parent().unwrap().to_owned();
+    for (entries, code, arguments) in [
+        (1, 0, &["sign", "app.txt"][..]),
+        (2, 0, &["verify", "app.txt"]),
+        (4, 0, &["sign", "app.txt", "other.txt"]),
+        (5, 2, &["sign", "app.txt", "--bundle", "notes.txt"]),
+        (6, 1, &["verify", "--key", "b.pub", "app.txt"]),
+        (6, 0, &["history"]),
+        (6, 0, &["overview", "app.txt"]),
+        (6, 0, &["history", "--verify"]),
+    ] {
+        run(&sandbox, arguments).code(code);
+        let files = fs::read_dir(&state).unwrap();
+        let mut files: Vec<_> = files.map(|file| file.unwrap().file_name()).collect();
+        files.sort();
+        assert_eq!(files, ["ledger.db", "ledger.head"], "{arguments:?}");
+        let elsewhere = self::sandbox();
+        let copy = ledger(&elsewhere);
+        fs::create_dir_all(copy.parent().unwrap()).unwrap();
+        for file in files {
+            fs::copy(state.join(&file), copy.with_file_name(&file)).unwrap();
+        }
+        let head = fs::read_to_string(state.join("ledger.head")).unwrap();
+        assert!(head.starts_with(&format!("{entries}:")), "{head}");
+        done(&elsewhere, &["history", "--verify", "--head", head.trim()]);
+    }
+}
+
 /// Ten thousand entries, eight processes at once.
 #[test]
 fn processes_at_once_lose_no_entry_and_keep_the_chain() {

@@ -112,24 +112,9 @@ impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Changed { number } => write!(f, "entry {number} has been changed"),
-            Self::CutOff { found, expected } if *found + 1 == expected.count => {
-                write!(f, "entry {} is missing at the end", expected.count)
-            }
-            Self::CutOff { found, expected } => write!(
-                f,
-                "entries {} to {} are missing at the end",
-                found + 1,
-                expected.count
-            ),
-            Self::IndexChanged { number } => write!(
-                f,
-                "the list of current signatures does not agree with entry {number}"
-            ),
-            Self::LookupChanged { what } => {
-                write!(
-                    f,
-                    "what entries are looked up by does not agree with them: {what}"
-                )
+            Self::CutOff { found, expected } => {
+                let are = of_entries(f, found + 1, expected.count, ["is", "are"])?;
+                write!(f, "{are} missing at the end")
             }
             Self::Moved { number, made_as } => {
                 write!(f, "entry {made_as} stands in the place of entry {number}")
@@ -144,6 +129,29 @@ impl fmt::Display for Finding {
                 "entry {} is not the one that it was: its hash was {}",
                 expected.count, expected.hash
             ),
+            Self::Removed { first, last } => {
+                let have = of_entries(f, *first, *last, ["has", "have"])?;
+                write!(f, "{have} been removed")
+            }
+            of_the_file => of_the_file.of_the_file(f),
+        }
+    }
+}
+
+impl Finding {
+    /// Of what is beside the entries: what they are looked up by, and the file of the head.
+    fn of_the_file(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::IndexChanged { number } => write!(
+                f,
+                "the list of current signatures does not agree with entry {number}"
+            ),
+            Self::LookupChanged { what } => {
+                write!(
+                    f,
+                    "what entries are looked up by does not agree with them: {what}"
+                )
+            }
             Self::NoEntry { row } => {
                 write!(
                     f,
@@ -154,18 +162,33 @@ impl fmt::Display for Finding {
                 f.write_str("the file of the head beside the ledger is missing, or holds no head")
             }
             Self::NoVersion => f.write_str("the ledger has lost the number of its version"),
-            Self::Removed { first, last } if first == last => {
-                write!(f, "entry {first} has been removed")
-            }
-            Self::Removed { first, last } => {
-                write!(f, "entries {first} to {last} have been removed")
-            }
             Self::TableChanged { name } => {
                 write!(
                     f,
                     "`{name}` in the ledger's file is not as sigtool makes it"
                 )
             }
+            // Said above.
+            Self::Changed { .. }
+            | Self::CutOff { .. }
+            | Self::Moved { .. }
+            | Self::NotTheNext { .. }
+            | Self::OtherHead { .. }
+            | Self::Removed { .. } => Ok(()),
         }
+    }
+}
+
+/// Names entries, and gives the verb that one or several of them take.
+fn of_entries(
+    f: &mut fmt::Formatter<'_>,
+    first: u64,
+    last: u64,
+    [of_one, of_several]: [&'static str; 2],
+) -> Result<&'static str, fmt::Error> {
+    if first == last {
+        write!(f, "entry {first} ").map(|()| of_one)
+    } else {
+        write!(f, "entries {first} to {last} ").map(|()| of_several)
     }
 }

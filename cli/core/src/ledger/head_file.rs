@@ -11,6 +11,9 @@ use std::time::Instant;
 /// How the file of the head ends, in place of the ledger's own ending.
 const ENDING: &str = "head";
 
+/// No head is longer: a number of twenty digits, and a digest.
+const LONGEST: usize = 200;
+
 /// The file, opened.
 #[derive(Debug)]
 pub(super) struct HeadFile {
@@ -62,9 +65,9 @@ impl HeadFile {
         let Some(file) = &mut self.file else {
             return Ok(None);
         };
-        let mut text = Vec::new();
+        let mut text = Vec::with_capacity(2 * LONGEST);
         file.seek(SeekFrom::Start(0))
-            .and_then(|_| file.take(200).read_to_end(&mut text))
+            .and_then(|_| file.take(LONGEST as u64).read_to_end(&mut text))
             .map_err(|error| unusable(&self.path, error))?;
         if text.is_empty() {
             return Ok(None);

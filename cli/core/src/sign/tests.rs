@@ -261,7 +261,7 @@ fn a_mistyped_path_costs_no_file() {
     std::fs::write(&precious, &pem).unwrap();
     for (path, says) in [
         (world.path(), "the artifact itself"),
-        (precious.clone(), "no signature"),
+        (precious.clone(), "not a signature"),
         (world.folder.path().to_owned(), "folder"),
     ] {
         let request = SigningRequest {

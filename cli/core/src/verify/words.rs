@@ -81,13 +81,41 @@ impl Reason {
         }
     }
 
-    /// Of a signature, its key and what the key signed.
+    /// Of a signature, and of the key that made it.
     fn of_who_made_it(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::BadSignature { signature, key } => write!(
                 f,
                 "`{signature}` names the key {key} and this artifact, but that key did not make it: it is damaged or forged"
             ),
+            Self::DoesNotVerify { signature, trusted } => write!(
+                f,
+                "`{signature}` does not verify with {}: another key made it, or the artifact has changed since; such a signature does not say which",
+                List(trusted)
+            ),
+            Self::WrongKey {
+                signature,
+                unverified_key_hint: Some(hint),
+                trusted,
+            } => write!(
+                f,
+                "`{signature}` is signed by another key (key hint {hint}); trusted: {}",
+                List(trusted)
+            ),
+            Self::WrongKey {
+                signature, trusted, ..
+            } => write!(
+                f,
+                "`{signature}` is not signed by {}; it does not name its key",
+                List(trusted)
+            ),
+            of_its_digest => of_its_digest.of_what_it_signs(f),
+        }
+    }
+
+    /// Of a signature, its key and the digest that the key signed.
+    fn of_what_it_signs(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
             Self::ChangedArtifact {
                 signature,
                 key,
@@ -96,11 +124,6 @@ impl Reason {
             } => write!(
                 f,
                 "the artifact has changed: in `{signature}` the key {key} signed {signed}, the artifact is {found}"
-            ),
-            Self::DoesNotVerify { signature, trusted } => write!(
-                f,
-                "`{signature}` does not verify with {}: another key made it, or the artifact has changed since; such a signature does not say which",
-                List(trusted)
             ),
             Self::OtherArtifact {
                 signature,
@@ -120,24 +143,10 @@ impl Reason {
                 f,
                 "`{signature}` is a good signature of the artifact by the key {key}, but says the digest {declared}; the artifact is {found}"
             ),
-            Self::WrongKey {
-                signature,
-                unverified_key_hint: Some(hint),
-                trusted,
-            } => write!(
-                f,
-                "`{signature}` is signed by another key (key hint {hint}); trusted: {}",
-                List(trusted)
-            ),
-            Self::WrongKey {
-                signature, trusted, ..
-            } => write!(
-                f,
-                "`{signature}` is not signed by {}; it does not name its key",
-                List(trusted)
-            ),
             // Said above.
-            Self::CertificateSigned { .. }
+            Self::BadSignature { .. }
+            | Self::CertificateSigned { .. }
+            | Self::DoesNotVerify { .. }
             | Self::Malformed { .. }
             | Self::NoSignature
             | Self::NoSignatureHere
@@ -147,7 +156,8 @@ impl Reason {
             | Self::PayloadUnreadable { .. }
             | Self::PlaceFailed { .. }
             | Self::TooManySignatures { .. }
-            | Self::UnknownFormat { .. } => Ok(()),
+            | Self::UnknownFormat { .. }
+            | Self::WrongKey { .. } => Ok(()),
         }
     }
 }
