@@ -5,12 +5,13 @@ use serde::de::DeserializeOwned;
 use sigtool_sdk::Manifest;
 use sigtool_sdk::host::{
     AskIdentityToken, AskPerson, AskSecret, CacheGet, CachePut, Env, Network, Now, OpenUrl,
-    ShowProgress, answer,
+    ShowProgress,
 };
 use sigtool_sdk::identity::Token;
 use sigtool_sdk::log::Record;
 use sigtool_sdk::message::{Close, Describe, Open, Operation, OutgoingRequest, Reply, Request};
 use sigtool_sdk::secret::{GetSecret, ListSecrets, PutSecret, RemoveSecret};
+use sigtool_sdk::services::answer;
 use sigtool_sdk::signer::{
     ChangePassword, Generate, GetPublicKey, Import, Keys, Remove, Rotate, Sign,
 };
