@@ -119,6 +119,14 @@ struct Checker<'a> {
     artifact: &'a Artifact,
 }
 
+/// A signature that is verified while the bytes are read, and the candidates that hold it.
+struct Stream<'c> {
+    of: Vec<usize>,
+    key: usize,
+    signature: &'c [u8],
+    verifier: Ed25519Verifier,
+}
+
 /// What the pass over the bytes found: which key made which signature, or why there was no pass.
 #[derive(Default)]
 struct PayloadPass {
@@ -457,41 +465,58 @@ impl Checker<'_> {
         if self.is_image() {
             return Ok(PayloadPass::default());
         }
-        let mut verifiers = Vec::new();
-        for (index, candidate) in candidates.iter().enumerate() {
-            let Some(signature) = message_signature(candidate) else {
-                continue;
-            };
-            for (key, trusted) in self.keys.iter().enumerate() {
-                if trusted.key().algorithm == KeyAlgorithm::Ed25519
-                    && let Ok(verifier) = Ed25519Verifier::new(trusted.key(), signature)
-                {
-                    verifiers.push((index, key, verifier));
-                }
-            }
-        }
-        if verifiers.is_empty() {
+        let mut streams = self.streams(candidates);
+        if streams.is_empty() {
             return Ok(PayloadPass::default());
         }
         let mut pass = PayloadPass {
-            asked: verifiers.iter().map(|(index, ..)| *index).collect(),
+            asked: streams.iter().flat_map(|s| s.of.clone()).collect(),
             ..PayloadPass::default()
         };
         let read = read_again(self.artifact, |bytes| {
-            for (.., verifier) in &mut verifiers {
-                verifier.update(bytes);
+            for stream in &mut streams {
+                stream.verifier.update(bytes);
             }
         })?;
         match read {
             Ok(()) => {
-                pass.made = verifiers
+                pass.made = streams
                     .into_iter()
-                    .filter_map(|(index, key, v)| v.finish().ok().map(|()| (index, key)))
+                    .filter_map(|s| s.verifier.finish().ok().map(|()| (s.of, s.key)))
+                    .flat_map(|(of, key)| of.into_iter().map(move |index| (index, key)))
                     .collect();
             }
             Err(why) => pass.failed = Some(why),
         }
         Ok(pass)
+    }
+
+    /// A verifier for each Ed25519 signature and key. One signature in two places is verified once: who signs a file again with
+    /// the same key gets the same signature again.
+    fn streams<'c>(&self, candidates: &'c [Candidate]) -> Vec<Stream<'c>> {
+        let mut streams: Vec<Stream<'c>> = Vec::new();
+        for (index, candidate) in candidates.iter().enumerate() {
+            let Some(signature) = message_signature(candidate) else {
+                continue;
+            };
+            for (key, trusted) in self.keys.iter().enumerate() {
+                if trusted.key().algorithm != KeyAlgorithm::Ed25519 {
+                    continue;
+                }
+                let is_same = |s: &&mut Stream<'c>| s.key == key && s.signature == signature;
+                if let Some(same) = streams.iter_mut().find(is_same) {
+                    same.of.push(index);
+                } else if let Ok(verifier) = Ed25519Verifier::new(trusted.key(), signature) {
+                    streams.push(Stream {
+                        of: vec![index],
+                        key,
+                        signature,
+                        verifier,
+                    });
+                }
+            }
+        }
+        streams
     }
 }
 
@@ -562,4 +587,54 @@ fn read_again(
         .digest(DigestAlgorithm::Sha256)
         .is_some_and(|d| d.as_bytes() == digest.finish().as_ref());
     if same { Ok(Ok(())) } else { Err(changed()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fake::TestKey;
+
+    #[test]
+    fn one_signature_in_two_places_is_verified_once_and_good_in_both() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), b"app").unwrap();
+        let artifact = Artifact {
+            reference: file.path().display().to_string(),
+            name: "app".to_owned(),
+            version: None,
+            kind: ArtifactKind::Unknown,
+            digests: vec![key::digest_of(DigestAlgorithm::Sha256, b"app")],
+            size: 3,
+            media_type: None,
+            path: Some(file.path().to_owned()),
+        };
+        let signer = TestKey::generate(KeyAlgorithm::Ed25519);
+        let other = TestKey::generate(KeyAlgorithm::Ed25519);
+        let keys = [&other, &signer].map(|key| TrustedKey {
+            key: key.public_key(),
+            name: "a key".to_owned(),
+        });
+        let candidate = |signature: Vec<u8>| Candidate {
+            location: "app.sig".to_owned(),
+            file: Ok(SignatureFile::Detached(signature)),
+            stored: None,
+        };
+        let good = signer.sign(b"app");
+        let candidates = [
+            candidate(good.clone()),
+            candidate(signer.sign(b"another")),
+            candidate(good),
+        ];
+        let checker = Checker {
+            keys: &keys,
+            names: named(&keys),
+            annotations: &BTreeMap::new(),
+            artifact: &artifact,
+        };
+        // Two signatures, each by two keys.
+        assert_eq!(checker.streams(&candidates).len(), 4);
+        let pass = checker.payload_pass(&candidates).unwrap();
+        let keys: Vec<_> = (0..3).map(|index| pass.of(index).key).collect();
+        assert_eq!(keys, [Some(1), None, Some(1)]);
+    }
 }
