@@ -610,10 +610,8 @@ mod tests {
         };
         let signer = TestKey::generate(KeyAlgorithm::Ed25519);
         let other = TestKey::generate(KeyAlgorithm::Ed25519);
-        let keys = [&other, &signer].map(|key| TrustedKey {
-            key: key.public_key(),
-            name: "a key".to_owned(),
-        });
+        let keys =
+            [&other, &signer].map(|key| TrustedKey::new("a key".to_owned(), key.public_key()));
         let candidate = |signature: Vec<u8>| Candidate {
             location: "app.sig".to_owned(),
             file: Ok(SignatureFile::Detached(signature)),
@@ -627,7 +625,6 @@ mod tests {
         ];
         let checker = Checker {
             keys: &keys,
-            names: named(&keys),
             annotations: &BTreeMap::new(),
             artifact: &artifact,
         };
