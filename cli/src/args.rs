@@ -562,7 +562,7 @@ pub(crate) struct Completions {
 fn annotation(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
-        _ => Err(format!("`{text}` is no annotation: write KEY=VALUE")),
+        _ => Err(format!("`{text}` is not an annotation: write KEY=VALUE")),
     }
 }
 
@@ -573,7 +573,9 @@ fn head(text: &str) -> Result<Head, String> {
 /// How long ago, or a day, or a time.
 fn since(text: &str) -> Result<Since, String> {
     let wrong = || {
-        format!("`{text}` is no time: write 90s, 30m, 24h, 7d, 2026-11-25 or 2026-11-25T10:00:00Z")
+        format!(
+            "`{text}` is not a time: write 90s, 30m, 24h, 7d, 2026-11-25 or 2026-11-25T10:00:00Z"
+        )
     };
     // Somebody may mean a year by it, or seconds.
     let has_no_unit = text.bytes().all(|byte| byte.is_ascii_digit());
@@ -605,7 +607,7 @@ fn duration(text: &str) -> Result<Duration, String> {
 
 /// `90s`, `5m`, `1h`, `250ms`, or seconds.
 fn length(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("`{text}` is no duration: write 90s, 5m or 1h");
+    let wrong = || format!("`{text}` is not a duration: write 90s, 5m or 1h");
     let digits = text
         .find(|c: char| !c.is_ascii_digit())
         .unwrap_or(text.len());

@@ -3,6 +3,7 @@
 use crate::error::CommandError;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use sigtool_sdk::pem::holds_private_key;
 use std::ffi::OsString;
 
 /// The shortest private key in DER: Ed25519 in PKCS#8 (RFC 8410).
@@ -29,7 +30,7 @@ pub(crate) fn refuse(arguments: &[OsString]) -> Result<(), CommandError> {
 
 /// Whether a text is a private key: PEM, or the Base64 in it. Before it may stand a flag or a scheme.
 pub(crate) fn is_private_key(argument: &str) -> bool {
-    if argument.contains("PRIVATE KEY-----") {
+    if holds_private_key(argument) {
         return true;
     }
     let value = match argument.split_once('=') {

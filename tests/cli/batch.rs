@@ -400,7 +400,7 @@ signed again one.txt → one.txt.sigstore.json
 
 "#]])
         .stderr_eq(str![[r#"
-error: there is no file `[`, and it is no pattern: invalid range pattern
+error: there is no file `[`, and it is not a pattern: invalid range pattern
 1 artifact signed, 1 failed:
   [
 

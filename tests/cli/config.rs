@@ -721,7 +721,7 @@ error: there is no setting `profile.dev.signer.kee`
 
 "#]]);
     set("a..b", "1").stderr_eq(str![[r#"
-error: `a..b` is no setting
+error: `a..b` is not a setting
   hint: a key is written with dots, as in profile.prod.attach
 
 "#]]);

@@ -251,7 +251,7 @@ fn entries_are_chosen_by_artifact_signer_time_and_number() {
     run(&sandbox, &["history", "--since", "yesterday"])
         .code(2)
         .stderr_eq(str![[r#"
-error: invalid value 'yesterday' for '--since <WHEN>': `yesterday` is no time: write 90s, 30m, 24h, 7d, 2026-11-25 or 2026-11-25T10:00:00Z
+error: invalid value 'yesterday' for '--since <WHEN>': `yesterday` is not a time: write 90s, 30m, 24h, 7d, 2026-11-25 or 2026-11-25T10:00:00Z
 
 For more information, try '--help'.
 
@@ -724,7 +724,7 @@ fn longer_ago_than_any_time_is_since_ever() {
         assert_eq!(numbers(&sandbox, &["--since", since]), [1], "{since}");
     }
     run(&sandbox, &["history", "--since", "2026"]).code(2).stderr_eq(str![[r#"
-error: invalid value '2026' for '--since <WHEN>': `2026` is no time: write 90s, 30m, 24h, 7d, 2026-11-25 or 2026-11-25T10:00:00Z
+error: invalid value '2026' for '--since <WHEN>': `2026` is not a time: write 90s, 30m, 24h, 7d, 2026-11-25 or 2026-11-25T10:00:00Z
 
 For more information, try '--help'.
 

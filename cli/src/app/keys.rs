@@ -150,7 +150,7 @@ pub(crate) fn made_nothing(prefix: &Path, verb: &str, error: sigtool_sdk::Error)
 
 pub(crate) fn absolute(prefix: &Path) -> Result<String, CommandError> {
     let path = std::path::absolute(prefix).map_err(|e| {
-        CommandError::input(format!("`{}` is no path", prefix.display())).because(e)
+        CommandError::input(format!("`{}` is not a path", prefix.display())).because(e)
     })?;
     path.to_str()
         .map(str::to_owned)

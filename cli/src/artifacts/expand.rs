@@ -396,7 +396,7 @@ fn add_glob(pattern: &str, asked: &Artifacts, pending: &mut Pending) -> Result<(
         Ok(paths) => paths,
         Err(error) => {
             let error = CommandError::input(format!(
-                "there is no file `{pattern}`, and it is no pattern: {}",
+                "there is no file `{pattern}`, and it is not a pattern: {}",
                 error.msg
             ));
             pending.miss(pattern, error);
@@ -434,7 +434,7 @@ fn add_path(
         false => meaning::file_reference(path),
     };
     let reference = reference
-        .map_err(|e| CommandError::input(format!("`{shown}` is no path")).because(why(&e)))?;
+        .map_err(|e| CommandError::input(format!("`{shown}` is not a path")).because(why(&e)))?;
     let Some(reference) = reference.to_str() else {
         let error = CommandError::input(format!("`{}` is not UTF-8", path.display()))
             .hint("rename the file");

@@ -61,7 +61,7 @@ impl Edit {
         manifests: Manifests<'_>,
     ) -> Result<(), CommandError> {
         let mut path = split(key).ok_or_else(|| {
-            CommandError::input(format!("`{key}` is no setting"))
+            CommandError::input(format!("`{key}` is not a setting"))
                 .hint("a key is written with dots, as in profile.prod.attach")
         })?;
         let parsed: Value = value.trim().parse().unwrap_or_else(|_| Value::from(value));

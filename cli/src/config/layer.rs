@@ -137,7 +137,7 @@ impl Layers {
                 let origin = Origin::Flag(format!("--config {key}"));
                 let Some(keys) = split(key) else {
                     self.problems.push(
-                        CommandError::input("--config: what stands before `=` is no setting")
+                        CommandError::input("--config: what stands before `=` is not a setting")
                             .hint("write --config KEY=VALUE, as in --config format=json"),
                     );
                     return;

@@ -1,5 +1,6 @@
 //! Texts of the configuration without the secrets in them.
 
+use sigtool_sdk::pem::{BEGIN, is_private_key_label};
 use std::ops::Range;
 
 /// The keys that a reference to a secret may have.
@@ -133,15 +134,12 @@ fn secret_values(text: &str, broken: bool) -> Vec<Range<usize>> {
 
 /// The bytes of private keys in PEM, whatever they are the value of.
 fn private_keys(text: &str) -> impl Iterator<Item = Range<usize>> {
-    text.match_indices("-----BEGIN ")
-        .filter_map(|(start, begin)| {
-            let (label, _) = text[start + begin.len()..].split_once("-----")?;
-            let end = format!("-----END {label}-----");
-            let length = text[start..].find(&end).map(|at| at + end.len());
-            label
-                .ends_with("PRIVATE KEY")
-                .then(|| start..start + length.unwrap_or(text.len() - start))
-        })
+    text.match_indices(BEGIN).filter_map(|(start, begin)| {
+        let (label, _) = text[start + begin.len()..].split_once("-----")?;
+        let end = format!("-----END {label}-----");
+        let length = text[start..].find(&end).map(|at| at + end.len());
+        is_private_key_label(label).then(|| start..start + length.unwrap_or(text.len() - start))
+    })
 }
 
 /// The dotted key that a text ends with.

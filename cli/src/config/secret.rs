@@ -50,7 +50,7 @@ impl SecretReference {
             "env" if !is_variable_name(text) => Err(misspelt(
                 value,
                 key,
-                "this is no name of an environment variable",
+                "this is not the name of an environment variable",
             )),
             "env" => Ok(Self::Env(text.clone())),
             "file" => Ok(Self::File(absolute(&value.base, home, text))),

@@ -580,7 +580,7 @@ fn config_takes_a_file_or_a_setting() {
     assert_eq!(config.profile_chosen(None).unwrap().value, "ci");
     for (text, message) in [
         ("none.toml", "--config: there is no file none.toml"),
-        ("a b=1", "--config: what stands before `=` is no setting"),
+        ("a b=1", "--config: what stands before `=` is not a setting"),
         ("jbos=1", "--config jbos: there is no setting `jbos`"),
         (
             "jobs=many",
@@ -765,7 +765,7 @@ fn set_refuses_what_the_configuration_would_refuse_and_writes_nothing() {
             "many",
             "`jobs` takes a whole number, this is a string",
         ),
-        ("a..b", "1", "`a..b` is no setting"),
+        ("a..b", "1", "`a..b` is not a setting"),
         (
             "profile.a.signer.tries",
             "x",

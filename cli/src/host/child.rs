@@ -324,7 +324,7 @@ impl Shared {
             };
             let frame: FromBackend<'_> = match serde_json::from_slice(&line) {
                 Ok(frame) => frame,
-                Err(_) => return garbage("what it sent is no message", &line),
+                Err(_) => return garbage("what it sent is not a message", &line),
             };
             if let Some(trace) = frame.trace {
                 let message = shown(&self.redactor.clean(&trace.message));
@@ -357,7 +357,7 @@ impl Shared {
                 };
                 let _ = sender.send(Ok(line));
             } else {
-                return garbage("what it sent is no message", &line);
+                return garbage("what it sent is not a message", &line);
             }
         }
     }

@@ -18,7 +18,7 @@ pub(super) enum LoadError {
     Open(String),
     #[error("it is built for backend ABI {0}, this sigtool speaks 1: update sigtool")]
     Future(u8),
-    #[error("it does not export `sigtool_backend_v1`, so it is no backend of sigtool")]
+    #[error("it does not export `sigtool_backend_v1`, so it is not a backend of sigtool")]
     NotABackend,
     #[error(transparent)]
     Abi(#[from] AbiError),

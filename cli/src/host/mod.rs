@@ -172,7 +172,7 @@ impl Backends {
         let running = self.running(&opening.backend)?;
         if !running.manifest.kinds.contains(&opening.kind) {
             return Err(CommandError::could_not_tell(format!(
-                "the backend `{}` is no {}: it serves {}",
+                "the backend `{}` does not serve {}: it serves {}",
                 opening.backend,
                 opening.kind,
                 join(&running.manifest.kinds)

@@ -11,7 +11,7 @@ use std::fs::File;
 pub(super) enum ObjectError {
     #[error("it is damaged, or no shared library: {0}")]
     Malformed(String),
-    #[error("it is no shared library, but another kind of object file")]
+    #[error("it is not a shared library, but another kind of object file")]
     Kind,
     #[error("it is built for {found}, this machine is {expected}")]
     Architecture {
@@ -20,7 +20,7 @@ pub(super) enum ObjectError {
     },
     #[error("it is cut off: it should have at least {expected} bytes and has {found}")]
     Truncated { expected: u64, found: u64 },
-    #[error("it carries no manifest (section `{SECTION}`), so it is no backend of sigtool")]
+    #[error("it carries no manifest (section `{SECTION}`), so it is not a backend of sigtool")]
     NoManifest,
 }
 

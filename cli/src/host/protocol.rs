@@ -29,7 +29,7 @@ pub(super) fn checked(call: u64, reply: Zeroizing<Vec<u8>>) -> Result<Zeroizing<
         id: u64,
     }
     let named: Named = serde_json::from_slice(&reply)
-        .map_err(|_| garbage("what it sent is no message", &reply))?;
+        .map_err(|_| garbage("what it sent is not a message", &reply))?;
     // A backend that could not read a request answers with 0.
     if named.id != call && named.id != 0 {
         return Err(garbage(

@@ -258,7 +258,7 @@ error: refused `[HOST]/app:v1`
         .code(2)
         .stdout_eq("")
         .stderr_eq(str![[r#"
-error: invalid value 'env' for '--annotations <KEY=VALUE>': `env` is no annotation: write KEY=VALUE
+error: invalid value 'env' for '--annotations <KEY=VALUE>': `env` is not an annotation: write KEY=VALUE
 
 For more information, try '--help'.
 

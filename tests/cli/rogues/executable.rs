@@ -183,7 +183,7 @@ fn an_executable_that_floods_stdout() {
         str![[r#"
 error: cannot sign `artifact.txt`
   caused by: the backend `dev.example.rogue` failed in `signer.sign`
-  caused by: the backend broke the protocol: what it sent is no message
+  caused by: the backend broke the protocol: what it sent is not a message
   caused by: it sent: all work and no play makes a dull backend
   hint: [AUTHOR]
 
@@ -230,7 +230,7 @@ fn an_executable_that_prints_secrets() {
 warning: dev.example.rogue: [secret]
 error: cannot sign `artifact.txt`
   caused by: the backend `dev.example.rogue` failed in `signer.sign`
-  caused by: the backend broke the protocol: what it sent is no message
+  caused by: the backend broke the protocol: what it sent is not a message
   caused by: it sent: [secret]
   hint: [AUTHOR]
 
@@ -319,7 +319,7 @@ fn an_executable_that_sends_garbage() {
         str![[r#"
 error: cannot sign `artifact.txt`
   caused by: the backend `dev.example.rogue` failed in `signer.sign`
-  caused by: the backend broke the protocol: what it sent is no message
+  caused by: the backend broke the protocol: what it sent is not a message
   caused by: it sent: �� not JSON  at all
   hint: [AUTHOR]
 
@@ -335,7 +335,7 @@ fn an_executable_that_sends_half() {
         str![[r#"
 error: cannot sign `artifact.txt`
   caused by: the backend `dev.example.rogue` failed in `signer.sign`
-  caused by: the backend broke the protocol: what it sent is no message
+  caused by: the backend broke the protocol: what it sent is not a message
   caused by: it sent: {"id":[..],"ok":{"signature":"MEU
   hint: [AUTHOR]
 

@@ -410,7 +410,7 @@ fn a_library_without_a_manifest() {
         str![[r#"
 error: the backend `dev.example.rogue` cannot be used
   caused by: `[ROOT]/backends/plain-[..].so` cannot be a backend
-  caused by: it carries no manifest (section `.sigtool`), so it is no backend of sigtool
+  caused by: it carries no manifest (section `.sigtool`), so it is not a backend of sigtool
   caused by: declared at ~/.config/sigtool/config.toml:1
 
 "#]],

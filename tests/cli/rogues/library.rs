@@ -165,7 +165,7 @@ fn a_library_that_exports_nothing() {
         str![[r#"
 error: the backend `dev.example.rogue` failed in `start`
   caused by: the library cannot be used
-  caused by: it does not export `sigtool_backend_v1`, so it is no backend of sigtool
+  caused by: it does not export `sigtool_backend_v1`, so it is not a backend of sigtool
 
 "#]],
     );
@@ -356,7 +356,7 @@ fn a_library_that_sends_garbage() {
         str![[r#"
 error: cannot sign `artifact.txt`
   caused by: the backend `dev.example.rogue` failed in `signer.sign`
-  caused by: the backend broke the protocol: what it sent is no message
+  caused by: the backend broke the protocol: what it sent is not a message
   caused by: it sent: �� not JSON  at all 
   hint: [AUTHOR]
 
@@ -372,7 +372,7 @@ fn a_library_that_sends_half() {
         str![[r#"
 error: cannot sign `artifact.txt`
   caused by: the backend `dev.example.rogue` failed in `signer.sign`
-  caused by: the backend broke the protocol: what it sent is no message
+  caused by: the backend broke the protocol: what it sent is not a message
   caused by: it sent: {"id":7,"ok":{"signature":"ME
   hint: [AUTHOR]
 

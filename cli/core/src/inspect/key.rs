@@ -3,13 +3,14 @@
 use crate::formats::json;
 use crate::key;
 use crate::key::{KeyHint, public_key_of_spki, short_hint};
-use crate::text::{printable, printable_label};
+use crate::text::printable;
 use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P384_SHA384_ASN1_SIGNING, ECDSA_P521_SHA512_ASN1_SIGNING,
     EcdsaKeyPair, Ed25519KeyPair, KeyPair as _, RsaKeyPair,
 };
 use serde::Serialize;
+use sigtool_sdk::pem::shown_label;
 use sigtool_sdk::types::{KeyAlgorithm, PublicKey};
 use x509_cert::der::asn1::{AnyRef, ObjectIdentifier, OctetStringRef, UintRef};
 use x509_cert::der::{Decode as _, Reader as _};
@@ -82,7 +83,7 @@ pub(super) fn private(block: pem::Pem) -> Result<Private, String> {
         .get("DEK-Info")
         .map(|dek| printable(dek.split(',').next().unwrap_or_default()));
     let contents = Zeroizing::new(block.into_contents());
-    let label = printable_label(&tag);
+    let label = shown_label(&tag);
     match (tag.as_str(), cipher) {
         ("ENCRYPTED SIGSTORE PRIVATE KEY" | "ENCRYPTED COSIGN PRIVATE KEY", _) => {
             cosign_container(label, &contents).map(Private::Locked)

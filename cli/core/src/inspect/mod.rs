@@ -18,10 +18,11 @@ use crate::formats::malformed::Malformed;
 use crate::formats::signature_file::{SignatureFile, decode_detached, is_raw};
 use crate::key::pem_blocks;
 use crate::limits::{MAX_BUNDLE, MAX_CERTIFICATES, MAX_KEY_FILE};
-use crate::text::{printable, printable_label};
+use crate::text::printable;
 use key::Private;
 use serde::Serialize;
 use signature::is_ecdsa;
+use sigtool_sdk::pem::{is_private_key_label, shown_label};
 use x509_cert::der::Decode as _;
 use x509_cert::der::asn1::AnyRef;
 
@@ -164,10 +165,10 @@ fn pem(content: &[u8]) -> Result<Inspected, String> {
             let key = crate::key::parse_public_key(content).map_err(|e| e.to_string())?;
             Ok(Inspected::PublicKey(PublicKeyFacts::of(&key)))
         }
-        tag if tag.ends_with("PRIVATE KEY") => key::private(blocks.remove(0)).map(Inspected::from),
+        tag if is_private_key_label(tag) => key::private(blocks.remove(0)).map(Inspected::from),
         tag => Err(format!(
             "it is a PEM block `{}`, which is not known here",
-            printable_label(tag)
+            shown_label(tag)
         )),
     }
 }

@@ -2,12 +2,13 @@
 
 use super::error::KeyError;
 use crate::limits::MAX_KEY_FILE;
-use crate::text::{printable, printable_label};
+use crate::text::printable;
 use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_ASN1, ECDSA_P384_SHA384_ASN1, ECDSA_P521_SHA512_ASN1,
     EcdsaVerificationAlgorithm, ParsedPublicKey,
 };
+use sigtool_sdk::pem::{is_private_key_label, shown_label};
 use sigtool_sdk::types::{KeyAlgorithm, PublicKey};
 use x509_cert::Certificate;
 use x509_cert::der::Decode as _;
@@ -57,13 +58,13 @@ pub fn parse_public_key(text: &[u8]) -> Result<PublicKey, KeyError> {
         "PUBLIC KEY" => public_key_of_spki(block.contents()),
         "RSA PUBLIC KEY" => rsa_key(block.contents()),
         "CERTIFICATE" | "TRUSTED CERTIFICATE" => Err(KeyError::Certificate),
-        tag if tag.ends_with("PRIVATE KEY") && is_encrypted(block) => {
-            Err(KeyError::EncryptedPrivateKey(printable_label(tag)))
+        tag if is_private_key_label(tag) && is_encrypted(block) => {
+            Err(KeyError::EncryptedPrivateKey(shown_label(tag)))
         }
-        tag if tag.ends_with("PRIVATE KEY") => Err(KeyError::PrivateKey(printable_label(tag))),
+        tag if is_private_key_label(tag) => Err(KeyError::PrivateKey(shown_label(tag))),
         tag => Err(KeyError::NotAKey(format!(
             "it is a PEM block `{}`; `PUBLIC KEY` was expected",
-            printable_label(tag)
+            shown_label(tag)
         ))),
     }
 }

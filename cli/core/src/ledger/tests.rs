@@ -412,7 +412,7 @@ fn a_named_pipe_is_no_ledger_and_no_head() {
         ];
         for error in opened.map(Result::unwrap_err) {
             assert!(
-                error.to_string().ends_with("it is no regular file"),
+                error.to_string().ends_with("it is not a regular file"),
                 "{error}"
             );
         }

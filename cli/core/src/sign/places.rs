@@ -13,10 +13,9 @@ use crate::store::{Entry, Store};
 use crate::verify::gather::Candidate;
 use crate::write::atomic_write;
 use sigtool_sdk::connection::Handle;
+use sigtool_sdk::file::{ReadError, read_regular};
 use sigtool_sdk::source::{Attach, AttachArgs};
 use sigtool_sdk::types::{Artifact, DigestAlgorithm, SignatureFormat};
-use std::fs::File;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 /// Readable by everyone: a signature is there to be shown.
@@ -119,14 +118,13 @@ pub fn check_destination(path: &Path, artifact: &Artifact) -> Result<Option<Vec<
     if artifact.path.as_ref().is_some_and(same) {
         return refused("is the artifact itself");
     }
-    let mut content = Vec::new();
-    let read = File::open(path)
-        .and_then(|file| file.take(MAX_BUNDLE as u64 + 1).read_to_end(&mut content));
-    match read {
-        Err(e) => refused(&format!("is there and cannot be read: {e}")),
-        Ok(_) if content.is_empty() => Ok(None),
-        Ok(_) if is_signature(&content) => Ok(Some(content)),
-        Ok(_) => refused("is there and is not a signature; remove it first, or name another file"),
+    match read_regular(path, MAX_BUNDLE as u64) {
+        Err(ReadError::Io(e)) => refused(&format!("is there and cannot be read: {e}")),
+        Ok(content) if content.is_empty() => Ok(None),
+        Ok(content) if is_signature(&content) => Ok(Some(content.to_vec())),
+        Ok(_) | Err(_) => {
+            refused("is there and is not a signature; remove it first, or name another file")
+        }
     }
 }
 

@@ -297,7 +297,7 @@ fn has_tables(connection: &Connection) -> rusqlite::Result<bool> {
 pub(crate) fn require_regular(path: &Path) -> std::io::Result<()> {
     match path.metadata() {
         Ok(facts) if facts.is_file() => Ok(()),
-        Ok(_) => Err(std::io::Error::other("it is no regular file")),
+        Ok(_) => Err(std::io::Error::other("it is not a regular file")),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         Err(error) => Err(error),
     }

@@ -10,11 +10,10 @@ use crate::resolve::resolve;
 use crate::store::Store;
 use sigtool_sdk::Result;
 use sigtool_sdk::connection::Handle;
+use sigtool_sdk::file::{ReadError, read_regular};
 use sigtool_sdk::types::{
     Artifact, Bytes, Digest, DigestAlgorithm, SignatureFormat, StoredSignature,
 };
-use std::fs::File;
-use std::io::{self, Read as _};
 use std::path::Path;
 
 /// What was found.
@@ -134,25 +133,14 @@ fn is_same(one: &StoredSignature, other: &StoredSignature) -> bool {
 /// Whether a file holds a signature; none if that cannot be told.
 #[must_use]
 pub fn holds(path: &Path, format: SignatureFormat, signature: &[u8]) -> Option<bool> {
-    let read = || {
-        // Before it is opened: opening a named pipe waits for its other end.
-        let mut content = Vec::new();
-        if path.metadata()?.is_file() {
-            let mut file = File::open(path)?.take(MAX_BUNDLE as u64 + 1);
-            file.read_to_end(&mut content)?;
-        }
-        Ok::<_, io::Error>(content)
-    };
-    match read() {
+    match read_regular(path, MAX_BUNDLE as u64) {
         Ok(content) => Some(SignatureFile::decode(&content).is_ok_and(|file| {
             let is_bundle = matches!(file, SignatureFile::Bundle(_));
             is_bundle == (format == SignatureFormat::Bundle) && file.raw() == signature
         })),
-        Err(e) => matches!(
-            e.kind(),
-            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-        )
-        .then_some(false),
+        // Something else stands there.
+        Err(ReadError::NotRegular(_) | ReadError::TooLarge { .. }) => Some(false),
+        Err(error) => error.is_missing().then_some(false),
     }
 }
 

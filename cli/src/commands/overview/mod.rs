@@ -127,7 +127,7 @@ fn look(app: &App, ledger: Option<&Ledger>, word: &str) -> Result<Looked, Comman
     let (which, reference) = match meaning::meaning(word) {
         Ok(Meant::File(path)) => {
             let path = meaning::file_reference(Path::new(path))
-                .map_err(|e| CommandError::input(format!("`{word}` is no path")).because(e))?;
+                .map_err(|e| CommandError::input(format!("`{word}` is not a path")).because(e))?;
             (SourceOf::Files, path.display().to_string())
         }
         Ok(Meant::Image(_)) if no_image => return Ok(Looked::Not),
