@@ -114,8 +114,8 @@ fn read(content: &[u8]) -> Result<Inspected, String> {
     }
     if content.first() == Some(&0x30) && !is_ecdsa(content) {
         match der(content) {
-            // The bytes of a raw signature may begin like DER, and be none.
-            Err(_) if is_raw(content) && AnyRef::from_der(content).is_err() => {}
+            // The bytes of a raw signature may begin like DER, and be none; its Base64 may begin with the digit that DER begins with.
+            Err(_) if AnyRef::from_der(content).is_err() && holds_raw(content) => {}
             read => return read,
         }
     }
@@ -130,6 +130,11 @@ fn read(content: &[u8]) -> Result<Inspected, String> {
         ));
     }
     Ok(Inspected::DetachedSignature(SignatureFacts::of(&signature)))
+}
+
+/// Whether it is a raw signature, as it is or as Base64.
+fn holds_raw(content: &[u8]) -> bool {
+    decode_detached(content).is_ok_and(|signature| is_raw(&signature))
 }
 
 fn bytes(count: usize) -> String {

@@ -68,6 +68,18 @@ fn a_raw_signature_may_begin_like_json_or_der() {
 }
 
 #[test]
+fn the_base64_of_a_raw_signature_may_begin_like_der() {
+    for length in [64, 256, 384, 512] {
+        let text = encode_detached(&vec![0xd0; length]);
+        assert_eq!(text[0], 0x30);
+        let Inspected::DetachedSignature(facts) = inspect(&text, "x").unwrap().content else {
+            panic!("{length}: not a signature");
+        };
+        assert_eq!(facts.length, length);
+    }
+}
+
+#[test]
 fn a_public_key_is_shown_with_its_hint() {
     let key = TestKey::generate(KeyAlgorithm::Ed25519).public_key();
     for content in [to_pem(&key).into_bytes(), key.spki.0.clone()] {
