@@ -1,6 +1,7 @@
 //! What a command failed with: a kind that decides the exit code, a message, its causes, and hints.
 
 use sigtool_core::ledger::Head;
+pub(crate) use sigtool_sdk::file::why;
 use sigtool_sdk::{Error, ErrorCode};
 use std::fmt;
 use std::ops::Range;
@@ -202,23 +203,6 @@ impl CommandError {
             code: Some(error.code),
             ends_run: false,
             head: None,
-        }
-    }
-}
-
-/// What the system said, without the number that it counts its errors by, and without the names of temporary files.
-pub(crate) fn why(error: &std::io::Error) -> String {
-    use std::io::ErrorKind;
-    match error.kind() {
-        ErrorKind::IsADirectory => "it is a folder".to_owned(),
-        ErrorKind::NotFound => "there is no such file or folder".to_owned(),
-        ErrorKind::PermissionDenied => "permission denied".to_owned(),
-        _ => {
-            let text = error.to_string();
-            match text.split_once(" (os error ") {
-                Some((text, _)) => text.to_lowercase(),
-                None => text,
-            }
         }
     }
 }

@@ -215,12 +215,21 @@ fn only_regular(kind: FileType) -> Result<(), ReadError> {
     }
 }
 
-/// What the system said, in the words of users.
-fn why(error: &io::Error) -> String {
+/// What the system said, in the words of users: without the number that it counts its errors by, and without the names of temporary
+/// files.
+#[must_use]
+pub fn why(error: &io::Error) -> String {
     match error.kind() {
-        io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        io::ErrorKind::IsADirectory => "it is a folder".to_owned(),
+        io::ErrorKind::NotFound => "there is no such file or folder".to_owned(),
         io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
-        _ => error.to_string(),
+        _ => {
+            let text = error.to_string();
+            match text.split_once(" (os error ") {
+                Some((text, _)) => text.to_lowercase(),
+                None => text,
+            }
+        }
     }
 }
 
@@ -331,7 +340,7 @@ mod tests {
     fn what_is_not_there_is_missing_and_a_bound_is_said_in_round_numbers() {
         let error = read_regular("/nowhere/file", 10).unwrap_err();
         assert!(error.is_missing());
-        assert_eq!(error.to_string(), "there is no such file");
+        assert_eq!(error.to_string(), "there is no such file or folder");
         for (max, text) in [
             (4 << 20, "4 MiB"),
             (64 << 10, "64 KiB"),

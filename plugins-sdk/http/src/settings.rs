@@ -171,7 +171,7 @@ mod tests {
         for (path, text) in [
             (
                 &missing,
-                "cannot read `/nowhere/ca.pem`: there is no such file",
+                "cannot read `/nowhere/ca.pem`: there is no such file or folder",
             ),
             (&empty, "holds no PEM certificate"),
         ] {
