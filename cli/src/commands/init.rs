@@ -2,7 +2,8 @@
 
 use crate::app::App;
 use crate::app::keys;
-use crate::error::{CommandError, Outcome, why};
+use crate::config::edit::Edit;
+use crate::error::{CommandError, Failure, Outcome, why};
 use crate::host::SecretSource;
 use crate::output::Text;
 use crate::report::key::protection;
@@ -29,73 +30,87 @@ pub(super) fn run(app: &App) -> Outcome {
                 .hint("set HOME or XDG_DATA_HOME"),
         );
     };
-    let prefix = folder.join(NAME);
-    let (key, public_key) = (
-        folder.join(format!("{NAME}.key")),
-        folder.join(format!("{NAME}.pub")),
-    );
-    if !app.global.yes {
-        let question = format!(
-            "make the key pair {} and the profile `{NAME}` in {}",
-            app.short(&key),
-            app.short(&config_file)
-        );
-        if !app.confirm(&question)? {
-            return Err(CommandError::new(
-                crate::error::Failure::Cancelled,
-                "nothing was made",
-            ));
-        }
-    }
-    let mut edit = app.config.edit()?;
+    let key = folder.join(format!("{NAME}.key"));
+    let public_key = folder.join(format!("{NAME}.pub"));
+    ask(app, &key, &config_file)?;
+    let edit = app.config.edit()?;
+    // A run that was cut short between the key and the profile has left a key.
     let kept = key.exists() && public_key.exists();
-    let protected = if kept {
-        // A run that was cut short between the key and the profile.
-        None
-    } else {
-        make_folder(app, &folder)?;
-        keys::generate(app, password(app), &prefix, KeyAlgorithm::EcdsaP256, false)?.protection
+    let protection = match kept {
+        true => None,
+        false => make_key(app, &folder)?,
     };
+    make_profile(edit, &key, &public_key)?;
+    let made = Made {
+        profile: NAME,
+        changed: true,
+        config_file,
+        key: Some(key),
+        public_key: Some(public_key),
+        protection,
+    };
+    tell(app, kept, &made);
+    Ok(0)
+}
+
+fn ask(app: &App, key: &Path, config_file: &Path) -> Result<(), CommandError> {
+    let question = format!(
+        "make the key pair {} and the profile `{NAME}` in {}",
+        app.short(key),
+        app.short(config_file)
+    );
+    match app.global.yes || app.confirm(&question)? {
+        true => Ok(()),
+        false => Err(CommandError::new(Failure::Cancelled, "nothing was made")),
+    }
+}
+
+/// Makes the key pair. Gives how it is kept.
+fn make_key(app: &App, folder: &Path) -> Result<Option<String>, CommandError> {
+    make_folder(app, folder)?;
+    let prefix = folder.join(NAME);
+    let made = keys::generate(app, password(app), &prefix, KeyAlgorithm::EcdsaP256, false)?;
+    Ok(made.protection)
+}
+
+/// Writes the profile that signs with the key and verifies against it.
+fn make_profile(mut edit: Edit, key: &Path, public_key: &Path) -> Result<(), CommandError> {
     let path = |path: &Path| {
         path.to_str()
             .map(Value::from)
             .ok_or_else(|| CommandError::could_not_tell("the path of HOME is not UTF-8"))
     };
     let signer =
-        InlineTable::from_iter([("backend", Value::from("cosign-key")), ("key", path(&key)?)]);
-    let keys = Array::from_iter([path(&public_key)?]);
+        InlineTable::from_iter([("backend", Value::from("cosign-key")), ("key", path(key)?)]);
+    let keys = Array::from_iter([path(public_key)?]);
     edit.put(&["profile", NAME, "signer"], Value::from(signer))?;
     edit.put(&["profile", NAME, "verify", "keys"], Value::from(keys))?;
     edit.save()?;
-    let made = Made {
-        profile: NAME,
-        changed: true,
-        config_file,
-        key: Some(key.clone()),
-        public_key: Some(public_key.clone()),
-        protection: protected,
-    };
-    let key = app.short(&key);
-    let key = if kept {
-        format!("found the key pair {key}, made before")
-    } else {
-        let protection = protection(made.protection.as_deref());
-        format!("made  the key pair {key} ({protection})")
+    Ok(())
+}
+
+/// Says what was made, and what to type next.
+fn tell(app: &App, kept: bool, made: &Made<'_>) {
+    let shown = |path: &Option<PathBuf>| path.as_ref().map(|p| app.short(p)).unwrap_or_default();
+    let (key, public_key) = (shown(&made.key), shown(&made.public_key));
+    let key = match kept {
+        true => format!("found the key pair {key}, made before"),
+        false => {
+            let protection = protection(made.protection.as_deref());
+            format!("made  the key pair {key} ({protection})")
+        }
     };
     let config_file = app.short(&made.config_file);
     let text = [key, format!("made  the profile `{NAME}` in {config_file}")];
-    app.ui.result(Text::lines(text), &made);
+    app.ui.result(Text::lines(text), made);
     app.ui
         .say("next  sigtool sign FILE, then sigtool verify FILE");
     if made.protection.as_deref() == Some("encrypted-with-empty-password") {
         app.ui
             .say("      sigtool key change-password sets a password");
     }
-    app.ui.say(&format!(
-        "      give {} to whoever is to verify",
-        app.short(&public_key)
-    ));
-    Ok(0)
+    app.ui
+        .say(&format!("      give {public_key} to whoever is to verify"));
 }
 
 /// With `--yes` nobody is asked: the password of a variable, else none.

@@ -25,15 +25,7 @@ use std::path::PathBuf;
 pub(super) fn run(app: &App, args: &Sign) -> Outcome {
     interrupt::watch();
     let profile = app.profile()?;
-    if let Some(table) = profile.unserved() {
-        return Err(table.origin.error(
-            format!(
-                "the profile asks for a `{}`, which this version does not use",
-                table.kind
-            ),
-            "nothing is signed without it",
-        ));
-    }
+    check_profile(&profile)?;
     let sources = Sources::new(app, &profile);
     let mut items = Items::find("sign", &args.artifacts, &sources, needs_all(args))?;
     let wanted = Wanted::new(args, &profile)?;
@@ -87,6 +79,20 @@ pub(super) fn run(app: &App, args: &Sign) -> Outcome {
         app.ui.say(summary("signed", &tally, |_| None));
     }
     Ok(tally.exit_code())
+}
+
+/// What a profile asks for is used, or nothing is signed.
+fn check_profile(profile: &Profile) -> Result<(), CommandError> {
+    match profile.unserved() {
+        None => Ok(()),
+        Some(table) => Err(table.origin.error(
+            format!(
+                "the profile asks for a `{}`, which this version does not use",
+                table.kind
+            ),
+            "nothing is signed without it",
+        )),
+    }
 }
 
 /// Whether a flag is for one artifact, or one kind of them, so that all must be known first.

@@ -37,18 +37,7 @@ pub(super) fn run(app: &App, args: &Verify) -> Outcome {
         signature: args.signature.as_deref(),
     };
     places.check(&items)?;
-    if let Some(file) = items.ahead().find(|i| i.source() == SourceOf::Files)
-        && !args.annotations.is_empty()
-    {
-        let file = clean(&file.shown);
-        return Err(CommandError::input(format!(
-            "`--annotations` is for images, and `{file}` is a file"
-        ))
-        .because("a file's signature has no place for them")
-        .hint(format!(
-            "verify `{file}` by itself, without `--annotations`"
-        )));
-    }
+    check_files(args, &items)?;
     for note in items.take_notes() {
         app.ui.note(&app.relative(&note));
     }
@@ -58,7 +47,7 @@ pub(super) fn run(app: &App, args: &Verify) -> Outcome {
         demands: &policies,
         sources: &sources,
         store: if images { store(app) } else { Ok(None) },
-        custody: Custody::as_it_can(app, &profile, !args.no_history),
+        custody: Custody::best_effort(app, &profile, !args.no_history),
     };
     let ticker = Ticker::new(&app.ui, "verifying", items.known_count());
     let jobs = items.jobs(app.jobs());
@@ -79,15 +68,36 @@ pub(super) fn run(app: &App, args: &Verify) -> Outcome {
         app.ui.note(&app.relative(&note));
     }
     if tally.count() > 1 {
-        app.ui.say(summary("valid", &tally, |failure| {
-            Some(match failure {
-                Failure::Refused => "refused",
-                Failure::CouldNotTell => "could not tell",
-                _ => "not checked",
-            })
-        }));
+        app.ui
+            .say(summary("valid", &tally, |failure| Some(how(failure))));
     }
     Ok(tally.exit_code())
+}
+
+/// How it failed, in the summary.
+fn how(failure: Failure) -> &'static str {
+    match failure {
+        Failure::Refused => "refused",
+        Failure::CouldNotTell => "could not tell",
+        _ => "not checked",
+    }
+}
+
+/// What only images have is a mistake as a flag for a file.
+fn check_files(args: &Verify, items: &Items<'_>) -> Result<(), CommandError> {
+    let Some(file) = items.ahead().find(|i| i.source() == SourceOf::Files) else {
+        return Ok(());
+    };
+    if args.annotations.is_empty() {
+        return Ok(());
+    }
+    let file = clean(&file.shown);
+    let message = format!("`--annotations` is for images, and `{file}` is a file");
+    Err(CommandError::input(message)
+        .because("a file's signature has no place for them")
+        .hint(format!(
+            "verify `{file}` by itself, without `--annotations`"
+        )))
 }
 
 /// What must hold: the policy of the command line or of the profile, and the one that this system demands of everyone.

@@ -41,7 +41,7 @@ impl Custody {
     }
 
     /// For verifying, which goes on without a ledger.
-    pub(crate) fn as_it_can(app: &App, profile: &Profile, wanted: bool) -> Self {
+    pub(crate) fn best_effort(app: &App, profile: &Profile, wanted: bool) -> Self {
         let ledger = match wanted.then(|| open(app)) {
             Some(Ok(ledger)) => Some(ledger),
             Some(Err(cause)) => {

@@ -161,78 +161,85 @@ struct Signature<'a> {
     pub(crate) signature: &'a Bytes,
 }
 
+/// Tells what became of an artifact. Gives what it failed with, if it did.
 pub(crate) fn report(
     app: &App,
     shown: &str,
     signer: Option<&SignerInUse>,
     result: Result<Done, CommandError>,
 ) -> Option<Failure> {
-    let Done { signed, head } = match result {
+    let done = match result {
         Ok(done) => done,
-        Err(error) => {
-            let error = app.relative_error(error);
-            app.ui.error(&error);
-            if app.ui.is_machine() {
-                let row = Row {
-                    artifact: shown,
-                    status: Status::Failed,
-                    resolved: None,
-                    signer: None,
-                    signatures: Vec::new(),
-                    head: error.head.as_deref(),
-                    notes: &[],
-                    error: Some(super::ErrorRow::of(&error)),
-                };
-                app.ui.item("", &row);
-            }
-            return Some(error.failure);
-        }
+        Err(error) => return Some(not_signed(app, shown, error)),
     };
+    let signed = &done.signed;
     for note in &signed.notes {
         let note = app.relative(note);
         app.ui.note(&format!("{shown}: {note}"));
     }
-    let row = Row {
-        artifact: shown,
-        status: Status::Signed,
-        resolved: Some(&signed.artifact),
-        signer: signer.map(|signer| Signer {
-            backend: &signer.backend,
-            algorithm: signed.public_key.algorithm,
-            key_hint: KeyHint::of(&signed.public_key),
-            key_id: signed.key_id.as_deref(),
-            key_version: signed.key_version.as_deref(),
-        }),
-        signatures: signed
-            .stored
-            .iter()
-            .map(|stored| Signature {
-                format: stored.format,
-                place: stored.location.place(),
-                location: super::lossy(&location(&signed.artifact, stored)),
-                replaced: stored.replaced,
-                signature: &stored.signature,
-            })
-            .collect(),
-        head: head.as_ref(),
-        notes: &signed.notes,
-        error: None,
-    };
-    let again = if told(&signed).any(|s| s.replaced) {
-        " again"
-    } else {
-        ""
+    let again = match told(signed).any(|s| s.replaced) {
+        true => " again",
+        false => "",
     };
     app.ui.item(
         &format!(
             "signed{again} {}{} → {}",
             shown,
             describe(shown, &signed.artifact),
-            places(app, &signed).join(", ")
+            places(app, signed).join(", ")
         ),
-        &row,
+        &Row::of(shown, signer, &done),
     );
     None
+}
+
+/// Tells that an artifact was not signed.
+fn not_signed(app: &App, shown: &str, error: CommandError) -> Failure {
+    let error = app.relative_error(error);
+    app.ui.error(&error);
+    if app.ui.is_machine() {
+        let row = Row {
+            artifact: shown,
+            status: Status::Failed,
+            resolved: None,
+            signer: None,
+            signatures: Vec::new(),
+            head: error.head.as_deref(),
+            notes: &[],
+            error: Some(super::ErrorRow::of(&error)),
+        };
+        app.ui.item("", &row);
+    }
+    error.failure
+}
+
+impl<'a> Row<'a> {
+    fn of(shown: &'a str, signer: Option<&'a SignerInUse>, done: &'a Done) -> Self {
+        let signed = &done.signed;
+        let signatures = signed.stored.iter().map(|stored| Signature {
+            format: stored.format,
+            place: stored.location.place(),
+            location: super::lossy(&location(&signed.artifact, stored)),
+            replaced: stored.replaced,
+            signature: &stored.signature,
+        });
+        Self {
+            artifact: shown,
+            status: Status::Signed,
+            resolved: Some(&signed.artifact),
+            signer: signer.map(|signer| Signer {
+                backend: &signer.backend,
+                algorithm: signed.public_key.algorithm,
+                key_hint: KeyHint::of(&signed.public_key),
+                key_id: signed.key_id.as_deref(),
+                key_version: signed.key_version.as_deref(),
+            }),
+            signatures: signatures.collect(),
+            head: done.head.as_ref(),
+            notes: &signed.notes,
+            error: None,
+        }
+    }
 }
 
 /// Where the signatures went, as people are told. Of the local store only where it is the one place.

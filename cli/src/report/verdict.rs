@@ -7,6 +7,7 @@ use crate::report::artifact::describe;
 use serde::Serialize;
 use sigtool_core::ledger::Head;
 use sigtool_core::verify::CheckedSignature;
+use sigtool_core::verify::Signer;
 use sigtool_core::{Reason, Verification, Verified};
 use sigtool_sdk::types::Artifact;
 
@@ -129,89 +130,103 @@ fn because(app: &App, mut error: CommandError, reasons: &[Reason]) -> CommandErr
     error.because(format!("trusted: {}", trusted.join(", ")))
 }
 
+/// Tells what verifying an artifact gave. Gives what it failed with, if it did.
 pub(crate) fn report(
     app: &App,
     shown: &str,
     result: Result<Judged, CommandError>,
 ) -> Option<Failure> {
-    let name = clean(shown);
     let judged = match result {
         Ok(judged) => judged,
-        Err(error) => {
-            let error = app.relative_error(error);
-            app.ui.error(&error);
-            if app.ui.is_machine() {
-                let row = Row {
-                    artifact: shown,
-                    status: Status::Failed,
-                    resolved: None,
-                    verification: None,
-                    demanded_by: None,
-                    checked: &[],
-                    head: error.head.as_deref(),
-                    notes: &[],
-                    error: Some(super::ErrorRow::of(&error)),
-                };
-                app.ui.item("", &row);
-            }
-            return Some(error.failure);
-        }
+        Err(error) => return Some(not_verified(app, shown, error)),
     };
-    let verified = &judged.verified;
+    let (name, verified) = (clean(shown), &judged.verified);
     say_notes(app, &name, verified);
-    let (status, failure, reasons) = match &verified.verification {
-        Verification::Valid { .. } => (Status::Valid, None, &[][..]),
+    match &verified.verification {
+        Verification::Valid { signers } => {
+            let by: Vec<_> = signers.iter().map(signer).collect();
+            let what = describe(shown, &verified.artifact);
+            app.ui.item(
+                &format!("valid {name}{what}, signed by {}", by.join(" and ")),
+                &Row::of(shown, Status::Valid, &judged),
+            );
+            None
+        }
         Verification::Refused { reasons } => {
-            (Status::Refused, Some(Failure::Refused), &reasons[..])
+            let error = CommandError::new(Failure::Refused, format!("refused `{name}`"));
+            let row = Row::of(shown, Status::Refused, &judged);
+            Some(not_valid(app, error, reasons, &judged, &row))
         }
-        Verification::Inconclusive { reasons } => (
-            Status::Inconclusive,
-            Some(Failure::CouldNotTell),
-            &reasons[..],
-        ),
-    };
-    let row = Row {
-        artifact: shown,
-        status,
-        resolved: Some(&verified.artifact),
-        verification: Some(&verified.verification),
-        demanded_by: judged.of_machine.as_deref(),
-        checked: &verified.checked,
-        head: judged.head.as_ref(),
-        notes: &verified.notes,
-        error: None,
-    };
-    if let Some(failure) = failure {
-        let message = match failure {
-            Failure::Refused => format!("refused `{name}`"),
-            _ => format!("could not tell whether `{name}` is signed as the policy demands"),
-        };
-        let mut error = CommandError::new(failure, message);
-        if let Some(place) = &judged.of_machine {
-            error = error.because(format!("the policy of this machine demands more: {place}"));
+        Verification::Inconclusive { reasons } => {
+            let error = CommandError::could_not_tell(format!(
+                "could not tell whether `{name}` is signed as the policy demands"
+            ));
+            let row = Row::of(shown, Status::Inconclusive, &judged);
+            Some(not_valid(app, error, reasons, &judged, &row))
         }
-        app.ui.error(&because(app, error, reasons));
-        if app.ui.is_machine() {
-            app.ui.item("", &row);
-        }
-        return Some(failure);
     }
-    let Verification::Valid { signers } = &verified.verification else {
-        return None;
-    };
-    let by: Vec<_> = signers
-        .iter()
-        .map(|signer| {
-            format!(
-                "{} ({}, key hint {})",
-                signer.name, signer.algorithm, signer.key_hint
-            )
-        })
-        .collect();
-    let what = describe(shown, &verified.artifact);
-    app.ui.item(
-        &format!("valid {name}{what}, signed by {}", by.join(" and ")),
-        &row,
-    );
-    None
+}
+
+/// Tells that an artifact could not be verified at all.
+fn not_verified(app: &App, shown: &str, error: CommandError) -> Failure {
+    let error = app.relative_error(error);
+    app.ui.error(&error);
+    if app.ui.is_machine() {
+        let row = Row {
+            artifact: shown,
+            status: Status::Failed,
+            resolved: None,
+            verification: None,
+            demanded_by: None,
+            checked: &[],
+            head: error.head.as_deref(),
+            notes: &[],
+            error: Some(super::ErrorRow::of(&error)),
+        };
+        app.ui.item("", &row);
+    }
+    error.failure
+}
+
+/// Tells that a policy is not met, or that it cannot be told.
+fn not_valid(
+    app: &App,
+    mut error: CommandError,
+    reasons: &[Reason],
+    judged: &Judged,
+    row: &Row<'_>,
+) -> Failure {
+    if let Some(place) = &judged.of_machine {
+        error = error.because(format!("the policy of this machine demands more: {place}"));
+    }
+    let failure = error.failure;
+    app.ui.error(&because(app, error, reasons));
+    if app.ui.is_machine() {
+        app.ui.item("", row);
+    }
+    failure
+}
+
+fn signer(signer: &Signer) -> String {
+    format!(
+        "{} ({}, key hint {})",
+        signer.name, signer.algorithm, signer.key_hint
+    )
+}
+
+impl<'a> Row<'a> {
+    fn of(shown: &'a str, status: Status, judged: &'a Judged) -> Self {
+        let verified = &judged.verified;
+        Self {
+            artifact: shown,
+            status,
+            resolved: Some(&verified.artifact),
+            verification: Some(&verified.verification),
+            demanded_by: judged.of_machine.as_deref(),
+            checked: &verified.checked,
+            head: judged.head.as_ref(),
+            notes: &verified.notes,
+            error: None,
+        }
+    }
 }

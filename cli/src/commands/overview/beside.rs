@@ -26,11 +26,11 @@ pub(super) fn compare(
         0
     });
     let group = &mut groups[place];
-    let all = found.signatures.iter().map(|found| Lying {
+    let all = found.signatures.iter().map(|found| SignedFile {
         unverified: found.unverified(),
         found,
     });
-    let all: Vec<Lying<'_>> = all.collect();
+    let all: Vec<SignedFile<'_>> = all.collect();
     mark(group, &all, found.failures.is_empty());
     let mut others = Vec::new();
     for lying in &all {
@@ -53,7 +53,7 @@ pub(super) fn compare(
 
 /// Says of the signatures that the ledger knows whether they lie where they were put, as far as the source and the store tell.
 /// `complete` is whether they told everything.
-fn mark(group: &mut Group, all: &[Lying<'_>], complete: bool) {
+fn mark(group: &mut Group, all: &[SignedFile<'_>], complete: bool) {
     let kind = group.artifact.kind;
     for signature in &mut group.signatures {
         let lies = all.iter().any(|lying| lying.lies_at(signature));
@@ -64,12 +64,12 @@ fn mark(group: &mut Group, all: &[Lying<'_>], complete: bool) {
 }
 
 /// A signature that was found.
-struct Lying<'a> {
+struct SignedFile<'a> {
     found: &'a FoundSignature,
     unverified: Unverified,
 }
 
-impl Lying<'_> {
+impl SignedFile<'_> {
     fn is(&self, signature: &Bytes) -> bool {
         self.unverified.signature.as_ref() == Some(signature)
     }
@@ -141,7 +141,7 @@ fn real(location: &str) -> Option<PathBuf> {
 fn makers(
     ledger: Option<&Ledger>,
     artifact: &EventArtifact,
-    signatures: &[&Lying<'_>],
+    signatures: &[&SignedFile<'_>],
 ) -> Result<Vec<Option<Signature>>, CommandError> {
     let mut makers = vec![None; signatures.len()];
     let Some(ledger) = ledger.filter(|_| !signatures.is_empty()) else {
