@@ -164,7 +164,7 @@ mod tests {
             (b"".as_slice(), "empty"),
             (b"\n", "empty"),
             (b"not base64!", "neither"),
-            // DER, but no sequence.
+            // DER, but not a sequence.
             (b"\x04\x01\xff", "neither"),
             (b"\x30\x02\xff", "neither"),
             (b"-----BEGIN PUBLIC KEY-----\n", "PEM"),
