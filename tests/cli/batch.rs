@@ -589,7 +589,7 @@ fn a_long_command_line_is_worked_on_to_its_end() {
     assert!(said.contains("2500 artifacts valid"), "{said}");
 }
 
-/// What has no use for so many words is told of them as of few.
+/// A command that has no use for so many words says the same of them as of few.
 #[test]
 fn a_long_command_line_is_whole_for_all_but_sign_and_verify() {
     let sandbox = sandbox();

@@ -511,7 +511,7 @@ error: nothing is signed: the ledger cannot be written
 note: not entered in the history: there is no HOME, so there is no place for it
 
 "#]]);
-    // Nobody knows whether there is one, so that nothing can be called whole or empty.
+    // Nobody knows whether there is one, so nothing can be called whole or empty.
     for question in [&["history"][..], &["history", "--verify"], &["overview"]] {
         homeless(question).code(3).stderr_eq(str![[r#"
 error: cannot read the ledger

@@ -639,7 +639,7 @@ error: `username` without `registry`
     );
 }
 
-/// Whoever has credentials for one registry sends them to no other, even if it asks.
+/// Credentials for one registry are sent to no other, even if it asks.
 #[test]
 fn credentials_for_one_registry_go_to_no_other() {
     let Some((registry, image)) = locked() else {

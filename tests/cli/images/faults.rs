@@ -452,7 +452,7 @@ fn what_is_pulled_and_pushed_stands_on_a_terminal_while_a_slow_registry_is_waite
     assert_eq!(last, "", "no bar is left");
 }
 
-/// An index of so many manifests that nobody has.
+/// An index of this many manifests, none of which anybody has.
 fn index(entries: usize) -> String {
     let entry = |number: usize| {
         let digest = digest(&number.to_le_bytes());

@@ -313,7 +313,7 @@ error: `--annotations` is for images, and `app.tgz` is a file
     // Nothing was signed.
     assert_eq!(stage.beside(), (0, 0));
     assert!(!stage.here.work().join("app.tgz.sigstore.json").exists());
-    // What a profile says is for whom it concerns.
+    // What a profile says is for those it concerns.
     stage.put_in_profile(r#"annotations = { env = "dev" }"#);
     stage
         .run(&["sign", "app.tgz"])
@@ -567,7 +567,7 @@ valid [HOST]/all@sha256:[..], signed by a.pub (ecdsa-p256, key hint I/dsfvoVK5uz
     }
     assert!(stage.here.work().join("out/all-v1.sigstore.json").exists());
     stage.run(&["verify", "--bundle=out/", &index]).code(0);
-    // An image that is no index is itself.
+    // An image that is not an index is itself.
     stage
         .run(&["sign", "--attach", "--recursive", &stage.image()])
         .code(0)

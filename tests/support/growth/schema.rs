@@ -19,7 +19,7 @@ const BY_RULE: &[&str] = &[
     "type",
 ];
 
-/// In what way the schema of a message is no extension of the one that was kept: a sentence each, none if it is one.
+/// In what ways the schema of a message is not an extension of the one that was kept: a sentence for each, none if it is one.
 ///
 /// A message that is kept as provisional may be anything.
 #[must_use]
