@@ -435,7 +435,7 @@ valid three.txt, signed by a.pub (ecdsa-p256, key hint I/dsfvoVK5uzp8ssMnPabo6EN
 }
 
 #[test]
-fn a_list_that_is_none_is_told() {
+fn a_list_that_is_not_one_is_told() {
     let sandbox = sandbox();
     sandbox.write("empty", "\n\n");
     sandbox.write("binary", b"one.txt\n\xff\xfe\n");

@@ -195,7 +195,7 @@ fn a_run_in_ci_is_named_by_its_address() {
 
 /// Names come from others: none may look like an entry.
 #[test]
-fn a_name_with_a_line_in_it_is_no_entry_of_its_own() {
+fn a_name_with_a_line_in_it_is_not_an_entry_of_its_own() {
     let sandbox = sandbox();
     sandbox.write("a\n9  2026-11-25 10:00:00Z  signed evil.txt", "evil");
     done(&sandbox, &["sign", "--recursive", "."]);
@@ -732,7 +732,7 @@ For more information, try '--help'.
 }
 
 #[test]
-fn of_no_entry_that_was_asked_for_nothing_is_said() {
+fn nothing_is_said_of_entries_that_nobody_asked_for() {
     let sandbox = sandbox();
     done(&sandbox, &["sign", "app.txt"]);
     let none = run(&sandbox, &["history", "--limit", "0"]);

@@ -219,7 +219,7 @@ public key
 }
 
 #[test]
-fn what_is_nothing_of_ours_is_told() {
+fn what_is_not_ours_is_told() {
     let sandbox = sandbox();
     inspect(&sandbox, "app.txt").code(2).stdout_eq("").stderr_eq(str![[r#"
 error: `app.txt` cannot be inspected: it is not a bundle, a signature, a key or a certificate that is known here

@@ -543,7 +543,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unsigned_image_is_no_success() {
+    fn an_unsigned_image_is_not_a_success() {
         let Some(cosigns) = Cosign::both() else {
             return;
         };

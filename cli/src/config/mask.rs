@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_secret_stays() {
+    fn what_is_not_a_secret_stays() {
         for text in [
             "password = { env = \"NAME\" }",
             "signer.password.env = \"NAME\"",

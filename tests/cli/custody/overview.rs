@@ -204,7 +204,7 @@ app.txt (sha256:[..])
 }
 
 #[test]
-fn a_signature_that_was_replaced_and_is_back_is_no_foreign_one() {
+fn a_signature_that_was_replaced_and_is_back_is_not_a_foreign_one() {
     let sandbox = sandbox();
     let path = sandbox.work().join("app.txt.sigstore.json");
     done(&sandbox, &["sign", "app.txt"]);

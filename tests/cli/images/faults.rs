@@ -584,7 +584,7 @@ fn a_list_with_pages_without_end_is_not_read_for_ever() {
 }
 
 #[test]
-fn an_image_of_an_index_that_cannot_be_read_is_no_refusal_and_the_others_are_signed() {
+fn an_image_of_an_index_that_cannot_be_read_is_not_a_refusal_and_the_others_are_signed() {
     let Some(registry) = Registry::docker() else {
         return;
     };

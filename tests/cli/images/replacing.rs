@@ -311,7 +311,7 @@ fn a_signature_by_cosign_is_replaced_by_the_same_key_and_kept_by_another() {
 }
 
 #[test]
-fn an_attestation_by_the_same_key_is_no_signature_and_is_kept() {
+fn an_attestation_by_the_same_key_is_not_a_signature_and_is_kept() {
     let (Some(kinds), Some(cosigns)) = (kinds(), Cosign::both()) else {
         return;
     };

@@ -438,7 +438,7 @@ error: cannot sign `[HOST]/app@sha256:000000000000000000000000000000000000000000
 }
 
 #[test]
-fn what_is_no_reference_is_told_with_the_right_spelling() {
+fn what_is_not_a_reference_is_told_with_the_right_spelling() {
     let Some(stage) = Stage::new() else { return };
     let sha512 = format!("app@sha512:{}", "0".repeat(128));
     for name in [

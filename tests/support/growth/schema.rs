@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn another_name_of_a_type_is_no_change() {
+    fn another_name_of_a_type_is_not_a_change() {
         let text = kept().to_string().replace("Bytes", "Octets");
         assert_eq!(
             message(&kept(), &serde_json::from_str(&text).unwrap()),

@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_signature_is_said() {
+    fn what_is_not_a_signature_is_said() {
         for (content, what) in [
             (b"".as_slice(), "empty"),
             (b"\n", "empty"),

@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_public_key_is_named() {
+    fn what_is_not_a_public_key_is_named() {
         let private = TestKey::generate(KeyAlgorithm::EcdsaP256).private_der();
         let cases = [
             (

@@ -329,7 +329,7 @@ fn what_entries_are_looked_up_by_is_proved_too() {
 }
 
 #[test]
-fn what_is_no_entry_is_named() {
+fn what_is_not_an_entry_is_named() {
     for (statement, finding) in [
         (
             "UPDATE entry SET number = -3 WHERE number = 3",
@@ -393,7 +393,7 @@ fn a_ledger_without_its_version_is_neither_empty_nor_written() {
 }
 
 #[test]
-fn a_named_pipe_is_no_ledger_and_no_head() {
+fn a_named_pipe_is_neither_a_ledger_nor_a_head() {
     for name in ["ledger.db", "ledger.head"] {
         let world = World::with(1);
         let path = world.folder.path().join(name);
@@ -462,7 +462,7 @@ fn a_missing_head_is_found() {
 
 /// What is left by a process that is killed between the very first entry and its head.
 #[test]
-fn a_first_entry_without_its_head_is_no_finding() {
+fn a_first_entry_without_its_head_is_not_a_finding() {
     let world = World::new();
     let ledger = world.open();
     let before = std::fs::read(world.path().with_extension("head")).unwrap();
@@ -477,7 +477,7 @@ fn a_first_entry_without_its_head_is_no_finding() {
 
 /// What is left by a process that is killed between the entry and the head.
 #[test]
-fn a_head_that_is_behind_is_no_finding() {
+fn a_head_that_is_behind_is_not_a_finding() {
     let world = World::with(3);
     let head = world.open().head().unwrap();
     world.open().append(&[signing("b", "alice")]).unwrap();
