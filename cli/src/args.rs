@@ -11,7 +11,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// What the value of an argument is one of, for whoever completes it.
+/// What the value of an argument is one of, for completion.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Takes {
     /// An algorithm of keys.
@@ -375,7 +375,7 @@ pub(crate) struct History {
     #[arg(long, value_name = "SIGNER")]
     pub(crate) signer: Option<String>,
 
-    /// At most so many entries
+    /// At most this many entries
     #[arg(long, value_name = "N")]
     pub(crate) limit: Option<u64>,
 

@@ -128,7 +128,7 @@ pub(crate) struct CommandError {
     pub(crate) snippet: Option<Box<Snippet>>,
     /// The seam's code, where a backend failed.
     pub(crate) code: Option<ErrorCode>,
-    /// It is no use to begin with anything else.
+    /// It is no use beginning anything else.
     pub(crate) ends_run: bool,
     /// The ledger's head with this failure in it, if it was entered.
     pub(crate) head: Option<Box<Head>>,

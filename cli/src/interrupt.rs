@@ -46,7 +46,7 @@ pub(crate) fn check() -> Result<(), CommandError> {
     if requested() { Err(error()) } else { Ok(()) }
 }
 
-/// What a run ends with that has nothing to report.
+/// What a run that has nothing to report ends with.
 pub(crate) fn error() -> CommandError {
     CommandError::new(Failure::Cancelled, INTERRUPTED)
 }

@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn names_and_public_texts_are_no_keys() {
+    fn names_and_public_texts_are_not_keys() {
         for argument in [
             "release.key",
             "env:RELEASE_KEY",

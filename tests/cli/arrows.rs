@@ -237,7 +237,7 @@ fn an_arrow_up_and_a_circle_are_found_however_they_are_written() {
     let (found, circles) = read(above, "use crate::above::Other;");
     assert_eq!(found, ["below → above::Other"]);
     assert!(circles.is_empty(), "{circles:?}");
-    // Where they lie beside each other in one room, each is for itself.
+    // Where they lie beside each other in one room, each stands for itself.
     let files = Crate::read([
         ("above/mod.rs", "mod one; mod two;"),
         ("above/one.rs", "use super::two::x;"),

@@ -435,7 +435,7 @@ valid three.txt, signed by a.pub (ecdsa-p256, key hint I/dsfvoVK5uzp8ssMnPabo6EN
 }
 
 #[test]
-fn a_list_that_is_none_is_told() {
+fn a_list_that_is_not_one_is_told() {
     let sandbox = sandbox();
     sandbox.write("empty", "\n\n");
     sandbox.write("binary", b"one.txt\n\xff\xfe\n");
@@ -589,7 +589,7 @@ fn a_long_command_line_is_worked_on_to_its_end() {
     assert!(said.contains("2500 artifacts valid"), "{said}");
 }
 
-/// What has no use for so many words is told of them as of few.
+/// A command that has no use for so many words says the same of them as of few.
 #[test]
 fn a_long_command_line_is_whole_for_all_but_sign_and_verify() {
     let sandbox = sandbox();

@@ -482,7 +482,7 @@ x = 1
 "#;
 
 #[test]
-fn what_is_no_toml_is_shown_in_its_line() {
+fn what_is_not_toml_is_shown_in_its_line() {
     let sandbox = sandbox();
     sandbox.write_config("jobs = 2\nalias = [\n");
     run(&sandbox, &["sign", "app.txt"])

@@ -195,7 +195,7 @@ fn a_run_in_ci_is_named_by_its_address() {
 
 /// Names come from others: none may look like an entry.
 #[test]
-fn a_name_with_a_line_in_it_is_no_entry_of_its_own() {
+fn a_name_with_a_line_in_it_is_not_an_entry_of_its_own() {
     let sandbox = sandbox();
     sandbox.write("a\n9  2026-11-25 10:00:00Z  signed evil.txt", "evil");
     done(&sandbox, &["sign", "--recursive", "."]);
@@ -511,7 +511,7 @@ error: nothing is signed: the ledger cannot be written
 note: not entered in the history: there is no HOME, so there is no place for it
 
 "#]]);
-    // Nobody knows whether there is one, so that nothing can be called whole or empty.
+    // Nobody knows whether there is one, so nothing can be called whole or empty.
     for question in [&["history"][..], &["history", "--verify"], &["overview"]] {
         homeless(question).code(3).stderr_eq(str![[r#"
 error: cannot read the ledger
@@ -732,7 +732,7 @@ For more information, try '--help'.
 }
 
 #[test]
-fn of_no_entry_that_was_asked_for_nothing_is_said() {
+fn nothing_is_said_of_entries_that_nobody_asked_for() {
     let sandbox = sandbox();
     done(&sandbox, &["sign", "app.txt"]);
     let none = run(&sandbox, &["history", "--limit", "0"]);

@@ -35,7 +35,7 @@ fn crates() -> String {
     names.join("\n") + "\n"
 }
 
-/// The first command of README is timed: whoever adds to this list adds to everybody's first minutes.
+/// The first command of README is timed: adding to this list adds to everybody's first minutes.
 #[test]
 fn it_compiles_the_crates_that_are_listed_and_no_others() {
     snapbox::assert_data_eq!(crates(), snapbox::file!["../demo.crates"].raw());

@@ -1,4 +1,4 @@
-//! README and the manual: whatever a block shows is run, or checked, or parsed, so that no reader types what does not work.
+//! README and the manual: all that a block shows is run, or checked, or parsed, so that no reader types what does not work.
 //!
 //! A block is marked by its language:
 //!

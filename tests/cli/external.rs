@@ -102,7 +102,7 @@ error: no such command: `here`
 }
 
 #[test]
-fn a_backend_on_the_path_is_no_command() {
+fn a_backend_on_the_path_is_not_a_command() {
     let sandbox = sandbox();
     executable(&sandbox, "bin/sigtool-backend-x", HELLO);
     run(&sandbox, &["backend-x"]).code(2).stdout_eq("");
@@ -736,7 +736,7 @@ fn colours_are_for_terminals_or_when_asked_for() {
 }
 
 #[test]
-fn a_name_that_is_no_text_is_told() {
+fn a_name_that_is_not_text_is_told() {
     use std::os::unix::ffi::OsStrExt as _;
     let sandbox = sandbox();
     let name = std::ffi::OsStr::from_bytes(b"\xff\xfe");

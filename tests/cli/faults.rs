@@ -199,7 +199,7 @@ note: nothing has been signed or verified here yet, or never with a history
     fs::set_permissions(&state, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
-/// Renaming does not reach over from one file system to another.
+/// Renaming does not reach from one file system to another.
 #[test]
 fn a_home_on_another_file_system_is_as_good() {
     let sandbox = sandbox();

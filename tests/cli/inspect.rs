@@ -219,7 +219,7 @@ public key
 }
 
 #[test]
-fn what_is_nothing_of_ours_is_told() {
+fn what_is_not_ours_is_told() {
     let sandbox = sandbox();
     inspect(&sandbox, "app.txt").code(2).stdout_eq("").stderr_eq(str![[r#"
 error: `app.txt` cannot be inspected: it is not a bundle, a signature, a key or a certificate that is known here
@@ -243,7 +243,7 @@ error: `broken.json` cannot be inspected: EOF while parsing a value at line 1 co
         .stdout_eq("")
         .stderr_eq(str![[r#"
 error: cannot inspect `/dev/zero`
-  caused by: it is not a regular file
+  caused by: it is a character device, expected a regular file
 
 "#]]);
     inspect(&sandbox, ".")
@@ -251,7 +251,7 @@ error: cannot inspect `/dev/zero`
         .stdout_eq("")
         .stderr_eq(str![[r#"
 error: cannot inspect `.`
-  caused by: it is a folder
+  caused by: it is a folder, expected a regular file
 
 "#]]);
     inspect(&sandbox, "gone")
@@ -269,7 +269,7 @@ error: there is no file `gone`
         .stdout_eq("")
         .stderr_eq(str![[r#"
 error: cannot inspect `large`
-  caused by: it is larger than any bundle, signature, key or certificate (16 MiB)
+  caused by: it is larger than 16 MiB
 
 "#]]);
 }

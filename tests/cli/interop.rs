@@ -298,7 +298,7 @@ fn we_refuse_cosigns_signature_of_another_file_or_by_another_key_and_say_which()
 }
 
 #[test]
-fn an_attestation_of_cosign_is_refused_as_no_signature() {
+fn an_attestation_of_cosign_is_refused_as_not_a_signature() {
     let Some(cosigns) = cosigns() else { return };
     let sandbox = sandbox();
     let key = encrypted(&sandbox, "ecdsa-p256");

@@ -177,7 +177,7 @@ fn a_second_ctrl_c_ends_at_once() {
     send(&child, Signal::INT);
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(130));
-    // At once: whoever has waited for the backend reports.
+    // At once: had it waited for the backend, it would have reported.
     assert_eq!(texts(&output), (String::new(), String::new()));
     wait_for("the end of the backend", || {
         sandbox.processes().is_empty().then_some(())

@@ -341,7 +341,7 @@ fn backends(checked: &mut Checked<'_>) {
     run(3, "error", "backend show dev.example.c-signer");
 }
 
-/// `--list`, aliases, and what is no command.
+/// `--list`, aliases, and what is not a command.
 fn commands(checked: &mut Checked<'_>) {
     let sandbox = sandbox();
     let program = sandbox.write("bin/sigtool-hello", "#!/bin/sh\n");

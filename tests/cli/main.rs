@@ -1,4 +1,4 @@
-//! sigtool as its users see it: one binary, a module a subject.
+//! sigtool as its users see it: one binary, a module for each subject.
 
 mod arrows;
 mod backends;

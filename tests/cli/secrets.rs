@@ -34,7 +34,7 @@ struct Seen {
     code: Option<i32>,
     stdout: Vec<u8>,
     stderr: Vec<u8>,
-    /// All that was written, to whatever.
+    /// All that was written, wherever it went.
     written: Vec<u8>,
     /// The arguments and the environment of every program that was started.
     started: Vec<u8>,
@@ -479,7 +479,7 @@ fn a_secret_that_was_written_into_the_configuration_is_not_shown() {
         )
     };
     let wrong = [
-        // As a plain value, in every type; and in what is no reference.
+        // As a plain value, in every type; and in what is not a reference.
         signer(&format!("key = \"a.key\", password = \"{PASSWORD}\"")),
         signer(&format!("key = \"a.key\", password = [\"{PASSWORD}\"]")),
         signer(&format!(
@@ -511,7 +511,7 @@ fn a_secret_that_was_written_into_the_configuration_is_not_shown() {
             "[profile.p]\nsigner = {{ backend = \"cosign-key\", key = \"\"\"\n{pem}\"\"\" }}\n"
         ),
         format!("[profile.p.verify]\nkeys = [\"{pasted}\"]\n"),
-        // No TOML at all.
+        // Not TOML at all.
         format!("[profile.p]\npassword = {PASSWORD}\n"),
         format!("[profile.p\npassword = \"{PASSWORD}\"\n"),
         format!("[profile.p]\npassword = \"{PASSWORD}\n"),
@@ -582,7 +582,7 @@ fn a_secret_on_the_command_line_is_not_repeated() {
     let set = ["config", "set", "profile.p.signer.password", PASSWORD];
     let said = watch.quiet(2, &set, &[], "");
     assert!(said.contains("takes a reference"), "{said}");
-    // Flags that there are not.
+    // Flags that do not exist.
     watch.quiet(
         2,
         &["sign", &format!("--password={PASSWORD}"), "app.txt"],
@@ -684,7 +684,7 @@ fn start_with_core_files(sandbox: &Sandbox, arguments: &[&str]) -> Child {
         .unwrap()
 }
 
-/// Waits until so many processes of the sandbox may leave no core file, and can no longer allow themselves one.
+/// Waits until this many processes of the sandbox may leave no core file, and can no longer allow themselves one.
 fn wait_for_limits(sandbox: &Sandbox, processes: usize) {
     wait_for("processes without core files", || {
         let limits = sandbox.processes().into_iter();

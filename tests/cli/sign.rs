@@ -462,7 +462,7 @@ signed - → app.sig
 }
 
 #[test]
-fn what_is_no_regular_file_is_not_signed() {
+fn what_is_not_a_regular_file_is_not_signed() {
     let sandbox = sandbox();
     let fifo = sandbox.work().join("fifo");
     let made = std::process::Command::new("mkfifo").arg(&fifo).status();

@@ -332,7 +332,7 @@ error: refused `app.txt`
 }
 
 #[test]
-fn a_signed_statement_of_another_sort_is_no_signature() {
+fn a_signed_statement_of_another_sort_is_not_a_signature() {
     let sandbox = sandbox();
     let statement = json!({
         "_type": "https://in-toto.io/Statement/v1",
@@ -439,7 +439,7 @@ valid app.txt, signed by b.pub (ecdsa-p384, key hint eUeeM4sYtiIAzPKdwrd0smw0nUC
 }
 
 #[test]
-fn a_requirement_that_can_never_or_always_be_met_is_no_policy() {
+fn a_requirement_that_can_never_or_always_be_met_is_not_a_policy() {
     let sandbox = sandbox();
     let require = |text: &str| {
         let keys = [
@@ -469,7 +469,7 @@ error: `most` is not a requirement: write `any`, `all` or a number from 1 on
 }
 
 #[test]
-fn what_is_no_public_key_is_told() {
+fn what_is_not_a_public_key_is_told() {
     let sandbox = sandbox();
     let key = |text: &str| {
         verify(&sandbox, &["--key", text, "app.txt"])
@@ -648,7 +648,7 @@ note: app.txt: `app.txt.sig` is malformed: it is neither JSON nor the Base64 of 
 }
 
 #[test]
-fn signatures_of_other_signers_are_a_line_and_no_list() {
+fn signatures_of_other_signers_are_a_line_and_not_a_list() {
     let sandbox = sandbox();
     sign(
         &sandbox,
@@ -735,7 +735,7 @@ error: cannot verify `-`
 }
 
 #[test]
-fn a_missing_artifact_is_an_input_and_no_refusal() {
+fn a_missing_artifact_is_an_input_error_and_not_a_refusal() {
     let sandbox = sandbox();
     verify(&sandbox, &["--key", "a.pub", "gone.txt"])
         .code(2)

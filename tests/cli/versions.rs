@@ -63,7 +63,7 @@ fn require_said(then: &Value, now: &Value, place: &str) {
     }
 }
 
-/// What `history`, `overview` and `history --verify` said when the state was made, they say still.
+/// What `history`, `overview` and `history --verify` said when the state was made, they still say.
 fn require_all_said(sandbox: &Sandbox) {
     for (name, arguments) in [
         ("history", &["history"][..]),

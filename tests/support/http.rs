@@ -204,7 +204,7 @@ impl Response {
     ///
     /// # Panics
     ///
-    /// It is none.
+    /// It is not JSON.
     #[must_use]
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.body).expect("an answer in JSON")

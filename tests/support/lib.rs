@@ -43,7 +43,7 @@ pub fn libraries_folder() -> PathBuf {
 ///
 /// # Panics
 ///
-/// It is not there: the crate is no dependency of `sigtool-tests`.
+/// It is not there: the crate is not a dependency of `sigtool-tests`.
 #[must_use]
 pub fn library(krate: &str) -> PathBuf {
     let name = format!(

@@ -149,7 +149,7 @@ pub(crate) fn read(
     Ok(Some(request))
 }
 
-/// The next request on a connection, without its body. What is no HTTP is told so, as other servers do.
+/// The next request on a connection, without its body. A client that does not speak HTTP is told so, as by other servers.
 pub(crate) fn read_head(
     from: &mut BufReader<TcpStream>,
     to: &mut TcpStream,

@@ -171,7 +171,7 @@ impl Said {
 }
 
 impl Said {
-    /// The same, but no success unless it says so.
+    /// The same, but not a success unless it says so.
     #[must_use]
     pub fn only_with(self, word: &str) -> Self {
         let code = self
@@ -210,7 +210,7 @@ impl Matrix {
 
     /// # Panics
     ///
-    /// A cell failed, or there are not so many.
+    /// A cell failed, or there are not this many.
     pub fn end(self, cells: usize) {
         assert!(self.failed.is_empty(), "{}", self.failed.join("\n"));
         assert_eq!(self.cells, cells, "each cell is tried");
@@ -334,7 +334,7 @@ impl Cosign {
 
     /// `verify`: verifies an image with a public key.
     ///
-    /// What was verified in the other form is no success here: where there is no bundle, version 3 looks for a `.sig` all the same, and where
+    /// What was verified in the other form is not a success here: without a bundle, version 3 still looks for a `.sig`, and where
     /// there is one, version 2 looks at nothing else.
     ///
     /// # Panics
@@ -543,7 +543,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unsigned_image_is_no_success() {
+    fn an_unsigned_image_is_not_a_success() {
         let Some(cosigns) = Cosign::both() else {
             return;
         };

@@ -112,7 +112,7 @@ impl Process {
         files.any(|open| fs::read_link(open.path()).is_ok_and(|path| path == file))
     }
 
-    /// Whether it is still there, and no zombie.
+    /// Whether it is still there, and not a zombie.
     #[must_use]
     pub fn lives(&self) -> bool {
         self.stat(3)

@@ -43,7 +43,7 @@ pub struct Matcher {
     pub method: &'static str,
     /// What the path or its query contains; anything, if it is empty.
     pub path_contains: String,
-    /// For so many requests. After that, the fault is over.
+    /// For this many requests. After that, the fault is over.
     pub times: usize,
 }
 
@@ -96,13 +96,13 @@ pub enum Fault {
     Html502,
     /// Nothing is said until [`FaultProxy::mend`], or until the client leaves; then all is well.
     Held,
-    /// A manifest of so many bytes, valid, with its right digest in the header.
+    /// A manifest of this many bytes, valid, with its right digest in the header.
     HugeManifest(usize),
     /// No `Location`, where there should be one.
     NoLocation,
     /// 307 to this URL. The registry hears nothing.
     RedirectTo(String),
-    /// Nothing is said for so long, or until the client leaves; then all is well.
+    /// Nothing is said for this long, or until the client leaves; then all is well.
     Slow(Duration),
     /// This status, with these header fields and this body. The registry hears nothing.
     Status(u16, Vec<(&'static str, String)>, String),

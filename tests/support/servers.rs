@@ -9,7 +9,7 @@ use std::sync::mpsc::{self, Sender};
 use std::sync::{LazyLock, Mutex, PoisonError};
 use tempfile::TempDir;
 
-/// So many ports are tried when somebody else takes the one that was free a moment ago.
+/// How many ports are tried when somebody else takes the one that was free a moment ago.
 const ATTEMPTS: usize = 5;
 
 /// A server that runs. It is killed when dropped.

@@ -182,7 +182,7 @@ impl Signer {
     }
 }
 
-/// `repository:NAME:ACTION,ACTION` as the claim that grants it. `None` for what is no scope.
+/// `repository:NAME:ACTION,ACTION` as the claim that grants it. `None` for what is not a scope.
 fn access(scope: &str) -> Option<Value> {
     let (kind, rest) = scope.split_once(':')?;
     let (name, actions) = rest.rsplit_once(':')?;

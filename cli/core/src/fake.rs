@@ -491,7 +491,7 @@ impl Source for FolderSource {
             .filter(|p| p != artifact)
             .collect();
         names.sort();
-        // One a page, so that every test turns pages.
+        // One per page, so that every test turns pages.
         let start: usize = args.page.map_or(0, |p| p.parse().unwrap());
         let signatures = names.get(start).map(|path| {
             let location = path.to_str().unwrap().to_owned();
@@ -536,7 +536,7 @@ impl Source for FolderSource {
     }
 }
 
-/// A file of the state that version 1 of its tables was, as tests of the command line have it too.
+/// A file of the state as it was with version 1 of its tables; tests of the command line have it too.
 pub(crate) fn of_version_1(file: &str) -> PathBuf {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests");
     tests.join("cli/data/state-of-version-1").join(file)

@@ -316,7 +316,7 @@ mod tests {
         assert_eq!(std::fs::read(&path).unwrap(), old);
     }
 
-    /// What is no folder, and a link to nothing: neither is a store without signatures.
+    /// A link to nothing, and a name that is too long: neither is a store without signatures.
     #[cfg(unix)]
     #[test]
     fn a_store_that_cannot_be_looked_into_is_an_error_and_not_an_empty_one() {

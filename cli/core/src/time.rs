@@ -1,4 +1,4 @@
-//! Moments: how they are written, and how those are read that people write.
+//! Moments: how they are written, and how those that people write are read.
 
 use jiff::civil::DateTime;
 use jiff::fmt::strtime;
@@ -6,7 +6,7 @@ use jiff::tz::Offset;
 use jiff::{SignedDuration, Timestamp};
 use std::time::Duration;
 
-/// No clock anywhere is so many seconds away from UTC: fifteen hours.
+/// No clock anywhere is this many seconds away from UTC: fifteen hours.
 const FARTHEST: u32 = 15 * 60 * 60;
 
 /// The moment.
@@ -15,14 +15,14 @@ pub fn now() -> Timestamp {
     Timestamp::now()
 }
 
-/// So long ago; nothing if that is before all times that can be written.
+/// This long ago; nothing if that is before all times that can be written.
 #[must_use]
 pub fn before_now(ago: Duration) -> Option<Timestamp> {
     let ago = SignedDuration::try_from(ago).ok()?;
     now().checked_sub(ago).ok()
 }
 
-/// So many seconds after 1970-01-01 UTC; nothing if that is no time that can be written.
+/// This many seconds after 1970-01-01 UTC; nothing if that is not a time that can be written.
 #[must_use]
 pub fn from_seconds(seconds: i64) -> Option<Timestamp> {
     Timestamp::from_second(seconds).ok()

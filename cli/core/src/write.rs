@@ -8,12 +8,12 @@ use std::path::Path;
 /// Writes a file so that a reader sees the old bytes or the new ones, and a power cut leaves one of the two: [`NewFile`], then
 /// fsync of the folder.
 ///
-/// `mode` are the permission bits on Unix, less what the user's umask takes away. A symbolic link at `path` is replaced, not
+/// `mode` holds the permission bits on Unix, less what the user's umask takes away. A symbolic link at `path` is replaced, not
 /// followed.
 ///
 /// # Errors
 ///
-/// The folder is missing or not writable, the disk is full, or `path` is there and is no regular file.
+/// The folder is missing or not writable, the disk is full, or `path` is there and is not a regular file.
 pub fn atomic_write(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     if let Ok(there) = path.symlink_metadata()
         && !there.is_file()

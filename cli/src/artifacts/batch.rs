@@ -16,7 +16,7 @@ pub(crate) struct Tally {
     pub(crate) not_tried: usize,
     /// There are others that were not even looked for.
     pub(crate) more: bool,
-    /// Ctrl-C has kept it from being done to the end.
+    /// Ctrl-C has kept it from being finished.
     pub(crate) interrupted: bool,
 }
 
@@ -66,7 +66,7 @@ pub(crate) fn run<T: Send>(
     };
     let mut items = items.enumerate();
     if jobs == 1 {
-        // A thread of its own would cost more than many a signature.
+        // A thread of its own would cost more than a signature often does.
         one_by_one(&mut items, work, stops, &mut reports);
     } else {
         side_by_side(&mut items, jobs, work, stops, &mut reports);

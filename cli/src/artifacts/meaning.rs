@@ -27,7 +27,7 @@ pub(crate) enum Meant<'w> {
 /// Why a word cannot be taken for one thing.
 #[derive(Clone, Debug)]
 pub(crate) enum Unclear<'w> {
-    /// It is no file, and may be an image.
+    /// It is not a file, and may be an image.
     Missing(&'w str, CommandError),
     /// It can be two things, or neither.
     Wrong(CommandError),
@@ -85,7 +85,7 @@ fn looks_like_file(word: &str) -> bool {
     FILE_ENDINGS.iter().any(|ending| word.ends_with(ending))
 }
 
-/// Whether what would be an image's host is a folder here: then the rest is a mistyped path, and no host to be asked.
+/// Whether what would be an image's host is a folder here: then the rest is a mistyped path, and not a host to be asked.
 fn begins_in_a_folder(word: &str) -> bool {
     word.split_once('/')
         .is_some_and(|(folder, _)| Path::new(folder).is_dir())
@@ -236,7 +236,7 @@ mod tests {
         };
         assert_eq!(error.message, "there is no file `no-such-thing`");
         assert!(error.hints[0].contains("`oci:no-such-thing`"));
-        // A mistyped path in a folder with a dot is no host to be asked.
+        // A mistyped path in a folder with a dot is not a host to be asked.
         let Err(Unclear::Missing(..)) = meaning("dist.old/app.tgz") else {
             panic!("it has a file's ending");
         };

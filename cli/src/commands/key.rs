@@ -100,7 +100,7 @@ fn list(app: &App) -> Outcome {
     Ok(0)
 }
 
-/// A public key from a public key file, or from whatever signer holds the private one.
+/// A public key from a public key file, or from the signer that holds the private one.
 pub(crate) fn public_key(
     app: &App,
     which: &OneKey,

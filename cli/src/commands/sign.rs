@@ -158,7 +158,7 @@ impl<'a> Wanted<'a> {
     }
 }
 
-/// What only images have: in a profile, which may serve both, it is no mistake; as a flag for a file it is one.
+/// What only images have: in a profile, which may serve both, it is not a mistake; as a flag for a file it is one.
 fn check_files(
     app: &App,
     args: &Sign,
@@ -236,7 +236,7 @@ fn warn_of_project(app: &App, wanted: &Wanted<'_>, profile: &Profile) {
     }
 }
 
-/// Who signs an image for the first time may think that others see it.
+/// A person who signs an image for the first time may think that others see it.
 fn say_where(app: &App, images: usize) {
     let what = match images {
         0 => return,

@@ -110,7 +110,7 @@ impl Edit {
     ///
     /// # Errors
     ///
-    /// Something on the way is no table.
+    /// Something on the way is not a table.
     pub(crate) fn put(
         &mut self,
         path: &[impl AsRef<str>],
@@ -212,7 +212,7 @@ fn as_input(mut error: CommandError) -> CommandError {
     error
 }
 
-/// Checks a setting of a backend: by its manifest if there is one, else only that it is no secret by its name.
+/// Checks a setting of a backend: by its manifest if there is one, else only that its name is not a secret's.
 fn secret_or_type(
     tree: &Node,
     path: &[String],

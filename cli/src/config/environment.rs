@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn the_password_is_no_setting() {
+    fn the_password_is_not_a_setting() {
         let base: Arc<Path> = Path::new("/").into();
         let (trees, problems) = layer(&environment(&[("SIGTOOL_PASSWORD", "hunter2")]), &base);
         assert!(trees.is_empty() && problems.is_empty());

@@ -5,7 +5,7 @@ use crate::error::{CommandError, Failure};
 use sigtool_sdk::file::{Links, ReadError, RegularFile};
 use std::path::Path;
 
-/// No configuration is larger. Stops a file that is none from filling the memory.
+/// No configuration is larger. Stops a file that is not one from filling the memory.
 const MAX_FILE: u64 = 1024 * 1024;
 
 /// The file that stands for "no file".

@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_resolves_against_the_file_that_holds_it_and_a_scheme_is_no_path() {
+    fn a_path_resolves_against_the_file_that_holds_it_and_a_scheme_is_not_a_path() {
         let path = |value: &str| {
             KeyText::read(&text(value), "key", Some(Path::new("/home/ann")))
                 .unwrap()

@@ -195,7 +195,7 @@ impl Layers {
         };
         let before = self.problems.len();
         if layer == Layer::Project {
-            // Named before it is judged: the choice of a profile is no profile.
+            // Named before it is judged: the choice of a profile is not a profile.
             self.problems.extend(name_the_choice(&mut tree).err());
             let home = sources.home.as_deref();
             let user = self.user_file.as_deref().map(|p| shorten(p, home));

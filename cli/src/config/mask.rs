@@ -43,7 +43,7 @@ pub(crate) fn looks_secret(key: &str) -> bool {
         })
 }
 
-/// Whether the value at a dotted key may be a secret: its own name says so, or a name above it does and it is no reference.
+/// Whether the value at a dotted key may be a secret: its own name says so, or a name above it does and it is not a reference.
 ///
 /// The names that users give to profiles and the like do not count.
 pub(crate) fn hides<'a>(path: impl Iterator<Item = &'a str>) -> bool {
@@ -116,7 +116,7 @@ fn secret_values(text: &str, broken: bool) -> Vec<Range<usize>> {
         if trimmed.starts_with('[') && !trimmed.contains('=') {
             header = keys_of(trimmed.trim_matches(['[', ']', ' '])).collect();
         }
-        // What is no TOML may be YAML.
+        // What is not TOML may be YAML.
         let separates = |c| c == '=' || (broken && c == ':');
         for (equals, _) in line.match_indices(separates) {
             let key = key_before(&line[..equals]);
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_secret_stays() {
+    fn what_is_not_a_secret_stays() {
         for text in [
             "password = { env = \"NAME\" }",
             "signer.password.env = \"NAME\"",

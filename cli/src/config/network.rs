@@ -20,7 +20,7 @@ impl Network {
     ///
     /// # Errors
     ///
-    /// A wrong type, or a proxy with a password: that is no place for one.
+    /// A wrong type, or a proxy with a password: a file is not a place for one.
     pub(crate) fn read(node: &Node, home: Option<&Path>) -> Result<Self, CommandError> {
         let value = |key: &str| node.child(key).map(|node| (node, format!("network.{key}")));
         let proxy = |key: &str| {

@@ -1,4 +1,4 @@
-//! Secrets in the configuration: references to them, never they themselves; and the hiding of what may be one.
+//! Secrets in the configuration: references to them, never the secrets themselves; and the hiding of what may be one.
 
 use crate::config::key_text::SchemeAndName;
 use crate::config::mask::{KINDS, is_variable_name};

@@ -596,7 +596,7 @@ fn config_takes_a_file_or_a_setting() {
 }
 
 #[test]
-fn a_file_that_is_no_configuration_is_refused() {
+fn a_file_that_is_not_a_configuration_is_refused() {
     let large = format!("# {}\n", "x".repeat(1024 * 1024));
     let error = Machine::new().user(&large).error();
     assert_eq!(

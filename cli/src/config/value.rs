@@ -312,7 +312,7 @@ fn spell(key: &str) -> String {
     }
 }
 
-/// The keys of a dotted key; `None` if it is none.
+/// The keys of a dotted key; `None` if it is not one.
 pub(crate) fn split(key: &str) -> Option<Vec<String>> {
     let keys = toml_edit::Key::parse(key).ok()?;
     Some(keys.iter().map(|key| key.get().to_owned()).collect())

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 /// What a CI system calls its facts.
 struct System {
     name: &'static str,
-    /// A variable that only this system sets, and the value that it must have if others could be meant than those that say no.
+    /// A variable that only this system sets, and the value that it must have where saying anything but no is not enough.
     known_by: (&'static str, Option<&'static str>),
     url: fn(&Facts<'_>) -> Option<String>,
     project: &'static [&'static str],
@@ -125,7 +125,7 @@ impl Facts<'_> {
 
     /// The address of a page, without what may be a secret in it.
     fn address(&self, name: &str) -> Option<String> {
-        // A part of an address is none, and might be one of the secret.
+        // Part of an address is not an address, and might be part of the secret.
         let whole = self.0.get(name).filter(|url| url.len() <= MAX_FACT)?;
         without_secrets(whole)
     }
@@ -210,14 +210,14 @@ fn azure(facts: &Facts<'_>) -> Option<String> {
     ))
 }
 
-/// Whether a variable says that this is not the system which it is of: somebody has switched it off for a run by hand.
+/// Whether a variable says that this is not its system: somebody has switched it off for a run by hand.
 fn says_no(value: &str) -> bool {
     ["", "0", "false"]
         .iter()
         .any(|no| value.eq_ignore_ascii_case(no))
 }
 
-/// An address without user, password, query and fragment. Nothing if it is none, or if what looks like its path may be the rest of a
+/// An address without user, password, query and fragment. Nothing if it is not one, or if its apparent path may be the rest of a
 /// password.
 fn without_secrets(url: &str) -> Option<String> {
     let (scheme, rest) = url.split_once("://")?;

@@ -214,7 +214,7 @@ fn reasons(error: &CommandError) -> Vec<String> {
     message.chain(&error.causes).cloned().collect()
 }
 
-/// Where a signature lies, for a program in another folder; what is no path stays.
+/// Where a signature lies, for a program in another folder; what is not a path stays.
 pub(crate) fn location(artifact: &Artifact, stored: &Stored) -> PathBuf {
     let shown = shown(&stored.location);
     let path = match &stored.location {

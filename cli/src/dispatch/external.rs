@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 const PREFIX: &str = "sigtool-";
 
-/// Backends are executables of that prefix too; they are no commands.
+/// Backends are executables of that prefix too; they are not commands.
 const BACKEND_PREFIX: &str = "sigtool-backend-";
 
 /// The external commands on this PATH, by name; of several of one name the first, which is the one that runs.

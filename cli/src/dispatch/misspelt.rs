@@ -46,8 +46,8 @@ pub(crate) fn misspelt(arguments: &[OsString], error: &clap::Error) -> u8 {
     }
 }
 
-/// What clap finds wrong with words that hold line ends or what else steers a terminal: it shows them as they are, so that it gets
-/// them without. `None` if there are none such.
+/// What clap finds wrong with words that hold line ends, or anything else that steers a terminal: it shows words as they are, so
+/// it gets them without. `None` if there are no such words.
 fn clap_in_one_line(arguments: &[OsString]) -> Option<clap::Error> {
     let shown: Vec<String> = arguments
         .iter()
@@ -81,7 +81,7 @@ fn said_by_clap(error: &clap::Error) -> CommandError {
         })
 }
 
-/// The format that the words ask for, if they are no command line.
+/// The format that the words ask for, if they are not a command line.
 pub(crate) fn asked(arguments: &[OsString]) -> Option<Format> {
     let words: Vec<&str> = arguments
         .iter()

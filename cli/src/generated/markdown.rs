@@ -1,6 +1,6 @@
 //! A chapter of the manual, from Markdown to roff: what both have, and nothing else.
 //!
-//! Whatever has no place in a manual page fails with the file and the line, so that no page ever lacks a part of its chapter.
+//! Anything that has no place in a manual page fails with the file and the line, so that no page ever lacks a part of its chapter.
 
 use crate::topics::{self, Topic};
 use clap_mangen::roff::{Inline, Roff, bold, italic, roman};

@@ -1,4 +1,4 @@
-//! A backend in a child process: a shared library under sigtool's own host, or an executable. Whatever it does, it is an error
+//! A backend in a child process: a shared library under sigtool's own host, or an executable. Whatever it does wrong is an error
 //! that names it, not a crash.
 
 use crate::host::protocol::{garbage, shown};
@@ -349,7 +349,7 @@ impl Shared {
                 });
             } else if let Some(id) = frame.id {
                 let Some(sender) = self.take_waiting(id) else {
-                    // A call that was given up ends the child, so this is no late answer.
+                    // A call that was given up ends the child, so this is not a late answer.
                     return garbage(
                         &format!("it answered call {id}, which waits for no answer"),
                         b"",

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 pub(crate) enum SecretSource {
     /// An environment variable.
     Variable(String),
-    /// A file; the end of its last line is no part of the secret.
+    /// A file; the end of its last line is not part of the secret.
     File(PathBuf),
     /// An empty password, where the user said so.
     Empty,

@@ -22,7 +22,7 @@ pub(super) fn garbage(what: &str, line: &[u8]) -> Error {
     ))
 }
 
-/// A library's reply, as one line that names its call; or the error that it is no such thing.
+/// A library's reply, as one line that names its call; or the error that it is not one.
 pub(super) fn checked(call: u64, reply: Zeroizing<Vec<u8>>) -> Result<Zeroizing<Vec<u8>>> {
     #[derive(serde::Deserialize)]
     struct Named {

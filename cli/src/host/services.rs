@@ -323,7 +323,7 @@ impl Services for HandleServices {
         for (index, place) in places.iter().enumerate().skip(args.attempt as usize) {
             if let Some((value, origin)) = self.fetch(place, &args)? {
                 self.redactor.add(value.expose());
-                // Who asks again after the empty password hears that there is no other place.
+                // A backend that asks again after the empty password hears that there is no other place.
                 let more = index + 1 < places.len() || matches!(place, Place::Empty);
                 return Ok(AskedSecret {
                     value,
@@ -413,7 +413,7 @@ impl Services for HandleServices {
 }
 
 impl HandleServices {
-    /// One file a name; the name is hashed away from the file system's rules.
+    /// One file per name; the name is hashed away from the file system's rules.
     fn cache_file(&self, name: &str) -> Option<PathBuf> {
         let file = hex::encode(name.as_bytes());
         let fits = (1..=200).contains(&file.len());

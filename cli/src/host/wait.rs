@@ -65,7 +65,7 @@ fn silent(patience: Duration) -> Error {
     .hint("if it needs longer, say so with `--timeout 10m`")
 }
 
-/// What a call ends with that Ctrl-C has cancelled.
+/// What a call that Ctrl-C has cancelled ends with.
 pub(super) fn interrupted() -> Error {
     Error::new(ErrorCode::Cancelled, INTERRUPTED)
 }

@@ -1,5 +1,5 @@
 //! How far a run is, on a terminal: a bar below everything else, and above it one for each large file or push under way. They are gone
-//! when the run ends. In a pipe there is none.
+//! when the run ends. In a pipe there are no bars.
 
 use console::Term;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
@@ -9,10 +9,10 @@ use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-/// What is quicker is not shown at all.
+/// What ends before this is too quick to be shown.
 const FIRST_SHOWN: Duration = Duration::from_millis(150);
 
-/// A part that has said nothing for so long makes way for another. Those that know how much there is tell ten times a second.
+/// A part that has said nothing for this long makes way for another. Those that know how much there is tell ten times a second.
 const STALE: Duration = Duration::from_millis(500);
 
 /// How many parts have a bar: more than work at once, and few enough for a terminal.

@@ -48,7 +48,7 @@ fn snippet(place: &crate::error::Snippet) -> String {
     format!("{}\n", Renderer::styled().render(&[group]))
 }
 
-/// What people read. In it every line is one of ours: whatever has been named by somebody else ends none and begins none.
+/// What people read. Every line of it is one of ours: what somebody else has named neither ends a line nor begins one.
 pub(crate) struct Text(String);
 
 impl Text {

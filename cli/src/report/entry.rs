@@ -9,7 +9,7 @@ use sigtool_core::ledger::{Action, Attempt, Entry, Event, Execution, Finding, He
 use sigtool_core::sign::Place;
 use std::path::Path;
 
-/// An entry as it was hashed, and its hash: whoever removes the hash again has the bytes that it is of.
+/// An entry as it was hashed, and its hash: without the hash it is the bytes that were hashed.
 pub(crate) struct Row<'a>(pub(crate) &'a Recorded);
 
 impl Serialize for Row<'_> {

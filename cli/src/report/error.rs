@@ -14,7 +14,7 @@ pub(crate) fn fail(ui: &Ui, error: &CommandError, in_array: bool) -> u8 {
 #[derive(serde::Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Failed<'a> {
-    /// That this is no result.
+    /// That this is not a result.
     status: FailedStatus,
     /// What it failed with.
     error: ErrorRow<'a>,

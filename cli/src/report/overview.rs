@@ -170,7 +170,7 @@ pub(crate) fn text(app: &App, group: &Group) -> Vec<String> {
             .map_or_else(|| "an unknown key".to_owned(), |who| signer(app, who));
         let this = (signature.entry, by.clone());
         if heading.as_ref() != Some(&this) {
-            // Whoever reads the first words only must not take it for a signature of this.
+            // A person who reads only the first words must not take it for a signature of this.
             let of = match &signature.signed_digest {
                 Some(digest) => format!("of other content, {digest}, "),
                 None => String::new(),

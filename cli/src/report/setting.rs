@@ -62,7 +62,7 @@ enum Setting {
 }
 
 impl Setting {
-    /// From the text that `explain` shows. What is hidden in it is no TOML, and stays text.
+    /// From the text that `explain` shows. What is hidden in it is not TOML, and stays text.
     fn read(shown: &str) -> Self {
         #[derive(serde::Deserialize)]
         struct Document {
@@ -79,7 +79,7 @@ impl Setting {
             toml::Value::Array(list) => Self::List(list.into_iter().map(Self::of).collect()),
             toml::Value::Boolean(value) => Self::Boolean(value),
             toml::Value::Datetime(value) => Self::Text(value.to_string()),
-            // JSON has no word for what is no number.
+            // JSON has no word for infinity or for what is not a number.
             toml::Value::Float(value) if !value.is_finite() => Self::Text(value.to_string()),
             toml::Value::Float(value) => Self::Fraction(value),
             toml::Value::Integer(value) => Self::Integer(value),

@@ -111,7 +111,7 @@ pub(crate) struct Row<'a> {
     /// The ledger's head with this signing in it, or with its failure.
     #[serde(skip_serializing_if = "Option::is_none")]
     head: Option<&'a Head>,
-    /// Remarks, which are no failures.
+    /// Remarks, which are not failures.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     notes: &'a [String],
     /// Why it was not signed.

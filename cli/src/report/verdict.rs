@@ -66,7 +66,7 @@ enum Status {
     Valid,
 }
 
-/// What else is to say. Beside a good signature, those of other signers are a line and no list: they are nobody's fault.
+/// What else there is to say. Beside a good signature, those of other signers are a line and not a list: they are nobody's fault.
 fn say_notes(app: &App, name: &str, verified: &Verified) {
     let valid = matches!(verified.verification, Verification::Valid { .. });
     let of_others: Vec<String> = verified

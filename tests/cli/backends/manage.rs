@@ -281,7 +281,7 @@ error: a question needs an answer, and there is no terminal to ask on
 }
 
 #[test]
-fn whoever_says_no_records_nothing() {
+fn saying_no_records_nothing() {
     let Some(python) = peers::need("python3") else {
         return;
     };

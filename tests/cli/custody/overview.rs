@@ -130,7 +130,7 @@ fn a_signature_is_looked_for_where_it_was_put_wherever_the_file_is_now() {
     }
     fs::remove_file(work.join("named.json")).unwrap();
     assert_eq!(places(&of("app.txt"))[0], place("named.json", false));
-    // Nobody looks for each of all artifacts.
+    // With all artifacts listed, nobody looks for each.
     let all = &rows(&sandbox, &["overview"])[0];
     assert!(all["signatures"][0].get("present").is_none());
 }
@@ -193,7 +193,7 @@ app.txt (sha256:[..])
     let of_other = &row["of_other_content"];
     assert_eq!(of_other[0]["signed_digest"], images::digest(b"app"));
     assert_eq!(of_other.as_array().unwrap().len(), 2);
-    // It says itself what it is of, wherever it lies.
+    // It says itself what it signs, wherever it lies.
     for name in ["app.txt", "app.txt.sigstore.json"] {
         let new = sandbox.work().join(name.replace("app", "moved"));
         fs::rename(sandbox.work().join(name), new).unwrap();
@@ -204,7 +204,7 @@ app.txt (sha256:[..])
 }
 
 #[test]
-fn a_signature_that_was_replaced_and_is_back_is_no_foreign_one() {
+fn a_signature_that_was_replaced_and_is_back_is_not_a_foreign_one() {
     let sandbox = sandbox();
     let path = sandbox.work().join("app.txt.sigstore.json");
     done(&sandbox, &["sign", "app.txt"]);

@@ -32,7 +32,7 @@ fn wrong(sandbox: &Sandbox, words: &[String]) -> Option<String> {
         arguments.insert(end.unwrap_or(arguments.len()), "--help".to_owned());
     }
     let output = sandbox.sigtool().args(&arguments).output().unwrap();
-    // A page that is not installed is no mistake of the words.
+    // A page that is not installed is not a mistake of the words.
     if output.status.success() || asks_for_help && output.status.code() == Some(3) {
         return None;
     }

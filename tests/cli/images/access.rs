@@ -345,7 +345,7 @@ fn credentials_for_a_part_of_a_registry_are_for_nothing_else_there() {
 }
 
 #[test]
-fn whoever_has_no_credentials_is_told_how_to_log_in() {
+fn without_credentials_one_is_told_how_to_log_in() {
     let Some((_registry, image)) = locked() else {
         return;
     };
@@ -367,7 +367,7 @@ error: cannot verify `[HOST]/team/app:v1`
 }
 
 #[test]
-fn whoever_has_the_wrong_password_is_told_where_it_is_kept() {
+fn with_the_wrong_password_one_is_told_where_it_is_kept() {
     let Some((registry, image)) = locked() else {
         return;
     };
@@ -639,7 +639,7 @@ error: `username` without `registry`
     );
 }
 
-/// Whoever has credentials for one registry sends them to no other, even if it asks.
+/// Credentials for one registry are sent to no other, even if it asks.
 #[test]
 fn credentials_for_one_registry_go_to_no_other() {
     let Some((registry, image)) = locked() else {
@@ -755,7 +755,7 @@ fn a_token_is_asked_for_once_for_each_repository_and_each_thing_to_do() {
 }
 
 #[test]
-fn whoever_only_reads_asks_for_no_token_to_write() {
+fn reading_asks_for_no_token_to_write() {
     let Some(registry) = with_tokens(&["team/app"]) else {
         return;
     };

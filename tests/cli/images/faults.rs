@@ -452,7 +452,7 @@ fn what_is_pulled_and_pushed_stands_on_a_terminal_while_a_slow_registry_is_waite
     assert_eq!(last, "", "no bar is left");
 }
 
-/// An index of so many manifests that nobody has.
+/// An index of this many manifests, none of which anybody has.
 fn index(entries: usize) -> String {
     let entry = |number: usize| {
         let digest = digest(&number.to_le_bytes());
@@ -584,7 +584,7 @@ fn a_list_with_pages_without_end_is_not_read_for_ever() {
 }
 
 #[test]
-fn an_image_of_an_index_that_cannot_be_read_is_no_refusal_and_the_others_are_signed() {
+fn an_image_of_an_index_that_cannot_be_read_is_not_a_refusal_and_the_others_are_signed() {
     let Some(registry) = Registry::docker() else {
         return;
     };

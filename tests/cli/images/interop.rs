@@ -63,7 +63,7 @@ macro_rules! on_each_registry {
 }
 
 on_each_registry! {
-    a_signature_beside_an_attestation_counts_and_an_attestation_alone_is_none,
+    a_signature_beside_an_attestation_counts_and_an_attestation_alone_is_not_one,
     a_signature_copied_to_another_image_is_refused_with_the_reason,
     an_image_signed_in_both_forms_is_valid_by_either,
     annotations_that_were_signed_verify_and_others_are_refused,
@@ -324,7 +324,7 @@ fn two_signers_are_valid_each_and_together(stage: &Stage) {
     matrix.end(4 * 2 * (2 * 2 + 2));
 }
 
-fn a_signature_beside_an_attestation_counts_and_an_attestation_alone_is_none(stage: &Stage) {
+fn a_signature_beside_an_attestation_counts_and_an_attestation_alone_is_not_one(stage: &Stage) {
     let key = stage.generated();
     stage.here.write("custom.json", r#"{"tested": true}"#);
     stage.here.write("spdxjson.json", SBOM);

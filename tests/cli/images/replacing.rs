@@ -9,11 +9,11 @@ use sigtool_tests::registry::Registry;
 use sigtool_tests::{Sandbox, keys};
 use std::process::{Child, Stdio};
 
-/// So often two processes sign one image at the same time, for each kind of list. They are started for each image anew: so they get to the
-/// registry in the same moment. Without a lock, olareg then lists only one of two in 4 of 200 tries.
+/// How often two processes sign one image at the same time, for each kind of list. They start anew for each image, and so reach
+/// the registry at the same moment. Without a lock, olareg then lists only one of two in 4 of 200 tries.
 const TRIES: usize = 200;
 
-/// So many of these are signed again, in one call.
+/// How many of these are signed again, in one call.
 const BATCH: usize = 20;
 
 /// What else may refer to an image.
@@ -311,7 +311,7 @@ fn a_signature_by_cosign_is_replaced_by_the_same_key_and_kept_by_another() {
 }
 
 #[test]
-fn an_attestation_by_the_same_key_is_no_signature_and_is_kept() {
+fn an_attestation_by_the_same_key_is_not_a_signature_and_is_kept() {
     let (Some(kinds), Some(cosigns)) = (kinds(), Cosign::both()) else {
         return;
     };
@@ -393,7 +393,7 @@ fn what_others_put_into_the_sig_manifest_stays_byte_for_byte() {
     let (image, form) = (Image::new(&registry, "app"), ImageForm::Sig);
     let machine = machine();
     sign(&machine, "b", form, &image, &[]);
-    // Another signer's signature with more than we know of, and a layer that is none.
+    // Another signer's signature with more than we know of, and a layer that is not one.
     let signed = image.listed(form).remove(0);
     let signature = &signed["annotations"]["dev.cosignproject.cosign/signature"];
     let notes = registry.push_blob("app", b"notes");
@@ -500,7 +500,7 @@ fn a_tag_that_moves_meanwhile_changes_nothing() {
         let name = format!("{form:?}{}", more.concat());
         let image = Image::new(&registry, &name);
         let proxy = FaultProxy::before(&registry);
-        // Whatever is sent waits until the tag has moved.
+        // All that is sent waits until the tag has moved.
         let upload = Matcher::new("POST", "/blobs/uploads/");
         proxy.fault(upload, Fault::Held);
         let reference = format!("{}/{}:v1", proxy.host(), image.repository);

@@ -313,7 +313,7 @@ error: `--annotations` is for images, and `app.tgz` is a file
     // Nothing was signed.
     assert_eq!(stage.beside(), (0, 0));
     assert!(!stage.here.work().join("app.tgz.sigstore.json").exists());
-    // What a profile says is for whom it concerns.
+    // What a profile says is for those it concerns.
     stage.put_in_profile(r#"annotations = { env = "dev" }"#);
     stage
         .run(&["sign", "app.tgz"])
@@ -438,7 +438,7 @@ error: cannot sign `[HOST]/app@sha256:000000000000000000000000000000000000000000
 }
 
 #[test]
-fn what_is_no_reference_is_told_with_the_right_spelling() {
+fn what_is_not_a_reference_is_told_with_the_right_spelling() {
     let Some(stage) = Stage::new() else { return };
     let sha512 = format!("app@sha512:{}", "0".repeat(128));
     for name in [
@@ -457,21 +457,18 @@ fn what_is_no_reference_is_told_with_the_right_spelling() {
     }
     let refused = |name: &str| stage.run(&["sign", &format!("oci:{}", stage.named(name))]);
     refused("App:v1").code(2).stderr_eq(str![[r#"
-error: cannot sign `oci:[HOST]/App:v1`
-  caused by: `[HOST]/App:v1` is not a reference to an image
+error: `[HOST]/App:v1` is not a reference to an image
   caused by: a repository is written in lowercase letters
 
 "#]]);
     refused("app:-v1").code(2).stderr_eq(str![[r#"
-error: cannot sign `oci:[HOST]/app:-v1`
-  caused by: `[HOST]/app:-v1` is not a reference to an image
+error: `[HOST]/app:-v1` is not a reference to an image
   caused by: `-v1` is not a tag: letters, digits, `_`, `.` and `-`, at most 128
   hint: write it as `ghcr.io/acme/app:1.2`
 
 "#]]);
     refused("app@sha256:abc").code(2).stderr_eq(str![[r#"
-error: cannot sign `oci:[HOST]/app@sha256:abc`
-  caused by: `[HOST]/app@sha256:abc` is not a reference to an image
+error: `[HOST]/app@sha256:abc` is not a reference to an image
   caused by: a sha256 digest has 64 hexadecimal digits, this one has 3
   hint: write it as `ghcr.io/acme/app:1.2`
 
@@ -488,8 +485,7 @@ error: cannot sign `oci:[HOST]/app@sha512:00000000000000000000000000000000000000
         .code(2)
         .stdout_eq("")
         .stderr_eq(str![[r#"
-error: cannot sign `oci:no_host:port/app`
-  caused by: `no_host:port/app` is not a reference to an image
+error: `no_host:port/app` is not a reference to an image
   caused by: its registry is not a host
   hint: write it as `ghcr.io/acme/app:1.2`
 
@@ -567,7 +563,7 @@ valid [HOST]/all@sha256:[..], signed by a.pub (ecdsa-p256, key hint I/dsfvoVK5uz
     }
     assert!(stage.here.work().join("out/all-v1.sigstore.json").exists());
     stage.run(&["verify", "--bundle=out/", &index]).code(0);
-    // An image that is no index is itself.
+    // An image that is not an index is itself.
     stage
         .run(&["sign", "--attach", "--recursive", &stage.image()])
         .code(0)

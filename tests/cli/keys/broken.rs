@@ -144,7 +144,7 @@ fn altered_container(from: &str, to: &str) -> String {
 }
 
 #[test]
-fn what_is_no_private_key_at_all_is_told_by_what_it_is() {
+fn what_is_not_a_private_key_at_all_is_told_by_what_it_is() {
     let sandbox = sandbox();
     sandbox.write("empty.key", "");
     sandbox.write("text.key", "hello\n");

@@ -147,7 +147,7 @@ error: invalid value 'dsa' for '--algorithm <ALGORITHM>': there is no key algori
 }
 
 #[test]
-fn without_a_password_and_anyone_to_ask_no_key_is_made() {
+fn without_a_password_or_anyone_to_ask_no_key_is_made() {
     let sandbox = sandbox();
     key(&sandbox, ["generate"])
         .assert()

@@ -101,12 +101,12 @@ error: cannot import the key `ours`
 "#]]);
     import("gone.key").stderr_eq(str![[r#"
 error: cannot read the key `[..]/here/gone.key`
-  caused by: No such file or directory (os error 2)
+  caused by: there is no such file or folder
 
 "#]]);
     import(".").stderr_eq(str![[r#"
 error: cannot read the key `[..]/here/.`
-  caused by: not a regular file
+  caused by: it is a folder, expected a regular file
 
 "#]]);
     import("hsm:1").stderr_eq(str![[r#"

@@ -107,7 +107,7 @@ fn after_three_wrong_passwords_it_ends() {
 }
 
 #[test]
-fn who_types_no_password_has_declined() {
+fn a_person_who_types_no_password_has_declined() {
     let sandbox = sandbox();
     generate(&sandbox, "release", PASSWORD);
     let answers = [nothing("password of release.key: ")];

@@ -88,7 +88,7 @@ error: the backend `dev.example.rogue` cannot be used
 }
 
 #[test]
-fn a_library_that_is_cut_off_anywhere_is_an_error_and_no_crash() {
+fn a_library_that_is_cut_off_anywhere_is_an_error_and_not_a_crash() {
     let sandbox = fresh();
     let backend = c("honest").place(&sandbox);
     let whole = fs::read(&backend).unwrap();

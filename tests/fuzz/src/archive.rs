@@ -22,7 +22,7 @@ use tempfile::TempDir;
 /// The endings that decide beside the content.
 const NAMES: [&str; 4] = ["a.jar", "a.tgz", "a.war", "a.yaml"];
 
-/// A file of any kind: what is told of it can be shown. A tar is packed first: what is changed in a packed one is no gzip any more.
+/// A file of any kind: what is told of it can be shown. A tar is packed first: a packed one that is changed is no longer gzip.
 pub(crate) fn archive(bytes: &[u8]) {
     if bytes.get(257..262) == Some(b"ustar") {
         let mut gzip = GzEncoder::new(Vec::new(), Compression::none());

@@ -118,7 +118,7 @@ fn ask<O: Operation>(request: &Request<'_>) {
 }
 
 fn reply<T: Serialize + DeserializeOwned>(line: &[u8]) {
-    // What is no reply is an error, which can be one.
+    // What is not a reply is read as an error, which can be written as one.
     let written = Reply::encode(1, Reply::<T>::decode("op", line));
     let again = Reply::encode(1, Reply::<T>::decode("op", &written));
     assert_eq!(again, written);

@@ -143,7 +143,7 @@ impl Reading {
         match (self.place, signed) {
             (Place::Image, _) if trouble.denies() => &[2],
             (Place::Image, _) => &[3],
-            // There is a good signature elsewhere. Who waits for the one may have no time left for the other.
+            // There is a good signature elsewhere. Waiting for the one may leave no time for the other.
             (Place::Referrers | Place::FallbackTag | Place::Signature, Signed::AsBoth)
             | (Place::Referrers | Place::FallbackTag, Signed::AsSig) => match trouble {
                 Trouble::Silent => open,
@@ -258,7 +258,7 @@ impl Writing {
         .contains(&self.place)
     }
 
-    /// Whether the earlier signature may be lost: whoever is told that there is none begins a new list.
+    /// Whether the earlier signature may be lost: a signer that is told that there is none begins a new list.
     fn is_robbed(self) -> bool {
         self.trouble.denies()
             && self.place.request().0 == "GET"
@@ -312,7 +312,7 @@ impl Writing {
         if !self.codes().contains(&code) {
             return wrong(&format!("expected one of {:?}", self.codes()));
         }
-        // Whoever has little time may not come so far.
+        // With little time left it may not get that far.
         if !self.place.has_failed(&requests) && self.trouble != Trouble::Silent {
             return wrong("nobody asked there");
         }

@@ -104,7 +104,7 @@ impl Stage {
         Some(Self::before(registry, program))
     }
 
-    /// The image, as one names it to whom the proxy is the registry.
+    /// The image, as it is named to those for whom the proxy is the registry.
     #[must_use]
     pub fn image(&self) -> String {
         format!("{}/app:v1", self.proxy.host())

@@ -236,7 +236,7 @@ impl Trouble {
         [Self::Missing, Self::Elsewhere].contains(&self)
     }
 
-    /// For so many requests.
+    /// For how many requests.
     fn times(self) -> usize {
         match self {
             Self::ThrottledOnce | Self::CutDownloadOnce | Self::CutUploadOnce => 1,

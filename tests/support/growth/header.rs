@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 /// How a table that may grow begins: its `struct_size` says how far it goes.
 const GROWS: &str = "struct sigtool_header header;";
 
-/// In what way a header is no extension of the one that was kept: a sentence each, none if it is one.
+/// In what ways a header is not an extension of the one that was kept: a sentence for each, none if it is one.
 ///
 /// Each declaration is there still, in the same words. Fields may be added at the end of a table that says its size, and the minor
 /// version counts how often that was done.

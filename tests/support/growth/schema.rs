@@ -19,7 +19,7 @@ const BY_RULE: &[&str] = &[
     "type",
 ];
 
-/// In what way the schema of a message is no extension of the one that was kept: a sentence each, none if it is one.
+/// In what ways the schema of a message is not an extension of the one that was kept: a sentence for each, none if it is one.
 ///
 /// A message that is kept as provisional may be anything.
 #[must_use]
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn another_name_of_a_type_is_no_change() {
+    fn another_name_of_a_type_is_not_a_change() {
         let text = kept().to_string().replace("Bytes", "Octets");
         assert_eq!(
             message(&kept(), &serde_json::from_str(&text).unwrap()),

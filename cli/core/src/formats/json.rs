@@ -1,4 +1,4 @@
-//! JSON (RFC 8259), read strictly: no key twice in an object, no nesting without end, nothing after the value.
+//! JSON (RFC 8259), read strictly: no key twice in an object, no endless nesting, nothing after the value.
 //!
 //! `serde` keeps the last of two equal keys, other readers the first: two readers of one text would see two signatures.
 
@@ -8,7 +8,7 @@ use serde::de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 use std::fmt;
 
-/// Whether a file is meant to be a JSON object. The bytes of a raw signature may begin like one, but are no UTF-8 then.
+/// Whether a file is meant to be a JSON object. The bytes of a raw signature may begin like one, but are not UTF-8 then.
 pub(crate) fn is_object(content: &[u8]) -> bool {
     content.trim_ascii_start().first() == Some(&b'{') && std::str::from_utf8(content).is_ok()
 }

@@ -159,12 +159,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_signature_is_said() {
+    fn what_is_not_a_signature_is_said() {
         for (content, what) in [
             (b"".as_slice(), "empty"),
             (b"\n", "empty"),
             (b"not base64!", "neither"),
-            // DER, but no sequence.
+            // DER, but not a sequence.
             (b"\x04\x01\xff", "neither"),
             (b"\x30\x02\xff", "neither"),
             (b"-----BEGIN PUBLIC KEY-----\n", "PEM"),

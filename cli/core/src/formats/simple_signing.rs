@@ -33,7 +33,7 @@ impl SimpleSigning {
     ///
     /// # Errors
     ///
-    /// It is no JSON, or names no digest, or two.
+    /// It is not JSON, or names no digest, or two.
     pub fn decode(payload: &[u8]) -> Result<Self, Malformed> {
         let malformed = |what: String| Malformed::new("the payload", what);
         let value = json::parse(payload).map_err(malformed)?;
@@ -95,7 +95,7 @@ pub fn encode_payload(
     };
     let text = serde_json::to_string(&payload)
         .unwrap_or_else(|e| unreachable!("texts always encode: {e}"));
-    // As Go's encoder, which has web pages in mind.
+    // As Go's encoder does, which has web pages in mind.
     text.replace('<', "\\u003c")
         .replace('>', "\\u003e")
         .replace('&', "\\u0026")

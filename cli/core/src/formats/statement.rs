@@ -31,7 +31,7 @@ pub struct Statement {
 pub struct Subject {
     /// Its name, which identifies nothing.
     pub name: Option<String>,
-    /// Its digests by the algorithms that we know; by others there may be more.
+    /// Its digests by the algorithms that we know; there may be more, by others.
     pub digests: Vec<Digest>,
     /// What was signed along with the digest.
     pub annotations: BTreeMap<String, String>,
@@ -42,7 +42,7 @@ impl Statement {
     ///
     /// # Errors
     ///
-    /// The payload says it is a statement, and is none.
+    /// The payload says it is a statement, and is not one.
     pub fn decode(envelope: &Envelope) -> Result<Option<Self>, Malformed> {
         if envelope.payload_type != STATEMENT_TYPE {
             return Ok(None);

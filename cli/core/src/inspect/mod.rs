@@ -84,7 +84,7 @@ pub struct InspectError {
 ///
 /// # Errors
 ///
-/// It is nothing that signing knows, or broken.
+/// It is nothing that signing knows of, or it is broken.
 pub fn inspect(content: &[u8], name: &str) -> Result<Inspection, InspectError> {
     let name = printable(name);
     match read(content) {
@@ -114,7 +114,7 @@ fn read(content: &[u8]) -> Result<Inspected, String> {
     }
     if content.first() == Some(&0x30) && !is_ecdsa(content) {
         match der(content) {
-            // The bytes of a raw signature may begin like DER, and be none; its Base64 may begin with the digit that DER begins with.
+            // The bytes of a raw signature may begin like DER and not be DER; its Base64 may begin with the digit that DER begins with.
             Err(_) if AnyRef::from_der(content).is_err() && holds_raw(content) => {}
             read => return read,
         }
@@ -123,7 +123,7 @@ fn read(content: &[u8]) -> Result<Inspected, String> {
         "it is not a bundle, a signature, a key or a certificate that is known here".to_owned()
     })?;
     if !is_raw(&signature) {
-        // Many a text is valid Base64.
+        // Many texts are valid Base64.
         return Err(format!(
             "it is the Base64 of {}, and no signature looks like that",
             bytes(signature.len())

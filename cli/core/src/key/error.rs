@@ -37,7 +37,7 @@ pub enum KeyError {
     /// An RSA key of a size that is not used for signing artifacts.
     #[error("RSA keys of {0} bits are not supported; 2048, 3072 and 4096 are")]
     RsaSize(usize),
-    /// An algorithm that is none of ours.
+    /// An algorithm that is not one of ours.
     #[error(
         "keys of the algorithm {0} are not supported; ECDSA (P-256, P-384, P-521), Ed25519 and RSA are"
     )]

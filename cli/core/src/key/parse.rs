@@ -28,7 +28,7 @@ const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1
 ///
 /// # Errors
 ///
-/// What the text is instead: a private key, a certificate, several keys, an algorithm that is none of ours, …
+/// What the text is instead: a private key, a certificate, several keys, an algorithm that is not one of ours, …
 pub fn parse_public_key(text: &[u8]) -> Result<PublicKey, KeyError> {
     if text.len() > MAX_KEY_FILE {
         return Err(KeyError::NotAKey(format!(
@@ -69,7 +69,7 @@ pub fn parse_public_key(text: &[u8]) -> Result<PublicKey, KeyError> {
     }
 }
 
-/// The PEM blocks of a text; none if it is no PEM at all.
+/// The PEM blocks of a text; none if it is not PEM at all.
 pub(crate) fn pem_blocks(text: &[u8]) -> Result<Vec<pem::Pem>, String> {
     pem::parse_many(text).map_err(|e| printable(&e.to_string()))
 }
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_public_key_is_named() {
+    fn what_is_not_a_public_key_is_named() {
         let private = TestKey::generate(KeyAlgorithm::EcdsaP256).private_der();
         let cases = [
             (

@@ -125,7 +125,7 @@ impl Ed25519Verifier {
     ///
     /// # Errors
     ///
-    /// The key is no Ed25519 key, or the signature cannot be good whatever the bytes.
+    /// The key is not an Ed25519 key, or the signature cannot be good whatever the bytes are.
     pub fn new(key: &PublicKey, signature: &[u8]) -> Result<Self, SignatureError> {
         let key = ed25519(key)?;
         let signature = ed25519_signature(signature)?;
@@ -211,7 +211,7 @@ fn verification(
 struct Prehashed([u8; 64]);
 
 impl Prehashed {
-    /// A digest of another length gives zeros, which no signature is over.
+    /// A digest of another length gives zeros, which nobody has signed.
     fn of(digest: &Digest) -> Self {
         Self(digest.as_bytes().try_into().unwrap_or([0; 64]))
     }

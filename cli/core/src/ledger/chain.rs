@@ -8,7 +8,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use serde::Deserialize;
 use sigtool_sdk::types::Digest;
 
-/// How many findings are told of entries: who changed one entry changed what follows.
+/// How many findings are told of entries: changing one entry changes what follows.
 const MAX_FINDINGS: usize = 20;
 
 /// The hash of an entry: the SHA-256 of its line.
@@ -100,7 +100,7 @@ impl Walk {
                 self.tell(Finding::OtherHead { expected });
             }
         }
-        // What comes next was made after what this entry was.
+        // The next entry was made after this one as it was then.
         let hash = stored.parse().unwrap_or(hash);
         self.head = Head {
             count: number,
@@ -110,7 +110,7 @@ impl Walk {
         entry.filter(|entry| entry.number == number)
     }
 
-    /// Stands at the end, where none of the heads may be missing.
+    /// Has reached the end, where none of the heads may be missing.
     pub(super) fn arrive(&mut self) {
         for expected in std::mem::take(&mut self.anchors) {
             let found = self.head.count;

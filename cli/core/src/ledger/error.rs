@@ -31,7 +31,7 @@ pub enum LedgerError {
     /// There is a head and no ledger.
     #[error("the ledger is gone: of {} entries, as its head says, there is none", .0.count)]
     Gone(Head),
-    /// The chain has no longer what its head says it had. Nothing is entered, or the evidence would be gone.
+    /// The chain no longer has what its head says it had. Nothing is entered, or the evidence would be gone.
     #[error("the ledger is broken: {0}")]
     Broken(Finding),
 }

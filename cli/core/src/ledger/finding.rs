@@ -75,7 +75,7 @@ pub enum Finding {
         /// The number it was made with.
         made_as: u64,
     },
-    /// An entry was made after another one than stands before it.
+    /// An entry was made after another one than the one that stands before it.
     NotTheNext {
         /// Its number.
         number: u64,
@@ -90,9 +90,9 @@ pub enum Finding {
         /// The number that it has.
         row: i64,
     },
-    /// The file of the head is missing, or says no head.
+    /// The file of the head is missing, or does not hold a head.
     NoHead,
-    /// The file of the ledger does not say any more which version made it.
+    /// The file of the ledger no longer says which version made it.
     NoVersion,
     /// Entries are missing between two others.
     Removed {

@@ -1,4 +1,4 @@
-//! The file of the head, beside the ledger. Whoever writes the ledger holds a lock on it.
+//! The file of the head, beside the ledger. A process that writes the ledger holds a lock on it.
 
 use super::error::LedgerError;
 use super::head::{Head, ParseHeadError};
@@ -104,7 +104,7 @@ impl HeadFile {
     }
 }
 
-/// The right to write the ledger, or to read its head while nobody does, until it is dropped. A head that is read while it is written
+/// The right to write the ledger, or to read its head while nobody writes, until it is dropped. A head read while it is written
 /// can be half of one and half of another.
 pub(super) struct Turn<'a>(&'a mut HeadFile);
 

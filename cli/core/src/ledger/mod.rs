@@ -40,7 +40,7 @@ impl Ledger {
     ///
     /// # Errors
     ///
-    /// It cannot be read and written, or has been cut off, or has lost its head: an entry more would hide that. One of an earlier
+    /// It cannot be read and written, or has been cut off, or has lost its head: another entry would hide that. One of an earlier
     /// version, which is migrated, has to be whole.
     pub fn open(path: &Path) -> Result<Self, LedgerError> {
         Self::open_as(path, &LAYOUT)
@@ -53,7 +53,7 @@ impl Ledger {
             Opened::Current(state) => state,
             Opened::Earlier(earlier) => migrate(earlier, &mut head, layout)?,
         };
-        // The head first: what others enter meanwhile is no contradiction.
+        // The head first: what others enter meanwhile does not contradict it.
         let finding = match head.read()? {
             Some(known) => state.with(|connection| {
                 let last = sqlite::last(connection)?;
@@ -113,7 +113,7 @@ impl Ledger {
             }
             Ok(Ok(head))
         })?;
-        // The other way round, a process that was killed in between would look like a chain that was cut.
+        // The other way round, a process killed in between would leave what looks like a chain that was cut.
         turn.write(&head)?;
         Ok(head)
     }
@@ -134,7 +134,7 @@ impl Ledger {
     ///
     /// It cannot be read.
     pub fn prove(&self, anchor: Option<&Head>) -> Result<Proof, LedgerError> {
-        // The head first: what is entered meanwhile is no cut.
+        // The head first: what is entered meanwhile does not look like a cut.
         let written = match self.head_file().read() {
             Err(LedgerError::Head { .. }) => None,
             written => written?,
@@ -157,8 +157,8 @@ impl Ledger {
             .with(|connection| sqlite::entries(connection, query, take))?
     }
 
-    /// Hands out artifacts with their current signatures, those signed last first, for as long as it is told to go on. After them
-    /// those so named that were only verified.
+    /// Hands out artifacts with their current signatures, the last signed first, as long as it is told to go on. After them come
+    /// those of these names that were only verified.
     ///
     /// # Errors
     ///
@@ -172,7 +172,7 @@ impl Ledger {
             .with(|connection| sqlite::artifacts(connection, named, take))?
     }
 
-    /// The names and references of artifacts that begin so, each once.
+    /// The names and references of artifacts that begin like this, each once.
     ///
     /// # Errors
     ///

@@ -8,13 +8,13 @@ use std::time::Duration;
 /// Which entries.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Query {
-    /// Of artifacts that one of these names. All artifacts if it is none.
+    /// Of artifacts that one of these names; without it, of all artifacts.
     pub artifacts: Option<Vec<Named>>,
     /// Not before this.
     pub since: Option<Since>,
-    /// Of a signer whose key hint begins with one of these, or whose key is called so. Any signer if it is none.
+    /// Of a signer whose key hint begins with one of these, or whose key has one as its name; without it, of any signer.
     pub signer: Option<Vec<String>>,
-    /// At most so many.
+    /// At most this many.
     pub limit: Option<u64>,
 }
 
@@ -41,7 +41,7 @@ impl Named {
 /// A moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Since {
-    /// So long ago.
+    /// This long ago.
     Ago(Duration),
     /// At this time, written as entries have it.
     At(String),
@@ -65,7 +65,7 @@ impl Since {
     }
 }
 
-/// An entry, and the text that its hash is of.
+/// An entry, and the text that was hashed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recorded {
     /// What it says.
@@ -90,7 +90,7 @@ pub struct Current {
 pub struct Known {
     /// What it is.
     pub artifact: EventArtifact,
-    /// Its current signatures, those made last first; none of one that was only verified.
+    /// Its current signatures, the last made first; none if it was only verified.
     pub signatures: Vec<Current>,
     /// The last time that it was verified.
     pub verified: Option<Entry>,

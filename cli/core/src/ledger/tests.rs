@@ -26,7 +26,7 @@ impl World {
         Ledger::open(&self.path()).unwrap()
     }
 
-    /// A ledger of so many entries, of artifacts `a1`, `a2`, …
+    /// A ledger of this many entries, of artifacts `a1`, `a2`, …
     fn with(count: usize) -> Self {
         let world = Self::new();
         let events: Vec<_> = (1..=count)
@@ -221,7 +221,7 @@ fn every_kind_of_tampering_is_found_and_named() {
     }
 }
 
-/// Whoever changes an entry with its hash has to change all that follow, and the head, and then an older head tells.
+/// Changing an entry with its hash means changing all that follow, and the head, and then an older head tells.
 #[test]
 fn an_entry_that_was_made_anew_does_not_fit_to_what_follows() {
     let world = World::with(6);
@@ -274,7 +274,7 @@ fn an_entry_that_was_made_anew_does_not_fit_to_what_follows() {
     assert_eq!(proof.findings, [Finding::OtherHead { expected: head }]);
 }
 
-/// What hides an entry from whoever looks it up, and leaves the chain alone.
+/// What hides an entry from those who look it up, and leaves the chain alone.
 #[test]
 fn what_entries_are_looked_up_by_is_proved_too() {
     let world = World::with(8);
@@ -329,7 +329,7 @@ fn what_entries_are_looked_up_by_is_proved_too() {
 }
 
 #[test]
-fn what_is_no_entry_is_named() {
+fn what_is_not_an_entry_is_named() {
     for (statement, finding) in [
         (
             "UPDATE entry SET number = -3 WHERE number = 3",
@@ -393,7 +393,7 @@ fn a_ledger_without_its_version_is_neither_empty_nor_written() {
 }
 
 #[test]
-fn a_named_pipe_is_no_ledger_and_no_head() {
+fn a_named_pipe_is_neither_a_ledger_nor_a_head() {
     for name in ["ledger.db", "ledger.head"] {
         let world = World::with(1);
         let path = world.folder.path().join(name);
@@ -460,9 +460,9 @@ fn a_missing_head_is_found() {
     }
 }
 
-/// What a process leaves that is killed between the very first entry and its head.
+/// What is left by a process that is killed between the very first entry and its head.
 #[test]
-fn a_first_entry_without_its_head_is_no_finding() {
+fn a_first_entry_without_its_head_is_not_a_finding() {
     let world = World::new();
     let ledger = world.open();
     let before = std::fs::read(world.path().with_extension("head")).unwrap();
@@ -475,9 +475,9 @@ fn a_first_entry_without_its_head_is_no_finding() {
     );
 }
 
-/// What a process leaves that is killed between the entry and the head.
+/// What is left by a process that is killed between the entry and the head.
 #[test]
-fn a_head_that_is_behind_is_no_finding() {
+fn a_head_that_is_behind_is_not_a_finding() {
     let world = World::with(3);
     let head = world.open().head().unwrap();
     world.open().append(&[signing("b", "alice")]).unwrap();
@@ -510,7 +510,7 @@ fn eight_writers_at_once_lose_nothing_and_keep_the_chain() {
             let path = world.path();
             scope.spawn(move || {
                 for turn in 0..25 {
-                    // Opened anew, as by processes that come and go: whoever looks for the head must not see half of it.
+                    // Opened anew, as by processes that come and go: one that looks for the head must not see half of it.
                     let ledger = Ledger::open(&path).unwrap();
                     ledger
                         .append(&[signing(&format!("{writer}-{turn}"), "alice")])

@@ -36,7 +36,7 @@ pub enum SignError {
         /// What it said.
         error: Box<Error>,
     },
-    /// The signer did something else than it was asked; nothing was written.
+    /// The signer did something other than it was asked; nothing was written.
     #[error("{operation}: {what}")]
     SignerMisbehaved {
         /// The operation: `signer.public_key`, `signer.sign`.

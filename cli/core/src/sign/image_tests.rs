@@ -176,7 +176,7 @@ fn an_annotation_that_is_demanded_must_have_been_signed() {
 }
 
 #[test]
-fn a_signature_of_another_image_is_no_signature_of_this_one() {
+fn a_signature_of_another_image_is_not_a_signature_of_this_one() {
     let world = world(KeyAlgorithm::EcdsaP256);
     sign(&world, None, request(&world, true));
     world.write("a later image\n");
@@ -192,7 +192,7 @@ fn a_signature_of_another_image_is_no_signature_of_this_one() {
 }
 
 #[test]
-fn what_signs_a_file_is_no_signature_of_an_image_and_the_other_way_round() {
+fn what_signs_a_file_is_not_a_signature_of_an_image_and_the_other_way_round() {
     let world = world(KeyAlgorithm::EcdsaP256);
     let file = SigningRequest {
         reference: world.reference(),

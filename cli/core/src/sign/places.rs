@@ -128,7 +128,7 @@ pub fn check_destination(path: &Path, artifact: &Artifact) -> Result<Option<Vec<
     }
 }
 
-/// Stricter than reading is: many a text is valid Base64.
+/// Stricter than reading is: many texts are valid Base64.
 fn is_signature(content: &[u8]) -> bool {
     match SignatureFile::decode(content) {
         Ok(SignatureFile::Bundle(_) | SignatureFile::SignedPayload(_)) => true,
@@ -137,7 +137,7 @@ fn is_signature(content: &[u8]) -> bool {
     }
 }
 
-/// All that putting signatures in their places takes.
+/// All that it takes to put signatures in their places.
 pub(super) struct Places<'a> {
     pub(super) source: &'a Handle,
     pub(super) signer: &'a OpenSigner,

@@ -17,7 +17,7 @@ pub struct OpenSigner {
     pub(super) turns: Turns,
 }
 
-/// Two tags of one image, signed at the same time, would each take the other's signature for none: one after the other.
+/// Two tags of one image, signed at the same time, would each miss the other's signature: so they are signed one after the other.
 #[derive(Debug, Default)]
 pub(super) struct Turns(Mutex<HashMap<String, Arc<Mutex<()>>>>);
 
@@ -42,7 +42,7 @@ impl OpenSigner {
     ///
     /// # Errors
     ///
-    /// The signer's, or that what it announces is no key that can verify.
+    /// The signer's, or that what it announces is not a key that can verify.
     pub fn open(handle: Handle) -> Result<Self, SignError> {
         const OPERATION: &str = "signer.public_key";
         let announced = handle

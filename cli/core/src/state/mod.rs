@@ -19,7 +19,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 /// How long to wait before it is tried again.
 pub(crate) const PAUSE: Duration = Duration::from_micros(300);
 
-/// Half a MiB of pages at hand: what is more, the system holds for us.
+/// Half a MiB of pages at hand: the system holds the rest for us.
 const SETTINGS: &str = "PRAGMA synchronous = NORMAL; PRAGMA cache_size = -512;";
 
 /// A file of the state, opened.
@@ -93,7 +93,7 @@ impl State {
             Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
                 return Ok(None);
             }
-            // Whoever must not look does not know that there is none.
+            // One who may not look does not know that there is none.
             Err(error) => return Err(unusable(path, error)),
             Ok(_) => require_regular(path).map_err(|error| unusable(path, error))?,
         }
@@ -151,7 +151,7 @@ impl State {
         };
         let connection = Connection::open_with_flags(file, flags).map_err(failed)?;
         connection.busy_timeout(PATIENCE).map_err(failed)?;
-        // A question is planned once, and not anew for each value that it is asked with.
+        // A query is planned once, and not anew for each value that it is asked with.
         connection
             .set_db_config(
                 rusqlite::config::DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG,

@@ -70,7 +70,7 @@ pub enum Require {
     /// One of them.
     #[default]
     Any,
-    /// So many distinct ones.
+    /// This many distinct ones.
     #[serde(untagged)]
     Count(usize),
 }
@@ -113,7 +113,7 @@ pub struct Policy {
     annotations: BTreeMap<String, String>,
 }
 
-/// Why something is no policy.
+/// Why something is not a policy.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PolicyError {
     /// Nought would accept everything.
@@ -174,7 +174,7 @@ impl Policy {
         }
     }
 
-    /// The same policy, which demands too that each signature that counts says these annotations. Only images have any.
+    /// The same policy, which also demands that each signature that counts says these annotations. Only images have any.
     #[must_use]
     pub fn with_annotations(mut self, annotations: BTreeMap<String, String>) -> Self {
         self.annotations = annotations;

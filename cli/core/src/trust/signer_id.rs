@@ -8,12 +8,12 @@ use std::fmt;
 /// and one who signs twice counts once.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum SignerId {
-    /// Whoever has this key.
+    /// The one who has this key.
     Key(KeyHint),
 }
 
 impl SignerId {
-    /// Whoever has this key.
+    /// The one who has this key.
     #[must_use]
     pub fn of_key(key: &PublicKey) -> Self {
         Self::Key(KeyHint::of(key))

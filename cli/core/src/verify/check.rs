@@ -177,7 +177,7 @@ impl Checker<'_> {
         }
     }
 
-    /// All that are trusted, for a reason to name.
+    /// All keys that are trusted, for a reason to name.
     fn names(&self) -> Vec<NamedKey> {
         self.keys.iter().map(|k| k.named().clone()).collect()
     }
@@ -417,7 +417,7 @@ impl Checker<'_> {
         }
     }
 
-    /// Every digest that we know must be the artifact's, and one at least.
+    /// Every digest that we know must be the artifact's, and there must be at least one.
     fn is_artifact(&self, subject: &Subject) -> bool {
         !subject.digests.is_empty()
             && subject
@@ -491,8 +491,8 @@ impl Checker<'_> {
         Ok(pass)
     }
 
-    /// A verifier for each Ed25519 signature and key. One signature in two places is verified once: who signs a file again with
-    /// the same key gets the same signature again.
+    /// A verifier for each Ed25519 signature and key. One signature in two places is verified once: signing a file again with
+    /// the same key gives the same signature again.
     fn streams<'c>(&self, candidates: &'c [Candidate]) -> Vec<Stream<'c>> {
         let mut streams: Vec<Stream<'c>> = Vec::new();
         for (index, candidate) in candidates.iter().enumerate() {

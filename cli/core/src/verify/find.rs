@@ -47,7 +47,7 @@ pub struct Unverified {
     pub signature: Option<Bytes>,
     /// The hint of the key that it names.
     pub key_hint: Option<String>,
-    /// The digest of the file that it is of.
+    /// The digest of the file that it signs.
     pub digest: Option<Digest>,
 }
 

@@ -137,7 +137,7 @@ pub(crate) struct Pages<'a> {
     reference: &'a str,
     digest: Option<&'a Digest>,
     formats: &'a [SignatureFormat],
-    /// The page to ask for; none once there is no more.
+    /// The page to ask for; none once there are no more.
     next: Option<Option<String>>,
     /// How many pages, and how many signatures, have come.
     pages: usize,

@@ -27,7 +27,7 @@ use sigtool_sdk::types::{Artifact, DigestAlgorithm};
 ///
 /// # Errors
 ///
-/// The artifact itself cannot be had: it is missing, is no artifact, or changed meanwhile. All that concerns signatures is in
+/// The artifact itself cannot be had: it is missing, is not an artifact, or changed meanwhile. All that concerns signatures is in
 /// the verdict.
 pub fn verify_artifact(source: &Handle, request: &VerifyingRequest<'_>) -> Result<Verified> {
     let mut seen = Seen::default();
@@ -46,7 +46,7 @@ pub fn verify_artifact(source: &Handle, request: &VerifyingRequest<'_>) -> Resul
                 break;
             }
         }
-        // The others were asked for in case that a statement names them.
+        // The others were asked for in case a statement names them.
         artifact
             .digests
             .retain(|digest| digest.algorithm() == DigestAlgorithm::Sha256);

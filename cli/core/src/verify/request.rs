@@ -53,7 +53,7 @@ pub struct VerifyingRequest<'a> {
     /// Whether such a reference may come to name another artifact, as an image's tag may; the source then resolves it to one that
     /// does not (capability `source.pins`).
     pub pins: bool,
-    /// Signatures that the user gave. If there is none, those are looked at that the source and the store keep.
+    /// Signatures that the user gave. If there are none, those that the source and the store keep are looked at.
     pub given: &'a [GivenSignature],
     /// The local store, if there is one, or why it cannot be read; for artifacts with such references only.
     pub store: Result<Option<&'a Store>>,
@@ -85,7 +85,7 @@ impl VerifyingRequest<'_> {
         ]
     }
 
-    /// What a place holds, in parts. The bytes of a file are read once, so that its signatures are all wanted before.
+    /// What a place holds, in parts. The bytes of a file are read once, so all its signatures are wanted before.
     pub(super) fn look<'a>(
         &'a self,
         source: &'a Handle,

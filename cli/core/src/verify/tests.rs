@@ -471,7 +471,7 @@ fn a_file_that_changes_between_the_passes_is_an_error() {
     artifact.size = 3;
     let error = check::check(keys.keys(), keys.annotations(), &artifact, &candidates).unwrap_err();
     assert_eq!(error.code, ErrorCode::Integrity, "it grew");
-    // What a certificate signed is not checked, so that no bytes are read for it.
+    // What a certificate signed is not checked, so no bytes are read for it.
     let keyless = edited(&bundle(&world.key(), HELLO, &sha256(HELLO)), |b| {
         b["verificationMaterial"] = json!({"certificate": {"rawBytes": "AQID"}});
     });
@@ -502,7 +502,7 @@ fn more_signatures_than_are_looked_at_leave_the_question_open() {
 
 #[test]
 fn a_list_that_is_too_long_is_cut_and_said_to_be() {
-    // One signature a page, asked for by somebody who wants bundles only.
+    // One signature per page, asked for by somebody who wants only bundles.
     let found = |ending: &str, count: usize| {
         let world = world(KeyAlgorithm::EcdsaP256);
         for i in 0..count {

@@ -92,7 +92,7 @@ struct Given {
     secrets: BTreeMap<String, String>,
 }
 
-/// An artifact that a source serves and nobody has signed, where it is no file.
+/// An artifact that a source serves and nobody has signed, where it is not a file.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct GivenArtifact {

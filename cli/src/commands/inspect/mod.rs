@@ -74,7 +74,7 @@ fn read(path: &Path) -> Result<Vec<u8>, CommandError> {
     }
 }
 
-/// Who inspects an artifact means its signature.
+/// A person who inspects an artifact means its signature.
 fn signature_beside(file: &Path) -> Option<PathBuf> {
     [".sigstore.json", ".sig"]
         .iter()

@@ -1,4 +1,4 @@
-//! What lies beside an artifact, held against what the ledger knows: which signatures are where they were put, which lie elsewhere,
+//! What lies beside an artifact, against what the ledger knows: which signatures are where they were put, which lie elsewhere,
 //! which are of other content, and which are foreign.
 
 use crate::custody::ledger::unreadable;
@@ -130,7 +130,7 @@ fn is_same_place(one: &str, other: &str) -> bool {
     one == other || real(one).is_some_and(|path| Some(path) == real(other))
 }
 
-/// A path without links and `..`; nothing for what is no path.
+/// A path without links and `..`; nothing for what is not a path.
 fn real(location: &str) -> Option<PathBuf> {
     let path = Path::new(location);
     path.is_absolute().then(|| path.canonicalize().ok())?

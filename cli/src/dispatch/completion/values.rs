@@ -164,7 +164,7 @@ pub(super) fn public_keys(typed: &OsStr) -> Candidates {
     with_files(variables(&typed).chain(known), &typed)
 }
 
-/// What is known and begins so, and the files that do.
+/// What is known and begins like this, and the files that do.
 fn with_files(known: impl IntoIterator<Item = String>, typed: &str) -> Candidates {
     let mut all = beginning(known, typed);
     let files = files(typed).into_iter();
@@ -189,7 +189,7 @@ fn shown(path: &Path) -> String {
 pub(super) fn artifacts(typed: &OsStr) -> Candidates {
     let typed = typed.to_string_lossy();
     let known = known_artifacts(&typed).into_iter();
-    // A path is a file already, and a chart's name is no way to name its file.
+    // A path is a file already, and a chart's name does not name its file.
     with_files(
         known.filter(|name| name.find('/').is_some_and(|at| at > 0)),
         &typed,
@@ -202,7 +202,7 @@ pub(super) fn remembered(typed: &OsStr) -> Candidates {
     with_files(known_artifacts(&typed), &typed)
 }
 
-/// The artifacts that this machine knows from earlier runs, whose names begin so.
+/// The artifacts that this machine knows from earlier runs, whose names begin like this.
 fn known_artifacts(typed: &str) -> Vec<String> {
     let path = app().and_then(|app| app.folders.ledger());
     let ledger = path.and_then(|path| Ledger::open_to_read(&path).ok().flatten());
@@ -316,7 +316,7 @@ fn asked_of_help(words: &[OsString]) -> Option<Vec<String>> {
     }
 }
 
-/// What a command has below it that begins so.
+/// What a command has below it that begins like this.
 fn commands_below(above: &[String], typed: &str) -> Candidates {
     let mut command = &Cli::command();
     for word in above {

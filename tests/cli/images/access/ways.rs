@@ -153,7 +153,7 @@ fn a_registry_may_want_to_see_a_certificate() {
             wrong.push(format!("{names:?}: {said}"));
         }
     }
-    // Whoever has none is told that one is wanted.
+    // Without a certificate, one is told that it is wanted.
     let said = with(&[]).verify(&image);
     if said.code != Some(3) || !said.text.contains("client_certificate") {
         wrong.push(format!("none: {said}"));

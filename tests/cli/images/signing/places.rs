@@ -203,7 +203,7 @@ error: `--bundle out/`: there is no folder `out`
     }
 }
 
-/// Whoever signed last knows which one is meant.
+/// The machine that signed last knows which one is meant.
 #[test]
 fn for_one_file_the_signature_of_this_machine_is_chosen() {
     let Some(stage) = Stage::new() else { return };

@@ -55,7 +55,7 @@ pub enum UnverifiedSigner {
     Certificate(Vec<Vec<u8>>),
     /// A key pair.
     PublicKey {
-        /// The hint that names the key; the formats allow none.
+        /// The hint that names the key; the formats allow it to be missing.
         hint: Option<String>,
         /// The key itself, which only cosign's older bundles hold. Never a reason to trust it.
         key: Option<PublicKey>,

@@ -61,7 +61,7 @@ struct MessageDigest {
 
 /// A v0.3 bundle of a signature over an artifact by a key pair.
 ///
-/// The key itself is not in it, only its hint: whoever verifies brings the key.
+/// The key itself is not in it, only its hint: those who verify bring the key.
 #[must_use]
 pub fn encode_message_signature(key: &PublicKey, digest: &Digest, signature: &Bytes) -> Vec<u8> {
     encode(

@@ -1,6 +1,6 @@
 //! Sigstore bundles v0.1 to v0.3. The one module that names the types of `sigstore-types`, which break often.
 //!
-//! Those types read a part each; which parts there may be is checked here, since theirs take the first of two alternatives.
+//! Each of those types reads one part; which parts there may be is checked here, since they take the first of two alternatives.
 
 use super::content::{Bundle, BundleFormat, Content, UnverifiedLogEntry, UnverifiedSigner};
 use crate::formats::dsse::Envelope;

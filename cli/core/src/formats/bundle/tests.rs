@@ -238,7 +238,7 @@ fn an_old_cosign_bundle_names_its_key() {
 }
 
 #[test]
-fn other_json_is_no_bundle() {
+fn other_json_is_not_a_bundle() {
     for text in ["{}", "[]", "{", r#"{"a":1}"#] {
         assert!(Bundle::decode(text.as_bytes()).is_err(), "{text}");
     }

@@ -32,8 +32,8 @@ pub(in crate::ledger) fn entries(
     Ok(Ok(()))
 }
 
-/// Hands out artifacts with their current signatures, those signed last first, for as long as it is told to go on. After them those so
-/// named that were only verified.
+/// Hands out artifacts with their current signatures, the last signed first, as long as it is told to go on. After them come those
+/// of these names that were only verified.
 pub(in crate::ledger) fn artifacts(
     connection: &Connection,
     named: Option<&[Named]>,
@@ -62,7 +62,7 @@ pub(in crate::ledger) fn artifacts(
     Ok(Ok(()))
 }
 
-/// The names and references of artifacts that begin so, each once.
+/// The names and references of artifacts that begin like this, each once.
 pub(in crate::ledger) fn names(
     connection: &Connection,
     prefix: &str,
@@ -70,7 +70,7 @@ pub(in crate::ledger) fn names(
 ) -> Result<Vec<String>> {
     let mut names = Vec::new();
     for column in ["name", "reference"] {
-        // From one to the next by the index, however many entries have each.
+        // From one to the next by the index, however many entries each has.
         let text = format!(
             "WITH RECURSIVE found(text) AS (
                SELECT min({column}) FROM entry WHERE {column} >= ?1
@@ -89,7 +89,7 @@ pub(in crate::ledger) fn names(
     Ok(names)
 }
 
-/// The question for entries, and what stands in for its question marks.
+/// The query for entries, and what stands in for its question marks.
 pub(in crate::ledger) fn select_entries(query: &Query) -> (String, Vec<Value>) {
     let (mut conditions, mut values) = (Vec::new(), Vec::new());
     let since = query.since.as_ref().map(Since::moment);
@@ -127,7 +127,7 @@ pub(in crate::ledger) fn select_entries(query: &Query) -> (String, Vec<Value>) {
     (text, values)
 }
 
-/// The question for current signatures.
+/// The query for current signatures.
 pub(in crate::ledger) fn select_current(artifacts: Option<&[Named]>) -> (String, Vec<Value>) {
     let mut values = Vec::new();
     let condition = match artifacts {
@@ -140,7 +140,7 @@ pub(in crate::ledger) fn select_current(artifacts: Option<&[Named]>) -> (String,
     (text, values)
 }
 
-/// The question for the last verifications: one for each digest and reference, and no item.
+/// The query for the last verifications: one for each digest and reference, and no item.
 pub(in crate::ledger) fn select_verified(artifacts: &[Named]) -> (String, Vec<Value>) {
     let mut values = Vec::new();
     let condition = any_of(artifacts, &mut values);

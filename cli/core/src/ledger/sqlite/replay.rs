@@ -49,7 +49,7 @@ fn entries(walk: &mut Walk, connection: &Connection) -> Result<()> {
     let mut query = connection.prepare("SELECT number, body, hash FROM entry ORDER BY number")?;
     let mut rows = query.query([])?;
     while let Some(row) = rows.next()? {
-        // What is no text is no entry.
+        // What is not text is not an entry either.
         let body = row.get_ref(1)?.as_bytes().unwrap_or_default();
         let hash = row.get_ref(2)?.as_str().unwrap_or_default();
         if let Some(entry) = walk.step(row.get(0)?, body, hash) {
