@@ -320,7 +320,7 @@ fn an_executable_that_sends_garbage() {
 error: cannot sign `artifact.txt`
   caused by: the backend `dev.example.rogue` failed in `signer.sign`
   caused by: the backend broke the protocol: what it sent is not a message
-  caused by: it sent: �� not JSON  at all
+  caused by: it sent: �� not JSON at all
   hint: [AUTHOR]
 
 "#]],
