@@ -1,6 +1,6 @@
 //! What can be typed: the commands and their flags. Nothing here has effects.
 
-use crate::config::{Color, Format, Isolation, SignatureFormat};
+use crate::config::{Color, Format, Formats, Isolation};
 use crate::error::EXIT_CODES;
 use crate::topics;
 use clap::builder::ArgExt;
@@ -264,7 +264,7 @@ pub(crate) struct Sign {
     /// What to write: bundle (FILE.sigstore.json, an image's referrer; the default), cosign (FILE.sig, an image's `.sig` tag),
     /// or both
     #[arg(long, value_enum, value_name = "FORMAT", hide_possible_values = true)]
-    pub(crate) signature_format: Option<SignatureFormat>,
+    pub(crate) signature_format: Option<Formats>,
 
     /// Write the bundle here; with several artifacts a folder ending in `/`
     #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath)]

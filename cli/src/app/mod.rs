@@ -12,7 +12,7 @@ use crate::config::schema::{Setting, TOP};
 use crate::config::settings::Grant;
 use crate::config::{self, Config, Profile};
 use crate::error::CommandError;
-use crate::host::{Backends, Ceiling, Declared, Folders, HostSettings};
+use crate::host::{Backends, Declared, Folders, HostSettings};
 use crate::output::Ui;
 use clap::ValueEnum;
 use sigtool_sdk::types::BackendId;
@@ -61,14 +61,14 @@ impl App {
         global: Global,
         environment: BTreeMap<String, String>,
     ) -> Option<Self> {
-        let load = |sources: &config::Sources| Ok(Config::load_with_problems(sources));
+        let load = |sources: &config::Inputs| Ok(Config::load_with_problems(sources));
         Self::start_with(global, environment, load).ok()
     }
 
     fn start_with(
         global: Global,
         environment: BTreeMap<String, String>,
-        load: impl FnOnce(&config::Sources) -> Result<Config, CommandError>,
+        load: impl FnOnce(&config::Inputs) -> Result<Config, CommandError>,
     ) -> Result<Self, CommandError> {
         let folders = UserFolders::of(&environment);
         let config = load(&sources(&global, &environment, &folders)?)?;
@@ -95,10 +95,7 @@ impl App {
             Arc::clone(&settings),
             Folders::of(&executable, data_home),
             declared(&config),
-            Ceiling {
-                allowed: config.policy().backends(),
-                isolate: config.policy().isolates(),
-            },
+            config.policy().clone(),
         );
         Ok(Self {
             ui,
@@ -133,8 +130,8 @@ fn sources(
     global: &Global,
     environment: &BTreeMap<String, String>,
     folders: &UserFolders,
-) -> Result<config::Sources, CommandError> {
-    Ok(config::Sources {
+) -> Result<config::Inputs, CommandError> {
+    Ok(config::Inputs {
         system_dir: system_folder(environment),
         user_file: folders.config.as_ref().map(|d| d.join("config.toml")),
         working_dir: working_folder()?,

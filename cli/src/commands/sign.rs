@@ -7,7 +7,7 @@ use crate::artifacts::annotations;
 use crate::artifacts::batch::{self};
 use crate::artifacts::destination::{Places, STDIN, destination};
 use crate::artifacts::{Item, Items, SourceOf, Sources};
-use crate::config::{Profile, SignatureFormat};
+use crate::config::{Formats, Profile};
 use crate::custody::recorder::Custody;
 use crate::error::{CommandError, Outcome};
 use crate::interrupt;
@@ -18,7 +18,7 @@ use sigtool_core::sign::{
     Destination, Location, SignError, SignedArtifact, SigningRequest, Stored,
 };
 use sigtool_core::{Store, sign_artifact};
-use sigtool_sdk::types::SignatureFormat as Format;
+use sigtool_sdk::types::SignatureFormat;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -115,7 +115,7 @@ fn say_notes(app: &App, notes: Vec<String>) {
 /// What the flags and the profile ask for, the same for every artifact.
 struct Wanted<'a> {
     args: &'a Sign,
-    signature_format: SignatureFormat,
+    signature_format: Formats,
     attach: bool,
     annotations: BTreeMap<String, String>,
 }
@@ -137,19 +137,15 @@ impl<'a> Wanted<'a> {
 
     /// The forms of an artifact's signature. A file's goes to the place that is named for its form and nowhere else, so that the
     /// place alone says which form is meant; an image's is kept and pushed besides.
-    fn formats(&self, source: SourceOf) -> Vec<Format> {
+    fn formats(&self, source: SourceOf) -> &'static [SignatureFormat] {
         let implied = match (source, &self.args.bundle, &self.args.signature) {
             (SourceOf::Images, ..) | (_, None, None) => None,
-            (_, Some(_), Some(_)) => Some(SignatureFormat::Both),
-            (_, None, Some(_)) => Some(SignatureFormat::Cosign),
-            (_, Some(_), None) => Some(SignatureFormat::Bundle),
+            (_, Some(_), Some(_)) => Some(Formats::Both),
+            (_, None, Some(_)) => Some(Formats::Cosign),
+            (_, Some(_), None) => Some(Formats::Bundle),
         };
         let asked = self.args.signature_format.or(implied);
-        match asked.unwrap_or(self.signature_format) {
-            SignatureFormat::Bundle => vec![Format::Bundle],
-            SignatureFormat::Cosign => vec![Format::Cosign],
-            SignatureFormat::Both => vec![Format::Bundle, Format::Cosign],
-        }
+        asked.unwrap_or(self.signature_format).each()
     }
 
     /// Whether an image's signature goes to the local store and nowhere else.
@@ -320,7 +316,7 @@ impl Work<'_> {
             reference: item.reference.to_string(),
             name: args.name.clone().or(named),
             version: args.artifact_version.clone(),
-            formats: self.wanted.formats(item.source()),
+            formats: self.wanted.formats(item.source()).to_vec(),
             destination,
             annotations: self.wanted.annotations.clone(),
             append: args.append,
@@ -345,8 +341,8 @@ impl Work<'_> {
     }
 
     fn check_stdin(&self, item: &Item, to: &Destination) -> Result<(), CommandError> {
-        let placed = |format: &Format| match format {
-            Format::Bundle => to.bundle.is_some(),
+        let placed = |format: &SignatureFormat| match format {
+            SignatureFormat::Bundle => to.bundle.is_some(),
             _ => to.signature.is_some(),
         };
         if item.from_stdin && !self.wanted.formats(item.source()).iter().all(placed) {

@@ -7,7 +7,6 @@ use crate::args::Verify;
 use crate::artifacts::annotations;
 use crate::artifacts::destination::{Places, STDIN, destination};
 use crate::artifacts::{Item, Items, SourceOf, Sources, batch};
-use crate::config::settings::Require as Wanted;
 use crate::config::verify::VerifySettings;
 use crate::config::{KeyText, Profile};
 use crate::custody::ledger::store;
@@ -184,11 +183,7 @@ fn policy_of(
         .iter()
         .map(|key| trusted_key(app, &key.value).map_err(|error| key.origin.blame(error)))
         .collect::<Result<_, _>>()?;
-    let configured = match settings.require.value {
-        Wanted::All => Require::All,
-        Wanted::Any => Require::Any,
-        Wanted::Number(number) => Require::Count(number.get()),
-    };
+    let configured = settings.require.value;
     Policy::new(keys, require.unwrap_or(configured)).map_err(|e| {
         let message = "this policy cannot be used";
         settings.require.origin.error(format!("{message}: {e}"), "")

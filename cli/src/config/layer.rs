@@ -2,10 +2,10 @@
 
 use crate::config::check::check;
 use crate::config::file::{contents, read_file};
+use crate::config::inputs::{FileState, Inputs, LookedAt};
 use crate::config::merge::merge;
 use crate::config::origin::{Layer, Origin, SourceFile, shorten};
 use crate::config::schema::{Reads, TOP};
-use crate::config::sources::{FileState, LookedAt, Sources};
 use crate::config::value::{Data, Node, from_value, parse_file, parse_value, split};
 use crate::config::{environment, project, trust};
 use crate::error::CommandError;
@@ -23,31 +23,31 @@ pub(crate) struct Layers {
 }
 
 /// Reads all layers.
-pub(crate) fn read(sources: &Sources) -> Layers {
-    let base: Arc<Path> = sources.working_dir.as_path().into();
+pub(crate) fn read(inputs: &Inputs) -> Layers {
+    let base: Arc<Path> = inputs.working_dir.as_path().into();
     let mut layers = Layers {
         tree: built_in(&base),
         files: Vec::new(),
         user_file: None,
-        warnings: environment::warnings(&sources.environment),
+        warnings: environment::warnings(&inputs.environment),
         problems: Vec::new(),
     };
     layers.file(
-        sources,
-        &sources.system_dir.join("config.toml"),
+        inputs,
+        &inputs.system_dir.join("config.toml"),
         Layer::System,
     );
-    layers.user(sources);
-    layers.project(sources);
+    layers.user(inputs);
+    layers.project(inputs);
 
-    let (trees, problems) = environment::layer(&sources.environment, &base);
+    let (trees, problems) = environment::layer(&inputs.environment, &base);
     layers.problems.extend(problems);
     trees.into_iter().for_each(|tree| layers.add(tree));
 
-    for text in &sources.overrides {
-        layers.command_line(sources, text, &base);
+    for text in &inputs.overrides {
+        layers.command_line(inputs, text, &base);
     }
-    for (setting, value) in &sources.flags {
+    for (setting, value) in &inputs.flags {
         let origin = Origin::Flag(setting.flag.unwrap_or(setting.key).to_owned());
         let value = from_value(value, &origin, &base);
         layers.add(Node::at(&[setting.key], value));
@@ -85,40 +85,40 @@ impl Layers {
         merge(&mut self.tree, tree);
     }
 
-    fn user(&mut self, sources: &Sources) {
-        let chosen = sources
+    fn user(&mut self, inputs: &Inputs) {
+        let chosen = inputs
             .environment
             .get(environment::CONFIG)
             .filter(|path| !path.is_empty());
         if let Some(path) = chosen {
-            let path = sources.working_dir.join(path);
-            let there = self.file(sources, &path, Layer::User);
+            let path = inputs.working_dir.join(path);
+            let there = self.file(inputs, &path, Layer::User);
             if !there {
-                let shown = shorten(&path, sources.home.as_deref());
+                let shown = shorten(&path, inputs.home.as_deref());
                 self.problems.push(
                     Origin::Variable(environment::CONFIG)
                         .error(format!("there is no file {shown}"), ""),
                 );
             }
             self.user_file = Some(path);
-        } else if let Some(path) = &sources.user_file {
-            let path = sources.working_dir.join(path);
-            self.file(sources, &path, Layer::User);
+        } else if let Some(path) = &inputs.user_file {
+            let path = inputs.working_dir.join(path);
+            self.file(inputs, &path, Layer::User);
             self.user_file = Some(path);
         }
     }
 
-    fn project(&mut self, sources: &Sources) {
-        let Some(path) = project::find(&sources.working_dir, sources.home.as_deref()) else {
-            let path = sources.working_dir.join(project::FILE);
+    fn project(&mut self, inputs: &Inputs) {
+        let Some(path) = project::find(&inputs.working_dir, inputs.home.as_deref()) else {
+            let path = inputs.working_dir.join(project::FILE);
             self.looked(Layer::Project, path, FileState::Missing);
             return;
         };
-        let home = sources.home.as_deref();
-        match project::open(&path, sources.user_id) {
+        let home = inputs.home.as_deref();
+        match project::open(&path, inputs.user_id) {
             Ok(file) => {
                 let file = contents(file, &path, home, Layer::Project);
-                self.found(sources, &path, Layer::Project, file);
+                self.found(inputs, &path, Layer::Project, file);
             }
             Err(reason) => {
                 let shown = shorten(&path, home);
@@ -129,7 +129,7 @@ impl Layers {
     }
 
     /// One `--config`: `KEY=VALUE`, or a file. What has a `/` before the `=` is a file.
-    fn command_line(&mut self, sources: &Sources, text: &str, base: &Arc<Path>) {
+    fn command_line(&mut self, inputs: &Inputs, text: &str, base: &Arc<Path>) {
         match text.split_once('=') {
             Some((key, value)) if !key.contains('/') => {
                 let key = key.trim();
@@ -148,8 +148,8 @@ impl Layers {
                 }
             }
             _ => {
-                let path = sources.working_dir.join(text);
-                if !self.file(sources, &path, Layer::Override) {
+                let path = inputs.working_dir.join(text);
+                if !self.file(inputs, &path, Layer::Override) {
                     self.problems.push(
                         CommandError::input(format!("--config: there is no file {text}"))
                             .hint("write --config FILE, or --config KEY=VALUE"),
@@ -160,8 +160,8 @@ impl Layers {
     }
 
     /// Reads a file, if it is there. Returns whether it is.
-    fn file(&mut self, sources: &Sources, path: &Path, layer: Layer) -> bool {
-        let home = sources.home.as_deref();
+    fn file(&mut self, inputs: &Inputs, path: &Path, layer: Layer) -> bool {
+        let home = inputs.home.as_deref();
         let Some(file) = read_file(path, home, layer).transpose() else {
             self.looked(layer, path.to_owned(), FileState::Missing);
             return false;
@@ -172,14 +172,14 @@ impl Layers {
                 "{shown} can be written by others, who can so run their code as you: `chmod go-w {shown}`"
             ));
         }
-        self.found(sources, path, layer, file);
+        self.found(inputs, path, layer, file);
         true
     }
 
     /// Takes in a file that is there.
     fn found(
         &mut self,
-        sources: &Sources,
+        inputs: &Inputs,
         path: &Path,
         layer: Layer,
         file: Result<SourceFile, CommandError>,
@@ -197,7 +197,7 @@ impl Layers {
         if layer == Layer::Project {
             // Named before it is judged: the choice of a profile is not a profile.
             self.problems.extend(name_the_choice(&mut tree).err());
-            let home = sources.home.as_deref();
+            let home = inputs.home.as_deref();
             let user = self.user_file.as_deref().map(|p| shorten(p, home));
             self.problems
                 .extend(trust::check(&tree, &self.tree, user.as_deref()));

@@ -24,6 +24,7 @@ pub(crate) mod edit;
 pub(crate) mod environment;
 pub(crate) mod explain;
 mod file;
+mod inputs;
 mod key_text;
 pub(crate) mod layer;
 pub(crate) mod mask;
@@ -36,7 +37,6 @@ mod project;
 pub(crate) mod schema;
 pub(crate) mod secret;
 pub(crate) mod settings;
-mod sources;
 mod trust;
 pub(crate) mod value;
 pub(crate) mod verify;
@@ -44,12 +44,12 @@ pub(crate) mod verify;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use inputs::{FileState, Inputs, LookedAt};
 pub(crate) use key_text::KeyText;
 pub(crate) use profile::Manifests;
 pub(crate) use profile::{BackendTable, Profile, SettingValue};
 pub(crate) use secret::SecretReference;
-pub(crate) use settings::{Color, Format, Isolation, SignatureFormat};
-pub(crate) use sources::{FileState, LookedAt, Sources};
+pub(crate) use settings::{Color, Format, Formats, Isolation};
 
 /// What the configuration says of a backend, by its id.
 #[derive(Clone, Debug)]
@@ -93,8 +93,8 @@ impl Config {
     /// # Errors
     ///
     /// The first problem. [`check`](Self::check) has them all.
-    pub(crate) fn load(sources: &Sources) -> Result<Self, CommandError> {
-        let mut config = Self::load_with_problems(sources);
+    pub(crate) fn load(inputs: &Inputs) -> Result<Self, CommandError> {
+        let mut config = Self::load_with_problems(inputs);
         if config.problems.is_empty() {
             return Ok(config);
         }
@@ -111,9 +111,9 @@ impl Config {
     }
 
     /// Reads the configuration as far as it can be read: for `config check`, `config path`, and what repairs it.
-    pub(crate) fn load_with_problems(sources: &Sources) -> Self {
-        let mut layers = layer::read(sources);
-        let ceiling = policy::read(sources, &mut layers);
+    pub(crate) fn load_with_problems(inputs: &Inputs) -> Self {
+        let mut layers = layer::read(inputs);
+        let ceiling = policy::read(inputs, &mut layers);
         let mut config = Self {
             aliases: aliases(&layers.tree),
             backends: BTreeMap::new(),
@@ -121,7 +121,7 @@ impl Config {
             ceiling,
             files: layers.files,
             user_file: layers.user_file,
-            home: sources.home.clone(),
+            home: inputs.home.clone(),
             warnings: layers.warnings,
             problems: layers.problems,
         };

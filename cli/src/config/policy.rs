@@ -12,16 +12,16 @@
 
 use crate::config::check::check_table;
 use crate::config::file::read_file;
+use crate::config::inputs::{FileState, Inputs, LookedAt};
 use crate::config::layer::Layers;
 use crate::config::origin::Layer;
 use crate::config::schema::{POLICY, VERIFY};
 use crate::config::settings::Choice as _;
 use crate::config::settings::Isolation;
-use crate::config::settings::Require;
-use crate::config::sources::{FileState, LookedAt, Sources};
 use crate::config::value::{Located, Node, parse_file};
 use crate::config::verify::VerifySettings;
 use crate::error::CommandError;
+use sigtool_core::Require;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -71,9 +71,9 @@ impl Ceiling {
 }
 
 /// Reads the policy, if there is one. What is wrong with it goes to the problems: nothing may run under half a policy.
-pub(crate) fn read(sources: &Sources, layers: &mut Layers) -> Ceiling {
-    let path = sources.system_dir.join("policy.toml");
-    let home = sources.home.as_deref();
+pub(crate) fn read(inputs: &Inputs, layers: &mut Layers) -> Ceiling {
+    let path = inputs.system_dir.join("policy.toml");
+    let home = inputs.home.as_deref();
     let parsed = read_file(&path, home, Layer::Policy)
         .and_then(|file| file.map(|file| parse_file(&Arc::new(file))).transpose());
     let (ceiling, state) = match parsed {

@@ -7,11 +7,12 @@ use crate::config::policy::Ceiling;
 use crate::config::schema::{FIRST_PARTY, PROFILE};
 use crate::config::secret::SecretReference;
 use crate::config::settings::Choice as _;
-use crate::config::settings::{Require, SignatureFormat};
+use crate::config::settings::Formats;
 use crate::config::value::{Data, Located, Node, absolute, below, field};
 use crate::config::verify::VerifySettings;
 use crate::error::CommandError;
 use crate::suggest::closest;
+use sigtool_core::Require;
 use sigtool_sdk::manifest::{Kind, Manifest, SettingType};
 use sigtool_sdk::types::BackendId;
 use std::collections::BTreeMap;
@@ -26,7 +27,7 @@ pub(crate) type Manifests<'a> = &'a dyn Fn(&str) -> Result<Option<Manifest>, Com
 pub(crate) struct Profile {
     /// Its name; none if there is no profile at all and only what is built in holds.
     pub(crate) name: Option<Located<String>>,
-    pub(crate) signature_format: Located<SignatureFormat>,
+    pub(crate) signature_format: Located<Formats>,
     /// Whether a signature is pushed beside its image.
     pub(crate) attach: Located<bool>,
     /// What is signed along with the digest.
@@ -47,7 +48,7 @@ impl Default for Profile {
     fn default() -> Self {
         Self {
             name: None,
-            signature_format: Located::built_in(SignatureFormat::Bundle),
+            signature_format: Located::built_in(Formats::Bundle),
             attach: Located::built_in(false),
             annotations: BTreeMap::new(),
             log: Log::Off,
@@ -250,9 +251,9 @@ impl Reading<'_> {
         };
         let profile = Profile {
             signature_format: field(node, &path, "signature_format", &mut problems, |n, key| {
-                SignatureFormat::read(n, key)
+                Formats::read(n, key)
             })
-            .unwrap_or(Located::built_in(SignatureFormat::Bundle)),
+            .unwrap_or(Located::built_in(Formats::Bundle)),
             attach: field(node, &path, "attach", &mut problems, Node::boolean)
                 .unwrap_or(Located::built_in(false)),
             annotations: annotations(node, &path, &mut problems),

@@ -6,7 +6,7 @@
 use super::key_text::key_texts;
 use super::network::{no_proxy, proxy};
 use super::settings::{
-    Choice as _, Color, Format, Grant, Isolation, Require, SignatureFormat, duration, jobs,
+    Choice as _, Color, Format, Formats, Grant, Isolation, duration, jobs, require,
 };
 use super::value::{Data, Node};
 use crate::error::CommandError;
@@ -339,7 +339,7 @@ pub(crate) const PROFILE: &[Setting] = &[
         "signature_format",
         "\"bundle\", \"cosign\" or \"both\"",
         "how signatures are written",
-        Reads::Value(|node, key| SignatureFormat::read(node, key).map(drop)),
+        Reads::Value(|node, key| Formats::read(node, key).map(drop)),
     )
     .default(Default::Word("bundle"))
     .project(Project::May),
@@ -393,7 +393,7 @@ pub(crate) const VERIFY: &[Setting] = &[
         "require",
         "\"any\", \"all\" or a number",
         "how many of them must have signed",
-        Reads::Value(|node, key| Require::read(node, key).map(drop)),
+        Reads::Value(|node, key| require(node, key).map(drop)),
     ),
 ];
 

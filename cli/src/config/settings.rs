@@ -1,7 +1,9 @@
 //! The types of settings: what a text in the configuration means once it is read.
 
-use crate::config::value::Node;
+use crate::config::value::{Data, Node};
 use crate::error::CommandError;
+use sigtool_core::Require;
+use sigtool_sdk::types::SignatureFormat;
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::time::Duration;
@@ -102,9 +104,9 @@ impl Choice for Isolation {
         &[("process", Self::Process), ("in-process", Self::InProcess)];
 }
 
-/// Which signatures to write.
+/// The formats in which signatures are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum SignatureFormat {
+pub(crate) enum Formats {
     /// A Sigstore bundle, `<file>.sigstore.json`
     Bundle,
     /// cosign's detached signature, `<file>.sig`
@@ -113,7 +115,18 @@ pub(crate) enum SignatureFormat {
     Both,
 }
 
-impl Choice for SignatureFormat {
+impl Formats {
+    /// Each of them.
+    pub(crate) fn each(self) -> &'static [SignatureFormat] {
+        match self {
+            Self::Bundle => &[SignatureFormat::Bundle],
+            Self::Cosign => &[SignatureFormat::Cosign],
+            Self::Both => &[SignatureFormat::Bundle, SignatureFormat::Cosign],
+        }
+    }
+}
+
+impl Choice for Formats {
     const WORDS: &'static [(&'static str, Self)] = &[
         ("bundle", Self::Bundle),
         ("cosign", Self::Cosign),
@@ -121,37 +134,24 @@ impl Choice for SignatureFormat {
     ];
 }
 
-/// How many of the listed keys and identities, counted together, must have signed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Require {
-    All,
-    Any,
-    Number(NonZeroUsize),
-}
-
-impl Require {
-    /// Reads `"any"`, `"all"` or a number from 1.
-    pub(crate) fn read(node: &Node, key: &str) -> Result<Self, CommandError> {
-        const EXPECTED: &str = "\"any\", \"all\" or a number from 1";
-        match &node.data {
-            super::value::Data::String(text) if text == "any" => Ok(Self::Any),
-            super::value::Data::String(text) if text == "all" => Ok(Self::All),
-            super::value::Data::Integer(number) => usize::try_from(*number)
-                .ok()
-                .and_then(NonZeroUsize::new)
-                .map(Self::Number)
-                .ok_or_else(|| {
-                    node.origin.error(
-                        format!("`{key}` takes {EXPECTED}, this is {number}"),
-                        "too small",
-                    )
-                }),
-            super::value::Data::String(text) => Err(node.origin.error(
-                format!("`{key}` takes {EXPECTED}, this is `{text}`"),
-                "not one of these",
+/// How many of the listed keys and identities, counted together, must have signed: `"any"`, `"all"` or a number from 1.
+pub(crate) fn require(node: &Node, key: &str) -> Result<Require, CommandError> {
+    const EXPECTED: &str = "\"any\", \"all\" or a number from 1";
+    match &node.data {
+        Data::String(text) if text == "any" => Ok(Require::Any),
+        Data::String(text) if text == "all" => Ok(Require::All),
+        Data::Integer(number) => match usize::try_from(*number) {
+            Ok(number @ 1..) => Ok(Require::Count(number)),
+            _ => Err(node.origin.error(
+                format!("`{key}` takes {EXPECTED}, this is {number}"),
+                "too small",
             )),
-            _ => Err(node.wrong_type(key, EXPECTED)),
-        }
+        },
+        Data::String(text) => Err(node.origin.error(
+            format!("`{key}` takes {EXPECTED}, this is `{text}`"),
+            "not one of these",
+        )),
+        _ => Err(node.wrong_type(key, EXPECTED)),
     }
 }
 
@@ -170,8 +170,8 @@ impl Choice for Grant {
 pub(crate) fn duration(node: &Node, key: &str) -> Result<Duration, CommandError> {
     const EXPECTED: &str = "a time such as \"30s\", \"2m\" or \"500ms\"";
     let text = match &node.data {
-        super::value::Data::Integer(seconds) => seconds.to_string(),
-        super::value::Data::String(text) => text.clone(),
+        Data::Integer(seconds) => seconds.to_string(),
+        Data::String(text) => text.clone(),
         _ => return Err(node.wrong_type(key, EXPECTED)),
     };
     parse_duration(&text).ok_or_else(|| {
@@ -221,7 +221,6 @@ pub(crate) fn jobs(node: &Node, key: &str) -> Result<NonZeroUsize, CommandError>
 mod tests {
     use super::*;
     use crate::config::origin::Origin;
-    use crate::config::value::Data;
     use std::path::Path;
 
     fn text(text: &str) -> Node {
@@ -234,7 +233,7 @@ mod tests {
 
     #[test]
     fn a_wrong_word_is_told_the_right_ones() {
-        let error = SignatureFormat::read(&text("bundel"), "signature_format").unwrap_err();
+        let error = Formats::read(&text("bundel"), "signature_format").unwrap_err();
         assert_eq!(
             error.message,
             "--config x: `signature_format` cannot be `bundel`: it takes bundle, cosign or both"
@@ -264,10 +263,7 @@ mod tests {
     #[test]
     fn nobody_cannot_be_required() {
         let zero = Node::new(Data::Integer(0), Origin::BuiltIn, &Path::new("/").into());
-        assert!(Require::read(&zero, "require").is_err());
-        assert_eq!(
-            Require::read(&text("all"), "require").unwrap(),
-            Require::All
-        );
+        assert!(require(&zero, "require").is_err());
+        assert_eq!(require(&text("all"), "require").unwrap(), Require::All);
     }
 }

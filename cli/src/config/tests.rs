@@ -2,16 +2,16 @@
 
 use super::policy::Ceiling;
 use super::profile::Log;
-use super::settings::Require;
 use super::*;
 use crate::error::Failure;
+use sigtool_core::Require;
 use sigtool_sdk::Manifest;
 use std::fs;
 
 /// A machine with a user on it.
 struct Machine {
     _root: tempfile::TempDir,
-    sources: Sources,
+    inputs: Inputs,
 }
 
 const SIGNER: &str = r#"
@@ -58,20 +58,20 @@ impl Machine {
             fs::create_dir_all(folder).unwrap();
         }
         Self {
-            sources: Sources {
+            inputs: Inputs {
                 system_dir: path.join("etc"),
                 user_file: Some(home.join(".config/sigtool/config.toml")),
                 working_dir,
                 home: Some(home),
                 user_id: owner(&path),
-                ..Sources::default()
+                ..Inputs::default()
             },
             _root: root,
         }
     }
 
     fn home(&self) -> &Path {
-        self.sources.home.as_deref().unwrap()
+        self.inputs.home.as_deref().unwrap()
     }
 
     fn user_file(&self) -> PathBuf {
@@ -79,12 +79,12 @@ impl Machine {
     }
 
     fn system(self, text: &str) -> Self {
-        write(&self.sources.system_dir.join("config.toml"), text);
+        write(&self.inputs.system_dir.join("config.toml"), text);
         self
     }
 
     fn policy(self, text: &str) -> Self {
-        write(&self.sources.system_dir.join("policy.toml"), text);
+        write(&self.inputs.system_dir.join("policy.toml"), text);
         self
     }
 
@@ -99,28 +99,28 @@ impl Machine {
     }
 
     fn variable(mut self, name: &str, value: &str) -> Self {
-        self.sources.environment.insert(name.into(), value.into());
+        self.inputs.environment.insert(name.into(), value.into());
         self
     }
 
     fn config(mut self, text: &str) -> Self {
-        self.sources.overrides.push(text.into());
+        self.inputs.overrides.push(text.into());
         self
     }
 
     fn flag(mut self, flag: &str, value: impl Into<toml::Value>) -> Self {
         let mut settings = schema::TOP.iter();
         let setting = settings.find(|setting| setting.flag == Some(flag));
-        self.sources.flags.push((setting.unwrap(), value.into()));
+        self.inputs.flags.push((setting.unwrap(), value.into()));
         self
     }
 
     fn load(&self) -> Config {
-        Config::load(&self.sources).unwrap()
+        Config::load(&self.inputs).unwrap()
     }
 
     fn error(&self) -> CommandError {
-        Config::load(&self.sources).unwrap_err()
+        Config::load(&self.inputs).unwrap_err()
     }
 
     fn profile(&self, name: &str) -> Result<Profile, CommandError> {
@@ -128,7 +128,7 @@ impl Machine {
     }
 
     fn set(&self, key: &str, value: &str) -> Result<String, CommandError> {
-        let mut edit = Edit::open(&self.user_file(), self.sources.home.as_deref())?;
+        let mut edit = Edit::open(&self.user_file(), self.inputs.home.as_deref())?;
         edit.set(key, value, &manifests)?;
         edit.save()?;
         Ok(fs::read_to_string(self.user_file()).unwrap())
@@ -165,7 +165,7 @@ fn a_machine_without_any_file_has_an_empty_profile() {
     let config = Machine::new().load();
     let profile = config.profile(None, &manifests).unwrap();
     assert!(profile.name.is_none() && profile.signer.is_none() && profile.verify.is_none());
-    assert_eq!(profile.signature_format.value, SignatureFormat::Bundle);
+    assert_eq!(profile.signature_format.value, Formats::Bundle);
     assert!(matches!(profile.log, Log::Off));
     assert!(!config.offline());
     assert_eq!(config.format(), Some(Format::Text));
@@ -189,7 +189,7 @@ fn each_layer_covers_the_one_below_and_says_where_it_is() {
         (config.jobs().unwrap().get(), origin)
     };
     let etc = |m: &Machine| {
-        m.sources
+        m.inputs
             .system_dir
             .join("config.toml")
             .display()
@@ -290,7 +290,7 @@ signer.password = { prompt = "Key password" }
     );
     let profile = machine.profile("prod").unwrap();
     assert!(profile.attach.value);
-    assert_eq!(profile.signature_format.value, SignatureFormat::Cosign);
+    assert_eq!(profile.signature_format.value, Formats::Cosign);
     assert_eq!(
         profile.signature_format.origin.to_string(),
         "~/.config/sigtool/config.toml:3"
@@ -569,7 +569,7 @@ fn a_variable_names_a_file_in_place_of_the_users() {
 #[test]
 fn config_takes_a_file_or_a_setting() {
     let machine = Machine::new();
-    write(&machine.sources.working_dir.join("ci.toml"), "jobs = 7\n");
+    write(&machine.inputs.working_dir.join("ci.toml"), "jobs = 7\n");
     let config = machine
         .config("ci.toml")
         .config("format=jsonl")
@@ -626,7 +626,7 @@ fn the_first_problem_stops_and_check_has_them_all() {
         error.hints.last().unwrap(),
         "see also the other problem: `sigtool config check`"
     );
-    let config = Config::load_with_problems(&machine.sources);
+    let config = Config::load_with_problems(&machine.inputs);
     let messages: Vec<_> = config
         .check(&manifests)
         .into_iter()
@@ -658,7 +658,7 @@ fn the_policy_is_above_the_command_line() {
     let must = policy.verify.as_ref().unwrap();
     assert_eq!(
         must.keys[0].value.path().unwrap(),
-        machine.sources.system_dir.join("must.pub")
+        machine.inputs.system_dir.join("must.pub")
     );
     assert_eq!(must.require.value, Require::All);
     assert!(!config.external_commands().value);
@@ -899,7 +899,7 @@ fn a_profile_that_does_not_exist_cannot_be_used() {
 #[test]
 fn without_a_home_there_is_nothing_to_write_to() {
     let mut machine = Machine::new();
-    machine.sources.user_file = None;
+    machine.inputs.user_file = None;
     let error = machine.load().edit().err().unwrap();
     assert_eq!(error.message, "there is no place for your configuration");
 }

@@ -1,9 +1,10 @@
 //! Whose signatures count: `[profile.NAME.verify]`.
 
 use crate::config::key_text::{KeyText, key_texts};
-use crate::config::settings::Require;
+use crate::config::settings::require;
 use crate::config::value::{Located, Node, below};
 use crate::error::CommandError;
+use sigtool_core::Require;
 use std::path::Path;
 
 /// Which signatures are accepted.
@@ -45,21 +46,18 @@ impl VerifySettings {
                 .collect::<Result<_, _>>()?,
             None => Vec::new(),
         };
-        let require = match node.child("require") {
-            Some(require) => Located::new(
-                Require::read(require, &below(path, "require"))?,
-                &require.origin,
-            ),
+        let required = match node.child("require") {
+            Some(node) => Located::new(require(node, &below(path, "require"))?, &node.origin),
             None => Located::built_in(default),
         };
         let listed = keys.len() + identities.len();
         if listed == 0 {
             return Ok(None);
         }
-        if let Require::Number(number) = require.value
-            && number.get() > listed
+        if let Require::Count(number) = required.value
+            && number > listed
         {
-            return Err(require.origin.error(
+            return Err(required.origin.error(
                 format!("`{path}` requires {number} signers and lists {listed}"),
                 &format!("at most {listed}"),
             ));
@@ -67,7 +65,7 @@ impl VerifySettings {
         Ok(Some(Self {
             keys,
             identities,
-            require,
+            require: required,
         }))
     }
 }

@@ -1,5 +1,6 @@
 //! Finds, checks, loads and runs backends. A profile names one; presence in a folder loads nothing.
 
+use crate::config::policy::Ceiling;
 use crate::error::CommandError;
 use crate::interrupt;
 use crate::output::Ui;
@@ -57,15 +58,6 @@ pub(crate) struct Backends {
     running: Mutex<HashMap<String, Arc<Running>>>,
     /// Itself, for what one backend lends to another.
     myself: Weak<Self>,
-}
-
-/// What the system's policy allows.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Ceiling {
-    /// The backends that may be used; absent means all.
-    pub(crate) allowed: Option<Vec<String>>,
-    /// Third-party backends may not run in this process.
-    pub(crate) isolate: bool,
 }
 
 struct Running {
@@ -129,7 +121,7 @@ impl Backends {
         }
         drop(known);
         let mut found = discover::find(id, &self.folders, &self.declared)?;
-        if found.owner == Owner::ThirdParty && self.ceiling.isolate {
+        if found.owner == Owner::ThirdParty && self.ceiling.isolates() {
             found.isolation = Isolation::Process;
         }
         let found = Arc::new(found);
@@ -239,7 +231,7 @@ impl Backends {
 
     fn check_allowed(&self, found: &Found, isolation: Isolation) -> Result<(), CommandError> {
         let id = &found.manifest.id;
-        if let Some(allowed) = &self.ceiling.allowed
+        if let Some(allowed) = self.ceiling.backends()
             && !allowed.iter().any(|allowed| id == allowed)
         {
             return Err(CommandError::could_not_tell(format!(
@@ -250,7 +242,7 @@ impl Backends {
         }
         if found.owner == Owner::ThirdParty
             && isolation == Isolation::InProcess
-            && self.ceiling.isolate
+            && self.ceiling.isolates()
         {
             return Err(CommandError::could_not_tell(format!(
                 "the policy of this machine does not allow `{id}` in sigtool's own process"

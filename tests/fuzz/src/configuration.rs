@@ -1,7 +1,7 @@
 //! The configuration: the files of the user, of a project and of the administrator, and a setting of the command line.
 
 use crate::config::edit::Edit;
-use crate::config::{Config, Manifests, Sources};
+use crate::config::{Config, Inputs, Manifests};
 use crate::error::CommandError;
 use sigtool_sdk::Manifest;
 use std::fs;
@@ -22,25 +22,25 @@ pub(crate) fn configuration(bytes: &[u8]) {
     FOLDER.with(|folder| {
         let mut parts = text.split(NEXT);
         let mut part = || parts.next().unwrap_or_default();
-        let mut sources = sources(folder.path());
-        let user_file = sources.user_file.clone().expect("there is one");
+        let mut inputs = inputs(folder.path());
+        let user_file = inputs.user_file.clone().expect("there is one");
         write(&user_file, part());
-        write(&sources.working_dir.join(".sigtool.toml"), part());
-        write(&sources.system_dir.join("policy.toml"), part());
+        write(&inputs.working_dir.join(".sigtool.toml"), part());
+        write(&inputs.system_dir.join("policy.toml"), part());
         // Without `=` it would be the name of another file.
         let setting = part().split_once('=');
         if let Some((key, value)) = setting {
-            sources.overrides.push(format!("{key}={value}"));
+            inputs.overrides.push(format!("{key}={value}"));
         }
-        read(&sources);
+        read(&inputs);
         if let Some((key, value)) = setting {
             set(&user_file, key, value);
         }
     });
 }
 
-fn read(sources: &Sources) {
-    let config = Config::load_with_problems(sources);
+fn read(inputs: &Inputs) {
+    let config = Config::load_with_problems(inputs);
     for problem in config.check(&MANIFESTS) {
         shown(&problem);
     }
@@ -96,14 +96,14 @@ fn folders() -> TempDir {
     folder
 }
 
-fn sources(folder: &Path) -> Sources {
-    Sources {
+fn inputs(folder: &Path) -> Inputs {
+    Inputs {
         system_dir: folder.join("etc"),
         user_file: Some(folder.join("home/config.toml")),
         working_dir: folder.join("home/app"),
         home: Some(folder.join("home")),
         user_id: rustix::process::geteuid().as_raw(),
-        ..Sources::default()
+        ..Inputs::default()
     }
 }
 

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 /// Where the configuration comes from.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Sources {
+pub(crate) struct Inputs {
     /// `/etc/sigtool`.
     pub(crate) system_dir: PathBuf,
     /// `$XDG_CONFIG_HOME/sigtool/config.toml`; none without a home folder.
