@@ -494,7 +494,7 @@ error: cannot use the key `app.txt`
 "#]]);
     key(".").stderr_eq(str![[r#"
 error: cannot use the key `.`
-  caused by: it is a folder
+  caused by: it is a folder, expected a regular file
 
 "#]]);
     key("env:GONE").stderr_eq(str![[r#"
