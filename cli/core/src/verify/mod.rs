@@ -4,6 +4,7 @@
 pub(crate) mod check;
 pub mod find;
 pub(crate) mod gather;
+mod payload;
 mod reason;
 mod request;
 mod verdict;
