@@ -14,8 +14,7 @@ pub(crate) fn resolve(
     let resolved = source.call::<Resolve>(&ResolveArgs {
         reference: reference.to_owned(),
         digests: digests.to_vec(),
-        recursive: false,
-        page: None,
+        ..ResolveArgs::default()
     })?;
     let artifact = resolved.artifact.ok_or_else(|| {
         Error::new(
