@@ -3,7 +3,7 @@
 //! Digests come from the source's one pass over the bytes. Ed25519 signs the bytes themselves: see [`super::payload`].
 
 use super::gather::Candidate;
-use super::payload::{self, PayloadPass, PayloadResult};
+use super::payload::{self, Challenges, PayloadPass, PayloadResult};
 use super::reason::Reason;
 use crate::formats::bundle::{Bundle, Content, UnverifiedSigner};
 use crate::formats::dsse::Envelope;
@@ -87,7 +87,7 @@ fn subject_digests(envelope: &Envelope) -> Vec<DigestAlgorithm> {
 }
 
 /// Checks signatures of an artifact whose digests are those of [`wanted_digests`]. One outcome for each, in their order.
-/// `annotations` are those that each must say.
+/// `annotations` are those that each must say, `challenges` what the source hashed for [`payload::wanted`].
 ///
 /// # Errors
 ///
@@ -96,6 +96,7 @@ pub(crate) fn check(
     keys: &[TrustedKey],
     annotations: &BTreeMap<String, String>,
     artifact: &Artifact,
+    challenges: &Challenges,
     candidates: &[Candidate],
 ) -> Result<Vec<Outcome>> {
     let checker = Checker {
@@ -107,7 +108,7 @@ pub(crate) fn check(
     let payload = if checker.is_image() {
         PayloadPass::default()
     } else {
-        payload::pass(keys, artifact, candidates)?
+        payload::pass(keys, artifact, challenges, candidates)?
     };
     Ok(candidates
         .iter()

@@ -1,15 +1,56 @@
-//! Ed25519 signatures, which are over the artifact's bytes themselves: all of them are checked together, in one more pass of constant
-//! memory, which also makes sure that the bytes are still those of the digest.
+//! Ed25519 signatures, which are over the artifact's bytes themselves and not over a digest of them.
+//!
+//! Each takes one hash of those bytes with its point and the key before them, its challenge. A source that can makes it in its one
+//! pass over the bytes. Otherwise all signatures are checked together in one more pass, of constant memory, which also makes sure
+//! that the bytes are still those of the digest.
 
 use super::gather::Candidate;
 use crate::formats::bundle::{Content, UnverifiedSigner};
 use crate::formats::signature_file::SignatureFile;
-use crate::key::{self, Ed25519Verifier};
+use crate::key::{self, Ed25519Verifier, SignatureError};
 use crate::trust::TrustedKey;
-use sigtool_sdk::types::{Artifact, DigestAlgorithm, KeyAlgorithm};
+use sigtool_sdk::source::{MAX_PREFIXED, Prefixed};
+use sigtool_sdk::types::{Artifact, Bytes, Digest, DigestAlgorithm, KeyAlgorithm};
 use sigtool_sdk::{Error, ErrorCode, Result};
 use std::fs::File;
 use std::io::Read as _;
+
+/// What the source hashed: each prefix, and the digest of it and the artifact's bytes.
+#[derive(Default)]
+pub(crate) struct Challenges(Vec<(Bytes, Digest)>);
+
+impl Challenges {
+    /// From what [`wanted`] said, and the digests for it in the same order; or none.
+    pub(super) fn new(asked: Vec<Prefixed>, given: Vec<Digest>) -> Self {
+        let prefixes = asked.into_iter().map(|asked| asked.prefix);
+        Self(prefixes.zip(given).collect())
+    }
+
+    fn of(&self, prefix: &[u8]) -> Option<&Digest> {
+        let mut known = self.0.iter();
+        known.find(|(p, _)| **p == *prefix).map(|(_, d)| d)
+    }
+}
+
+/// What a source is to hash for these signatures, whichever key; nothing if there are more than it can be asked for: then the bytes
+/// are read here.
+pub(super) fn wanted(keys: &[TrustedKey], candidates: &[Candidate]) -> Vec<Prefixed> {
+    let mut wanted = Vec::new();
+    for stream in streams(keys, candidates) {
+        let prefixed = Prefixed {
+            algorithm: DigestAlgorithm::Sha512,
+            prefix: stream.verifier.prefix().to_vec().into(),
+        };
+        if wanted.contains(&prefixed) {
+            continue;
+        }
+        if wanted.len() == MAX_PREFIXED {
+            return Vec::new();
+        }
+        wanted.push(prefixed);
+    }
+    wanted
+}
 
 /// A signature that is verified while the bytes are read, and the candidates that hold it.
 struct Stream<'c> {
@@ -19,7 +60,7 @@ struct Stream<'c> {
     verifier: Ed25519Verifier,
 }
 
-/// What the pass over the bytes found: which key made which signature, or why there was no pass.
+/// What the hashes of the bytes proved: which key made which signature, or why the bytes could not be read.
 #[derive(Default)]
 pub(super) struct PayloadPass {
     asked: Vec<usize>,
@@ -34,6 +75,18 @@ pub(super) struct PayloadResult<'a> {
 }
 
 impl PayloadPass {
+    /// Takes what became of a signature that these candidates hold.
+    fn judged(
+        &mut self,
+        of: Vec<usize>,
+        key: usize,
+        judged: std::result::Result<(), SignatureError>,
+    ) {
+        if judged.is_ok() {
+            self.made.extend(of.into_iter().map(|index| (index, key)));
+        }
+    }
+
     pub(super) fn of(&self, candidate: usize) -> PayloadResult<'_> {
         PayloadResult {
             key: self
@@ -49,32 +102,40 @@ impl PayloadPass {
     }
 }
 
-/// Checks every Ed25519 signature over the artifact, whichever key, in one pass over the bytes.
+/// Checks every Ed25519 signature over the artifact, whichever key: from its challenge if the source gave one; all others in one
+/// pass over the bytes.
 pub(super) fn pass(
     keys: &[TrustedKey],
     artifact: &Artifact,
+    challenges: &Challenges,
     candidates: &[Candidate],
 ) -> Result<PayloadPass> {
-    let mut streams = streams(keys, candidates);
-    if streams.is_empty() {
-        return Ok(PayloadPass::default());
+    let mut pass = PayloadPass::default();
+    let mut unhashed = Vec::new();
+    for stream in streams(keys, candidates) {
+        match challenges.of(&stream.verifier.prefix()) {
+            Some(challenge) => {
+                let judged = stream.verifier.finish_with(challenge);
+                pass.judged(stream.of, stream.key, judged);
+            }
+            None => unhashed.push(stream),
+        }
     }
-    let mut pass = PayloadPass {
-        asked: streams.iter().flat_map(|s| s.of.clone()).collect(),
-        ..PayloadPass::default()
-    };
+    if unhashed.is_empty() {
+        return Ok(pass);
+    }
+    pass.asked = unhashed.iter().flat_map(|s| s.of.clone()).collect();
     let read = read_again(artifact, |bytes| {
-        for stream in &mut streams {
+        for stream in &mut unhashed {
             stream.verifier.update(bytes);
         }
     })?;
     match read {
         Ok(()) => {
-            pass.made = streams
-                .into_iter()
-                .filter_map(|s| s.verifier.finish().ok().map(|()| (s.of, s.key)))
-                .flat_map(|(of, key)| of.into_iter().map(move |index| (index, key)))
-                .collect();
+            for stream in unhashed {
+                let judged = stream.verifier.finish();
+                pass.judged(stream.of, stream.key, judged);
+            }
         }
         Err(why) => pass.failed = Some(why),
     }
@@ -208,7 +269,7 @@ mod tests {
         ];
         // Two signatures, each by two keys.
         assert_eq!(streams(&keys, &candidates).len(), 4);
-        let pass = pass(&keys, &artifact, &candidates).unwrap();
+        let pass = pass(&keys, &artifact, &Challenges::default(), &candidates).unwrap();
         let keys: Vec<_> = (0..3).map(|index| pass.of(index).key).collect();
         assert_eq!(keys, [Some(1), None, Some(1)]);
     }
