@@ -73,7 +73,7 @@ fn check_by_place(
             break;
         }
     }
-    // The others were asked for in case that a statement names them.
+    // The others were asked for in case a statement names them.
     artifact
         .digests
         .retain(|digest| digest.algorithm() == DigestAlgorithm::Sha256);

@@ -142,8 +142,8 @@ pub(super) fn pass(
     Ok(pass)
 }
 
-/// A verifier for each Ed25519 signature and key. One signature in two places is verified once: who signs a file again with
-/// the same key gets the same signature again.
+/// A verifier for each Ed25519 signature and key. One signature in two places is verified once: signing a file again with
+/// the same key gives the same signature again.
 fn streams<'c>(keys: &[TrustedKey], candidates: &'c [Candidate]) -> Vec<Stream<'c>> {
     let mut streams: Vec<Stream<'c>> = Vec::new();
     for (index, candidate) in candidates.iter().enumerate() {
