@@ -46,8 +46,26 @@ pub trait Source: Send + Sync {
     }
 }
 
-/// The arguments of `source.resolve`.
+/// How many digests of [`ResolveArgs::prefixed`] a host may ask for. Each takes as long as a digest of its own, and one signature
+/// and one key need one: no real artifact has more signatures by trusted Ed25519 keys.
+pub const MAX_PREFIXED: usize = 16;
+
+/// The longest prefix, in bytes. Ed25519 has a point and a key of 32 bytes each; Ed448 takes twice as many and its name.
+pub const MAX_PREFIX: usize = 256;
+
+/// Asks for the digest of some bytes with the artifact's after them. A signature of Ed25519 is checked by one, and so takes no
+/// second reading of the artifact.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Prefixed {
+    /// The digest algorithm.
+    pub algorithm: DigestAlgorithm,
+    /// The bytes that are hashed before the artifact's, at most 256 ([`MAX_PREFIX`]).
+    pub prefix: Bytes,
+}
+
+/// The arguments of `source.resolve`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ResolveArgs {
     /// What the user named, absolute if it is a path.
@@ -60,6 +78,11 @@ pub struct ResolveArgs {
     /// Where to go on in a list of children: `next_page` of the reply before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub page: Option<String>,
+    /// Digests wanted beside those of the artifact alone, at most 16 ([`MAX_PREFIXED`]); of an artifact, not of children. A source
+    /// need not know of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "schema", schemars(length(max = MAX_PREFIXED)))]
+    pub prefixed: Vec<Prefixed>,
 }
 
 /// The reply of `source.resolve`.
@@ -69,6 +92,10 @@ pub struct Resolved {
     /// The artifact, unless the reference only holds others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub artifact: Option<Artifact>,
+    /// One digest for each of [`ResolveArgs::prefixed`], in their order, from the same pass over the bytes as the artifact's
+    /// digests; or none, and the host reads the bytes itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub prefixed: Vec<Digest>,
     /// References of artifacts within it; resolved one by one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub children: Vec<String>,

@@ -5,6 +5,7 @@ use crate::file::OpenFile;
 use crate::text::clean;
 use aws_lc_rs::digest::{Context, SHA256, SHA384, SHA512};
 use sigtool_sdk::host::Progress;
+use sigtool_sdk::source::Prefixed;
 use sigtool_sdk::text::quoted_path;
 use sigtool_sdk::types::{Digest, DigestAlgorithm};
 use sigtool_sdk::{Call, Error, ErrorCode, Result};
@@ -20,7 +21,16 @@ const SHOWS_PROGRESS: u64 = 64 * 1024 * 1024;
 /// How often progress is shown.
 const PROGRESS_EVERY: Duration = Duration::from_millis(100);
 
-/// The digests of an open file, one for each algorithm, in the order given; an algorithm named twice counts once.
+/// What one pass over a file gave.
+#[derive(Debug)]
+pub(crate) struct Digests {
+    /// One for each algorithm, in the order given; an algorithm named twice counts once.
+    pub(crate) plain: Vec<Digest>,
+    /// One for each prefix, in the order given.
+    pub(crate) prefixed: Vec<Digest>,
+}
+
+/// The digests of an open file, with nothing before it and with prefixes.
 ///
 /// # Errors
 ///
@@ -30,37 +40,57 @@ pub(crate) fn digests(
     call: &Call,
     file: &OpenFile,
     algorithms: &[DigestAlgorithm],
-) -> Result<Vec<Digest>> {
-    let mut wanted: Vec<(DigestAlgorithm, Context)> = Vec::new();
+    prefixed: &[Prefixed],
+) -> Result<Digests> {
+    let mut plain: Vec<Hash> = Vec::new();
     for algorithm in algorithms {
-        if !wanted.iter().any(|(known, _)| known == algorithm) {
-            wanted.push((*algorithm, context(*algorithm)));
+        if !plain.iter().any(|known| known.algorithm == *algorithm) {
+            plain.push(Hash::after(*algorithm, &[]));
         }
     }
-    if wanted.is_empty() {
-        return Ok(Vec::new());
+    let mut prefixed: Vec<Hash> = prefixed
+        .iter()
+        .map(|asked| Hash::after(asked.algorithm, &asked.prefix))
+        .collect();
+    if !plain.is_empty() || !prefixed.is_empty() {
+        read_once(call, file, |chunk| {
+            for hash in plain.iter_mut().chain(&mut prefixed) {
+                hash.context.update(chunk);
+            }
+        })?;
     }
-    read_once(call, file, |chunk| {
-        for (_, context) in &mut wanted {
-            context.update(chunk);
-        }
-    })?;
-    wanted
-        .into_iter()
-        .map(|(algorithm, context)| {
-            Digest::new(algorithm, context.finish().as_ref().to_vec()).map_err(|e| {
-                Error::new(ErrorCode::Internal, "a digest of the wrong length").because(e)
-            })
-        })
-        .collect()
+    Ok(Digests {
+        plain: finish(plain)?,
+        prefixed: finish(prefixed)?,
+    })
 }
 
-fn context(algorithm: DigestAlgorithm) -> Context {
-    Context::new(match algorithm {
-        DigestAlgorithm::Sha256 => &SHA256,
-        DigestAlgorithm::Sha384 => &SHA384,
-        DigestAlgorithm::Sha512 => &SHA512,
-    })
+fn finish(hashes: Vec<Hash>) -> Result<Vec<Digest>> {
+    hashes.into_iter().map(Hash::finish).collect()
+}
+
+/// A digest in the making.
+struct Hash {
+    algorithm: DigestAlgorithm,
+    context: Context,
+}
+
+impl Hash {
+    /// Begins with some bytes that stand before the file's.
+    fn after(algorithm: DigestAlgorithm, prefix: &[u8]) -> Self {
+        let mut context = Context::new(match algorithm {
+            DigestAlgorithm::Sha256 => &SHA256,
+            DigestAlgorithm::Sha384 => &SHA384,
+            DigestAlgorithm::Sha512 => &SHA512,
+        });
+        context.update(prefix);
+        Self { algorithm, context }
+    }
+
+    fn finish(self) -> Result<Digest> {
+        Digest::new(self.algorithm, self.context.finish().as_ref().to_vec())
+            .map_err(|e| Error::new(ErrorCode::Internal, "a digest of the wrong length").because(e))
+    }
 }
 
 /// Reads the file from its begin to the end that it had when it was opened. A file that grows is noticed by its first byte too
@@ -178,15 +208,55 @@ mod tests {
             DigestAlgorithm::Sha384,
             DigestAlgorithm::Sha256,
         ];
-        let found = with_call(|call| digests(call, &opened(&path), &asked)).unwrap();
+        let found = with_call(|call| digests(call, &opened(&path), &asked, &[])).unwrap();
         // FIPS 180-4, the examples of NIST.
         let expected = [
             "sha512:ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f",
             "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
             "sha384:cb00753f45a35e8bb5a03d699ac65007272c32ab0eded1631a8b605a43ff5bed8086072ba1e7cc2358baeca134c825a7",
         ];
-        let found: Vec<String> = found.iter().map(ToString::to_string).collect();
+        let found: Vec<String> = found.plain.iter().map(ToString::to_string).collect();
         assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn the_same_pass_gives_digests_after_a_prefix() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        let content = vec![7; CHUNK + 1];
+        std::fs::write(&path, &content).unwrap();
+        let ask = |algorithm, prefix: &[u8]| Prefixed {
+            algorithm,
+            prefix: prefix.into(),
+        };
+        // One that is asked for twice is answered twice: the answers are told apart by their places.
+        let asked = [
+            ask(DigestAlgorithm::Sha512, b"one"),
+            ask(DigestAlgorithm::Sha256, b"two"),
+            ask(DigestAlgorithm::Sha512, b""),
+            ask(DigestAlgorithm::Sha512, b"one"),
+        ];
+        let plain = [DigestAlgorithm::Sha512];
+        let found = with_call(|call| digests(call, &opened(&path), &plain, &asked)).unwrap();
+        let whole = |of, prefix: &[u8]| {
+            aws_lc_rs::digest::digest(of, &[prefix, &content].concat())
+                .as_ref()
+                .to_vec()
+        };
+        let prefixed: Vec<_> = found.prefixed.iter().map(|d| d.as_bytes()).collect();
+        assert_eq!(
+            prefixed,
+            [
+                whole(&SHA512, b"one"),
+                whole(&SHA256, b"two"),
+                whole(&SHA512, b""),
+                whole(&SHA512, b"one"),
+            ]
+        );
+        assert_eq!(found.plain[0].as_bytes(), whole(&SHA512, b""));
+        // Without a digest of the file alone as well.
+        let alone = with_call(|call| digests(call, &opened(&path), &[], &asked)).unwrap();
+        assert_eq!((alone.plain, alone.prefixed), (vec![], found.prefixed));
     }
 
     #[test]
@@ -197,10 +267,10 @@ mod tests {
             let content: Vec<u8> = (0..size).map(|i| (i % 251) as u8).collect();
             std::fs::write(&path, &content).unwrap();
             let found = with_call(|call| {
-                digests(call, &opened(&path), &[DigestAlgorithm::Sha256]).unwrap()
+                digests(call, &opened(&path), &[DigestAlgorithm::Sha256], &[]).unwrap()
             });
             let whole = aws_lc_rs::digest::digest(&SHA256, &content);
-            assert_eq!(found[0].as_bytes(), whole.as_ref(), "{size} bytes");
+            assert_eq!(found.plain[0].as_bytes(), whole.as_ref(), "{size} bytes");
         }
     }
 
@@ -220,8 +290,8 @@ mod tests {
                 .unwrap()
                 .set_len(after)
                 .unwrap();
-            let error =
-                with_call(|call| digests(call, &file, &[DigestAlgorithm::Sha256])).unwrap_err();
+            let error = with_call(|call| digests(call, &file, &[DigestAlgorithm::Sha256], &[]))
+                .unwrap_err();
             assert_eq!(error.code, ErrorCode::Integrity);
             assert_eq!(error.causes, [expected]);
         }
@@ -249,7 +319,7 @@ mod tests {
             while path.metadata().unwrap().len() == 2 * CHUNK as u64 {
                 std::thread::yield_now();
             }
-            let result = with_call(|call| digests(call, &file, &[DigestAlgorithm::Sha512]));
+            let result = with_call(|call| digests(call, &file, &[DigestAlgorithm::Sha512], &[]));
             stop.store(true, Ordering::Relaxed);
             assert_eq!(result.unwrap_err().code, ErrorCode::Integrity);
         });
@@ -263,7 +333,13 @@ mod tests {
         sparse.set_len(1 << 40).unwrap();
         let host = Host::default();
         host.cancel_after(5);
-        let error = digests(&host.call(), &opened(&path), &[DigestAlgorithm::Sha256]).unwrap_err();
+        let error = digests(
+            &host.call(),
+            &opened(&path),
+            &[DigestAlgorithm::Sha256],
+            &[],
+        )
+        .unwrap_err();
         assert_eq!(error.code, ErrorCode::Cancelled);
         assert!(host.checks() <= 6, "asked once a chunk");
     }
@@ -278,7 +354,12 @@ mod tests {
             let host = Host::default();
             let started = Instant::now();
             host.cancel_after_time(Duration::from_millis(350));
-            let _ = digests(&host.call(), &opened(&path), &[DigestAlgorithm::Sha256]);
+            let _ = digests(
+                &host.call(),
+                &opened(&path),
+                &[DigestAlgorithm::Sha256],
+                &[],
+            );
             let most = started.elapsed().as_millis() / PROGRESS_EVERY.as_millis();
             let seen = host.progress();
             assert_eq!(!seen.is_empty(), shows, "{size} bytes");

@@ -9,8 +9,8 @@ use crate::signatures;
 use crate::walk::Walks;
 use sigtool_sdk::message::Empty;
 use sigtool_sdk::source::{
-    AttachArgs, Attached, DetachArgs, ResolveArgs, Resolved, SignaturesArgs, SignaturesReply,
-    Source,
+    AttachArgs, Attached, DetachArgs, MAX_PREFIX, MAX_PREFIXED, Prefixed, ResolveArgs, Resolved,
+    SignaturesArgs, SignaturesReply, Source,
 };
 use sigtool_sdk::text::quoted_path;
 use sigtool_sdk::types::Artifact;
@@ -58,7 +58,11 @@ impl Source for Files {
 
 /// Digests first, then what the file is; the proof that it stayed the same covers both.
 fn artifact(call: &Call, file: &OpenFile, args: ResolveArgs) -> Result<Resolved> {
-    let digests = digests(call, file, &args.digests)?;
+    let within = |asked: &Prefixed| asked.prefix.len() <= MAX_PREFIX;
+    if args.prefixed.len() > MAX_PREFIXED || !args.prefixed.iter().all(within) {
+        return Err(invalid("more or longer prefixes than a host may ask for"));
+    }
+    let found = digests(call, file, &args.digests, &args.prefixed)?;
     let detected = detect(file);
     file.unchanged()?;
     Ok(Resolved {
@@ -66,12 +70,13 @@ fn artifact(call: &Call, file: &OpenFile, args: ResolveArgs) -> Result<Resolved>
             name: detected.name,
             version: detected.version,
             kind: detected.kind,
-            digests,
+            digests: found.plain,
             size: file.size(),
             media_type: None,
             path: Some(file.path().to_owned()),
             reference: args.reference,
         }),
+        prefixed: found.prefixed,
         notes: detected.note.into_iter().collect(),
         ..Resolved::default()
     })
@@ -89,7 +94,7 @@ mod tests {
             reference: reference.to_owned(),
             digests: vec![DigestAlgorithm::Sha256],
             recursive,
-            page: None,
+            ..ResolveArgs::default()
         };
         with_call(|call| Files::default().resolve(call, args))
     }
@@ -114,6 +119,33 @@ mod tests {
                 artifact.digests[0].to_string(),
                 "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
             );
+        }
+    }
+
+    #[test]
+    fn prefixes_are_hashed_as_far_as_a_host_may_ask() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("notes.txt");
+        std::fs::write(&path, "bc").unwrap();
+        let ask = |count, length| {
+            let prefixed = Prefixed {
+                algorithm: DigestAlgorithm::Sha256,
+                prefix: vec![b'a'; length].into(),
+            };
+            let args = ResolveArgs {
+                reference: path.to_str().unwrap().to_owned(),
+                prefixed: vec![prefixed; count],
+                ..ResolveArgs::default()
+            };
+            with_call(|call| Files::default().resolve(call, args))
+        };
+        let abc = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(ask(1, 1).unwrap().prefixed[0].to_string(), abc);
+        let most = ask(MAX_PREFIXED, MAX_PREFIX).unwrap();
+        assert_eq!(most.prefixed.len(), MAX_PREFIXED);
+        for (count, length) in [(MAX_PREFIXED + 1, 1), (1, MAX_PREFIX + 1)] {
+            let error = ask(count, length).unwrap_err();
+            assert_eq!(error.code, ErrorCode::InvalidRequest);
         }
     }
 

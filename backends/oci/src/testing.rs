@@ -93,7 +93,7 @@ impl Fixture {
             reference: reference.to_owned(),
             digests: vec![DigestAlgorithm::Sha256],
             recursive,
-            page: None,
+            ..ResolveArgs::default()
         };
         with_call(&self.host, |call| self.images.resolve(call, args))
     }

@@ -16,7 +16,7 @@ use sigtool_sdk::host::{
 use sigtool_sdk::services::{Services, answer};
 use sigtool_sdk::signer::{Payload, PublicKeyArgs, PublicKeyReply, SignArgs, Signer};
 use sigtool_sdk::source::{
-    AttachArgs, Attached, ResolveArgs, Resolved, SignaturesArgs, SignaturesReply, Source,
+    AttachArgs, Attached, Prefixed, ResolveArgs, Resolved, SignaturesArgs, SignaturesReply, Source,
 };
 use sigtool_sdk::types::{
     Artifact, ArtifactKind, CertificateChain, Digest, DigestAlgorithm, IdentityToken, KeyAlgorithm,
@@ -142,6 +142,46 @@ pub(crate) enum Manner {
     Fails,
 }
 
+/// How the source answers when it is to hash the artifact's bytes after others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Hashing {
+    Right,
+    /// As a source does that is older than the question.
+    Unknown,
+    ForgetsPrefix,
+    OtherContent,
+    OtherAlgorithm,
+    OneTooMany,
+    Reversed,
+}
+
+impl Hashing {
+    fn answer(self, asked: &[Prefixed], content: &[u8]) -> Vec<Digest> {
+        let content = match self {
+            Self::OtherContent => b"another",
+            _ => content,
+        };
+        let hashed = asked.iter().map(|asked| match self {
+            Self::ForgetsPrefix => crate::key::digest_of(asked.algorithm, content),
+            _ => {
+                let algorithm = match self {
+                    Self::OtherAlgorithm => DigestAlgorithm::Sha384,
+                    _ => asked.algorithm,
+                };
+                crate::key::digest_of(algorithm, &[&asked.prefix, content].concat())
+            }
+        });
+        let mut hashed: Vec<Digest> = hashed.collect();
+        match self {
+            Self::Unknown => hashed.clear(),
+            Self::Reversed => hashed.reverse(),
+            Self::OneTooMany => hashed.extend(hashed.first().cloned()),
+            _ => {}
+        }
+        hashed
+    }
+}
+
 /// A folder with one artifact, `app`, and a signer.
 pub(crate) struct World {
     pub(crate) folder: tempfile::TempDir,
@@ -156,6 +196,9 @@ struct Shared {
     /// How often the artifact's bytes were hashed, and with how many digests the last time.
     resolved: AtomicUsize,
     digests: Mutex<Vec<DigestAlgorithm>>,
+    /// How many digests after a prefix were asked for the last time, and how such a question is answered.
+    prefixed: AtomicUsize,
+    hashing: Mutex<Hashing>,
     hides_path: Mutex<bool>,
     signatures_fail: Mutex<bool>,
 }
@@ -168,6 +211,8 @@ impl World {
             manner: Mutex::new(Manner::Honest),
             resolved: AtomicUsize::new(0),
             digests: Mutex::default(),
+            prefixed: AtomicUsize::new(0),
+            hashing: Mutex::new(Hashing::Right),
             hides_path: Mutex::new(false),
             signatures_fail: Mutex::new(false),
         });
@@ -237,6 +282,14 @@ impl World {
         self.shared.digests.lock().unwrap().clone()
     }
 
+    pub(crate) fn prefixed_asked(&self) -> usize {
+        self.shared.prefixed.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_hashing(&self, hashing: Hashing) {
+        *self.shared.hashing.lock().unwrap() = hashing;
+    }
+
     /// The artifact as an image: its source gives a digest, no bytes, and a reference that does not move.
     pub(crate) fn image(&self) -> String {
         format!("{IMAGE}{}", self.reference())
@@ -251,9 +304,20 @@ impl World {
         given: &[GivenSignature],
         policy: &Policy,
     ) -> Result<Verified> {
+        self.verify_by(true, given, policy)
+    }
+
+    /// The same by a source of sigtool's own, or by another's.
+    pub(crate) fn verify_by(
+        &self,
+        is_own: bool,
+        given: &[GivenSignature],
+        policy: &Policy,
+    ) -> Result<Verified> {
         let request = VerifyingRequest {
             reference: &self.reference(),
             pins: false,
+            is_own,
             given,
             store: Ok(None),
             policy,
@@ -270,6 +334,7 @@ impl World {
         let request = VerifyingRequest {
             reference: &self.image(),
             pins: true,
+            is_own: true,
             given,
             store: Ok(store),
             policy,
@@ -451,6 +516,9 @@ impl Source for FolderSource {
             .map_err(|e| Error::new(ErrorCode::NotFound, "no such file").because(e))?;
         self.0.resolved.fetch_add(1, Ordering::Relaxed);
         self.0.digests.lock().unwrap().clone_from(&args.digests);
+        let asked = &args.prefixed;
+        self.0.prefixed.store(asked.len(), Ordering::Relaxed);
+        let prefixed = self.0.hashing.lock().unwrap().answer(asked, &content);
         let digests = args
             .digests
             .iter()
@@ -476,6 +544,7 @@ impl Source for FolderSource {
                 media_type: None,
                 path: Some(path).filter(|_| !is_image && !*self.0.hides_path.lock().unwrap()),
             }),
+            prefixed,
             ..Resolved::default()
         })
     }

@@ -2,7 +2,8 @@
 //!
 //! No terminal, no environment, no shared libraries, no network. Artifacts and keys are reached through the backends that the
 //! caller has opened ([`sigtool_sdk::connection::Handle`]); the only files read here are artifacts whose bytes an Ed25519 key
-//! signs, and the only ones written are signatures that the user asked for at a path of their own, and the local store.
+//! signs (where their source did not hash them for that), and the only ones written are signatures that the user asked for at a path of
+//! their own, and the local store.
 #![forbid(unsafe_code)]
 
 pub mod digest;

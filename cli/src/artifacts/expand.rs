@@ -342,7 +342,7 @@ fn add_image(
         reference: image.to_string(),
         digests: vec![DigestAlgorithm::Sha256],
         recursive: true,
-        page: None,
+        ..ResolveArgs::default()
     };
     let listed = |error| source.failed(format!("cannot list `{}`", clean(word)), error);
     let resolved = match source.handle.call::<Resolve>(&args) {
@@ -467,9 +467,9 @@ fn add_page(
     } = folder;
     let args = ResolveArgs {
         reference: reference.clone(),
-        digests: Vec::new(),
         recursive: true,
         page,
+        ..ResolveArgs::default()
     };
     let listed = sources.files()?.handle.call::<Resolve>(&args);
     let listed = listed.map_err(|error| {

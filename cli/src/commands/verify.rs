@@ -279,6 +279,7 @@ impl Work<'_> {
         let request = VerifyingRequest {
             reference,
             pins: source.pins,
+            is_own: source.backend.is_first_party(),
             given,
             store: self
                 .store

@@ -19,20 +19,36 @@ use clap::{CommandFactory as _, Parser as _};
 use environment::environment;
 use external::run_external;
 use misspelt::{asked, misspelt};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::io::Write as _;
 
+/// What was typed: the words that the system keeps, or those that an alias stands for. They may be a hundred thousand, so that they are
+/// copied where they are needed only.
+#[derive(Clone, Copy)]
+struct Typed<'a>(Option<&'a [OsString]>);
+
+impl<'a> Typed<'a> {
+    fn words(self) -> Cow<'a, [OsString]> {
+        match self.0 {
+            Some(words) => Cow::Borrowed(words),
+            None => Cow::Owned(std::env::args_os().collect()),
+        }
+    }
+}
+
 /// Runs the command line, and gives the exit code.
-pub(crate) fn run(arguments: &[OsString]) -> u8 {
-    let cli = match Cli::try_parse_from(arguments) {
+pub(crate) fn run() -> u8 {
+    let typed = Typed(None);
+    let cli = match Cli::try_parse_from(std::env::args_os()) {
         Ok(cli) => cli,
-        Err(error) => return misspelt(arguments, &error),
+        Err(error) => return misspelt(&typed.words(), &error),
     };
     let environment = environment();
     // For what goes wrong before the configuration is there to say how it is written.
     let words_of_no_command = match cli.command {
-        Some(Command::External(_)) => asked(arguments),
+        Some(Command::External(_)) => asked(&typed.words()),
         _ => None,
     };
     let format = cli.global.format.or(words_of_no_command);
@@ -43,13 +59,12 @@ pub(crate) fn run(arguments: &[OsString]) -> u8 {
         cli.global.verbose,
     );
     let in_array = cli.list || cli.command.as_ref().is_some_and(Command::lists);
-    dispatch(&plain, arguments, cli, environment)
-        .unwrap_or_else(|error| fail(&plain, &error, in_array))
+    dispatch(&plain, typed, cli, environment).unwrap_or_else(|error| fail(&plain, &error, in_array))
 }
 
 fn dispatch(
     plain: &Ui,
-    arguments: &[OsString],
+    typed: Typed<'_>,
     cli: Cli,
     environment: BTreeMap<String, String>,
 ) -> Result<u8, CommandError> {
@@ -69,15 +84,15 @@ fn dispatch(
         // Neither needs a configuration that is right.
         Command::Completions(args) => Ok(completion::print(plain, args.shell)),
         Command::Help { command } => {
-            pasted::refuse(arguments)?;
+            pasted::refuse(&typed.words())?;
             help::help(plain, &command, cli.global, environment)
         }
         Command::External(words) => {
             let app = App::start(cli.global, environment.clone())?;
-            not_built_in(plain, arguments, &words, &app, environment)
+            not_built_in(plain, &typed.words(), &words, &app, environment)
         }
         command => {
-            pasted::refuse(arguments)?;
+            pasted::refuse(&typed.words())?;
             let start = match command {
                 Command::Config(_) => App::start_to_mend,
                 _ => App::start,
@@ -124,7 +139,7 @@ fn not_built_in(
     };
     match cli.command {
         Some(Command::External(words)) => run_external(app, path, &words),
-        _ => dispatch(plain, &arguments, cli, environment),
+        _ => dispatch(plain, Typed(Some(&arguments)), cli, environment),
     }
 }
 

@@ -137,14 +137,22 @@ impl Ed25519Verifier {
         // It refuses a scalar that is not reduced, before anything is read.
         key.verify_stream(&signature)
             .map_err(|_| SignatureError::DoesNotVerify)?;
-        let mut challenge = digest::Context::new(hash(DigestAlgorithm::Sha512));
-        challenge.update(signature.r_bytes());
-        challenge.update(key.as_bytes());
-        Ok(Self {
+        let mut verifier = Self {
             key,
             signature,
-            challenge,
-        })
+            challenge: digest::Context::new(hash(DigestAlgorithm::Sha512)),
+        };
+        verifier.challenge.update(&verifier.prefix());
+        Ok(verifier)
+    }
+
+    /// What is hashed before the bytes: the signature's point and the key.
+    #[must_use]
+    pub fn prefix(&self) -> [u8; 64] {
+        let mut prefix = [0; 64];
+        prefix[..32].copy_from_slice(self.signature.r_bytes());
+        prefix[32..].copy_from_slice(self.key.as_bytes());
+        prefix
     }
 
     /// Takes the next bytes.
@@ -158,9 +166,30 @@ impl Ed25519Verifier {
     ///
     /// The signature does not verify.
     pub fn finish(self) -> Result<(), SignatureError> {
-        raw_verify::<Prehashed>(&self.key, self.challenge.finish().as_ref(), &self.signature)
-            .map_err(|_| SignatureError::DoesNotVerify)
+        judge(&self.key, self.challenge.finish().as_ref(), &self.signature)
     }
+
+    /// Ends with the SHA-512 of [`prefix`](Self::prefix) and the bytes, which somebody else computed; none may have been given to
+    /// `update`.
+    ///
+    /// # Errors
+    ///
+    /// The signature does not verify; always so with a digest of another algorithm.
+    pub fn finish_with(self, challenge: &Digest) -> Result<(), SignatureError> {
+        if challenge.algorithm() != DigestAlgorithm::Sha512 {
+            return Err(SignatureError::DoesNotVerify);
+        }
+        judge(&self.key, challenge.as_bytes(), &self.signature)
+    }
+}
+
+/// The equation of RFC 8032, from the hash of point, key and bytes.
+fn judge(
+    key: &VerifyingKey,
+    challenge: &[u8],
+    signature: &ed25519_dalek::Signature,
+) -> Result<(), SignatureError> {
+    raw_verify::<Prehashed>(key, challenge, signature).map_err(|_| SignatureError::DoesNotVerify)
 }
 
 fn ed25519_signature(bytes: &[u8]) -> Result<ed25519_dalek::Signature, SignatureError> {
@@ -363,9 +392,31 @@ mod tests {
                     verifier.finish()
                 });
                 assert_eq!(ours.is_ok(), expected, "{length} {changed:?}");
+                let hashed = Ed25519Verifier::new(&public, &signature).and_then(|verifier| {
+                    let hashed = [&verifier.prefix(), &bytes[..]].concat();
+                    verifier.finish_with(&digest_of(DigestAlgorithm::Sha512, &hashed))
+                });
+                assert_eq!(hashed.is_ok(), expected, "{length} {changed:?}");
                 assert_eq!(expected, changed.is_none());
             }
         }
+    }
+
+    #[test]
+    fn another_digest_than_that_of_prefix_and_bytes_verifies_nothing() {
+        let key = TestKey::generate(KeyAlgorithm::Ed25519);
+        let signature = key.sign(b"payload");
+        let judged = |algorithm, hashed: fn(&[u8]) -> Vec<u8>| {
+            let verifier = Ed25519Verifier::new(&key.public_key(), &signature).unwrap();
+            let hashed = hashed(&verifier.prefix());
+            verifier.finish_with(&digest_of(algorithm, &hashed)).is_ok()
+        };
+        let right: fn(&[u8]) -> Vec<u8> = |prefix| [prefix, b"payload"].concat();
+        assert!(judged(DigestAlgorithm::Sha512, right));
+        assert!(!judged(DigestAlgorithm::Sha384, right));
+        assert!(!judged(DigestAlgorithm::Sha256, right));
+        assert!(!judged(DigestAlgorithm::Sha512, |_| b"payload".to_vec()));
+        assert!(!judged(DigestAlgorithm::Sha512, |p| [p, b"Payload"].concat()));
     }
 
     #[test]

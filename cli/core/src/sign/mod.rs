@@ -19,6 +19,7 @@ use crate::trust::TrustedKey;
 use crate::verify::Reason;
 use crate::verify::check::{self, Outcome};
 use crate::verify::gather::{Candidate, Gathered, Pages};
+use crate::verify::payload::Challenges;
 use encoded::{Encoded, is_image};
 use error::misbehaved;
 use make::make;
@@ -159,8 +160,15 @@ fn verify_as_stranger(
         .map(|e| Candidate::read("the new signature", &e.content))
         .chain(earlier.iter().cloned())
         .collect();
-    let mut outcomes = check::check(&keys, &BTreeMap::new(), artifact, &candidates)
-        .map_err(|e| SignError::Artifact(e.into()))?;
+    let mut outcomes = check::check(
+        &keys,
+        &BTreeMap::new(),
+        artifact,
+        // What was signed is judged as a stranger would: the bytes are read anew.
+        &Challenges::default(),
+        &candidates,
+    )
+    .map_err(|e| SignError::Artifact(e.into()))?;
     let earlier_outcomes = outcomes.split_off(encoded.len());
     match outcomes.iter().find_map(Outcome::reason) {
         None => Ok(earlier_outcomes),

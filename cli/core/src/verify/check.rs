@@ -1,9 +1,9 @@
 //! Checking signatures with keys, and saying precisely why one is not good.
 //!
-//! Digests come from the source's one pass over the bytes. Ed25519 signs the bytes themselves: all such signatures are checked
-//! together, in one more pass of constant memory, which also makes sure that the bytes are still those of the digest.
+//! Digests come from the source's one pass over the bytes. Ed25519 signs the bytes themselves: see [`super::payload`].
 
 use super::gather::Candidate;
+use super::payload::{self, Challenges, PayloadPass, PayloadResult};
 use super::reason::Reason;
 use crate::formats::bundle::{Bundle, Content, UnverifiedSigner};
 use crate::formats::dsse::Envelope;
@@ -11,17 +11,15 @@ use crate::formats::malformed::Malformed;
 use crate::formats::signature_file::SignatureFile;
 use crate::formats::simple_signing::{self, SimpleSigning};
 use crate::formats::statement::{SIGNATURE_PREDICATE, Statement, Subject};
-use crate::key::{self, Ed25519Verifier};
+use crate::key;
 use crate::reference::repository;
 use crate::text::printable;
 use crate::trust::{NamedKey, TrustedKey};
+use sigtool_sdk::Result;
 use sigtool_sdk::types::{
     Artifact, ArtifactKind, Digest, DigestAlgorithm, KeyAlgorithm, SignedPayload,
 };
-use sigtool_sdk::{Error, ErrorCode, Result};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
-use std::io::Read as _;
 
 /// What became of a signature.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,7 +87,7 @@ fn subject_digests(envelope: &Envelope) -> Vec<DigestAlgorithm> {
 }
 
 /// Checks signatures of an artifact whose digests are those of [`wanted_digests`]. One outcome for each, in their order.
-/// `annotations` are those that each must say.
+/// `annotations` are those that each must say, `challenges` what the source hashed for [`payload::wanted`].
 ///
 /// # Errors
 ///
@@ -98,6 +96,7 @@ pub(crate) fn check(
     keys: &[TrustedKey],
     annotations: &BTreeMap<String, String>,
     artifact: &Artifact,
+    challenges: &Challenges,
     candidates: &[Candidate],
 ) -> Result<Vec<Outcome>> {
     let checker = Checker {
@@ -105,7 +104,12 @@ pub(crate) fn check(
         annotations,
         artifact,
     };
-    let payload = checker.payload_pass(candidates)?;
+    // Nothing signs the bytes of an image.
+    let payload = if checker.is_image() {
+        PayloadPass::default()
+    } else {
+        payload::pass(keys, artifact, challenges, candidates)?
+    };
     Ok(candidates
         .iter()
         .enumerate()
@@ -117,44 +121,6 @@ struct Checker<'a> {
     keys: &'a [TrustedKey],
     annotations: &'a BTreeMap<String, String>,
     artifact: &'a Artifact,
-}
-
-/// A signature that is verified while the bytes are read, and the candidates that hold it.
-struct Stream<'c> {
-    of: Vec<usize>,
-    key: usize,
-    signature: &'c [u8],
-    verifier: Ed25519Verifier,
-}
-
-/// What the pass over the bytes found: which key made which signature, or why there was no pass.
-#[derive(Default)]
-struct PayloadPass {
-    asked: Vec<usize>,
-    made: Vec<(usize, usize)>,
-    failed: Option<String>,
-}
-
-/// The same for one signature.
-struct PayloadResult<'a> {
-    key: Option<usize>,
-    failed: Option<&'a str>,
-}
-
-impl PayloadPass {
-    fn of(&self, candidate: usize) -> PayloadResult<'_> {
-        PayloadResult {
-            key: self
-                .made
-                .iter()
-                .find(|(c, _)| *c == candidate)
-                .map(|(_, key)| *key),
-            failed: self
-                .failed
-                .as_deref()
-                .filter(|_| self.asked.contains(&candidate)),
-        }
-    }
 }
 
 impl Checker<'_> {
@@ -459,65 +425,6 @@ impl Checker<'_> {
         let hint = hint?;
         self.keys.iter().position(|k| k.named().key_hint == *hint)
     }
-
-    /// Checks every Ed25519 signature over the artifact, whichever key, in one pass over the bytes.
-    fn payload_pass(&self, candidates: &[Candidate]) -> Result<PayloadPass> {
-        if self.is_image() {
-            return Ok(PayloadPass::default());
-        }
-        let mut streams = self.streams(candidates);
-        if streams.is_empty() {
-            return Ok(PayloadPass::default());
-        }
-        let mut pass = PayloadPass {
-            asked: streams.iter().flat_map(|s| s.of.clone()).collect(),
-            ..PayloadPass::default()
-        };
-        let read = read_again(self.artifact, |bytes| {
-            for stream in &mut streams {
-                stream.verifier.update(bytes);
-            }
-        })?;
-        match read {
-            Ok(()) => {
-                pass.made = streams
-                    .into_iter()
-                    .filter_map(|s| s.verifier.finish().ok().map(|()| (s.of, s.key)))
-                    .flat_map(|(of, key)| of.into_iter().map(move |index| (index, key)))
-                    .collect();
-            }
-            Err(why) => pass.failed = Some(why),
-        }
-        Ok(pass)
-    }
-
-    /// A verifier for each Ed25519 signature and key. One signature in two places is verified once: signing a file again with
-    /// the same key gives the same signature again.
-    fn streams<'c>(&self, candidates: &'c [Candidate]) -> Vec<Stream<'c>> {
-        let mut streams: Vec<Stream<'c>> = Vec::new();
-        for (index, candidate) in candidates.iter().enumerate() {
-            let Some(signature) = message_signature(candidate) else {
-                continue;
-            };
-            for (key, trusted) in self.keys.iter().enumerate() {
-                if trusted.key().algorithm != KeyAlgorithm::Ed25519 {
-                    continue;
-                }
-                let is_same = |s: &&mut Stream<'c>| s.key == key && s.signature == signature;
-                if let Some(same) = streams.iter_mut().find(is_same) {
-                    same.of.push(index);
-                } else if let Ok(verifier) = Ed25519Verifier::new(trusted.key(), signature) {
-                    streams.push(Stream {
-                        of: vec![index],
-                        key,
-                        signature,
-                        verifier,
-                    });
-                }
-            }
-        }
-        streams
-    }
 }
 
 fn not_a_signature(at: String, claims: &str) -> Outcome {
@@ -525,113 +432,4 @@ fn not_a_signature(at: String, claims: &str) -> Outcome {
         signature: at,
         claims: printable(claims),
     })
-}
-
-/// The raw signature, if it is over the artifact itself.
-fn message_signature(candidate: &Candidate) -> Option<&[u8]> {
-    match &candidate.file {
-        Ok(SignatureFile::Detached(signature)) => Some(signature),
-        Ok(SignatureFile::Bundle(bundle)) => match &bundle.content {
-            Content::Message { signature, .. }
-                if matches!(bundle.unverified_signer, UnverifiedSigner::PublicKey { .. }) =>
-            {
-                Some(signature)
-            }
-            _ => None,
-        },
-        Ok(SignatureFile::SignedPayload(_)) | Err(_) => None,
-    }
-}
-
-/// Reads the artifact's bytes a second time. The inner error says why that cannot be done.
-///
-/// # Errors
-///
-/// `integrity`: they are not the bytes that were hashed.
-fn read_again(
-    artifact: &Artifact,
-    mut take: impl FnMut(&[u8]),
-) -> Result<std::result::Result<(), String>> {
-    let Some(path) = &artifact.path else {
-        return Ok(Err(
-            "its source gives a digest, but no bytes to read".to_owned()
-        ));
-    };
-    let changed = || {
-        Error::new(
-            ErrorCode::Integrity,
-            format!("`{}` changed while it was verified", artifact.reference),
-        )
-        .hint("try again when nothing writes to it")
-    };
-    let mut file = match File::open(path) {
-        Ok(file) => file,
-        Err(e) => return Ok(Err(format!("cannot open `{}`: {e}", path.display()))),
-    };
-    let mut digest = aws_lc_rs::digest::Context::new(key::hash(DigestAlgorithm::Sha256));
-    let mut buffer = vec![0; 256 * 1024];
-    let mut left = artifact.size;
-    loop {
-        let n = match file.read(&mut buffer) {
-            Ok(0) => break,
-            Ok(n) => n,
-            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => continue,
-            Err(e) => return Ok(Err(format!("cannot read `{}`: {e}", path.display()))),
-        };
-        // A file that grows, or a device in its place, has an end here too.
-        left = left.checked_sub(n as u64).ok_or_else(changed)?;
-        digest.update(&buffer[..n]);
-        take(&buffer[..n]);
-    }
-    let same = artifact
-        .digest(DigestAlgorithm::Sha256)
-        .is_some_and(|d| d.as_bytes() == digest.finish().as_ref());
-    if same { Ok(Ok(())) } else { Err(changed()) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::fake::TestKey;
-
-    #[test]
-    fn one_signature_in_two_places_is_verified_once_and_good_in_both() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(file.path(), b"app").unwrap();
-        let artifact = Artifact {
-            reference: file.path().display().to_string(),
-            name: "app".to_owned(),
-            version: None,
-            kind: ArtifactKind::Unknown,
-            digests: vec![key::digest_of(DigestAlgorithm::Sha256, b"app")],
-            size: 3,
-            media_type: None,
-            path: Some(file.path().to_owned()),
-        };
-        let signer = TestKey::generate(KeyAlgorithm::Ed25519);
-        let other = TestKey::generate(KeyAlgorithm::Ed25519);
-        let keys =
-            [&other, &signer].map(|key| TrustedKey::new("a key".to_owned(), key.public_key()));
-        let candidate = |signature: Vec<u8>| Candidate {
-            location: "app.sig".to_owned(),
-            file: Ok(SignatureFile::Detached(signature)),
-            stored: None,
-        };
-        let good = signer.sign(b"app");
-        let candidates = [
-            candidate(good.clone()),
-            candidate(signer.sign(b"another")),
-            candidate(good),
-        ];
-        let checker = Checker {
-            keys: &keys,
-            annotations: &BTreeMap::new(),
-            artifact: &artifact,
-        };
-        // Two signatures, each by two keys.
-        assert_eq!(checker.streams(&candidates).len(), 4);
-        let pass = checker.payload_pass(&candidates).unwrap();
-        let keys: Vec<_> = (0..3).map(|index| pass.of(index).key).collect();
-        assert_eq!(keys, [Some(1), None, Some(1)]);
-    }
 }

@@ -4,6 +4,7 @@
 pub(crate) mod check;
 pub mod find;
 pub(crate) mod gather;
+pub(crate) mod payload;
 mod reason;
 mod request;
 mod verdict;
@@ -15,10 +16,11 @@ pub use request::{CheckedSignature, Verified, VerifyingRequest};
 pub use verdict::{Signer, Verification};
 
 use crate::formats::signature_file::SignatureFile;
-use crate::resolve::resolve;
+use crate::resolve::{resolve, resolve_prefixed};
 use crate::trust::{Policy, TrustedKey};
 use check::Outcome;
 use gather::{Candidate, Gathered};
+use payload::Challenges;
 use sigtool_sdk::Result;
 use sigtool_sdk::connection::Handle;
 use sigtool_sdk::types::{Artifact, DigestAlgorithm};
@@ -32,37 +34,9 @@ use sigtool_sdk::types::{Artifact, DigestAlgorithm};
 pub fn verify_artifact(source: &Handle, request: &VerifyingRequest<'_>) -> Result<Verified> {
     let mut seen = Seen::default();
     let artifact = if request.pins {
-        // A manifest is small: every digest that a signature may be about, at once.
-        let (mut artifact, notes) = resolve(source, request.reference, &DigestAlgorithm::ALL)?;
-        seen.notes.extend(notes);
-        for place in request.places() {
-            for gathered in request.look(source, &place, Some(&artifact)) {
-                seen.check(request.policy, &artifact, gathered)?;
-                if seen.is_enough(request.policy) {
-                    break;
-                }
-            }
-            if seen.is_enough(request.policy) {
-                break;
-            }
-        }
-        // The others were asked for in case a statement names them.
-        artifact
-            .digests
-            .retain(|digest| digest.algorithm() == DigestAlgorithm::Sha256);
-        artifact
+        check_by_place(source, request, &mut seen)?
     } else {
-        let mut gathered = Gathered::default();
-        for place in request.places() {
-            for part in request.look(source, &place, None) {
-                gathered.extend(part);
-            }
-        }
-        let digests = check::wanted_digests(request.policy.keys(), &gathered.found);
-        let (artifact, notes) = resolve(source, request.reference, &digests)?;
-        gathered.notes.extend(notes);
-        seen.check(request.policy, &artifact, gathered)?;
-        artifact
+        check_at_once(source, request, &mut seen)?
     };
     let (verification, more) = decide(
         request.policy,
@@ -79,6 +53,58 @@ pub fn verify_artifact(source: &Handle, request: &VerifyingRequest<'_>) -> Resul
     })
 }
 
+/// The artifact first, then its signatures place by place, until there are enough.
+fn check_by_place(
+    source: &Handle,
+    request: &VerifyingRequest<'_>,
+    seen: &mut Seen,
+) -> Result<Artifact> {
+    // A manifest is small: every digest that a signature may be about, at once.
+    let (mut artifact, notes) = resolve(source, request.reference, &DigestAlgorithm::ALL)?;
+    seen.notes.extend(notes);
+    for place in request.places() {
+        for gathered in request.look(source, &place, Some(&artifact)) {
+            seen.check(request.policy, &artifact, &Challenges::default(), gathered)?;
+            if seen.is_enough(request.policy) {
+                break;
+            }
+        }
+        if seen.is_enough(request.policy) {
+            break;
+        }
+    }
+    // The others were asked for in case a statement names them.
+    artifact
+        .digests
+        .retain(|digest| digest.algorithm() == DigestAlgorithm::Sha256);
+    Ok(artifact)
+}
+
+/// All signatures first, then the artifact with whatever they take, in one pass of the source over its bytes.
+fn check_at_once(
+    source: &Handle,
+    request: &VerifyingRequest<'_>,
+    seen: &mut Seen,
+) -> Result<Artifact> {
+    let mut gathered = Gathered::default();
+    for place in request.places() {
+        for part in request.look(source, &place, None) {
+            gathered.extend(part);
+        }
+    }
+    let keys = request.policy.keys();
+    let digests = check::wanted_digests(keys, &gathered.found);
+    let prefixed = match request.is_own {
+        true => payload::wanted(keys, &gathered.found),
+        false => Vec::new(),
+    };
+    let answer = resolve_prefixed(source, request.reference, &digests, &prefixed)?;
+    gathered.notes.extend(answer.notes);
+    let challenges = Challenges::new(prefixed, answer.prefixed);
+    seen.check(request.policy, &answer.artifact, &challenges, gathered)?;
+    Ok(answer.artifact)
+}
+
 /// What has been looked at so far.
 #[derive(Default)]
 struct Seen {
@@ -90,7 +116,13 @@ struct Seen {
 }
 
 impl Seen {
-    fn check(&mut self, policy: &Policy, artifact: &Artifact, found: Gathered) -> Result<()> {
+    fn check(
+        &mut self,
+        policy: &Policy,
+        artifact: &Artifact,
+        challenges: &Challenges,
+        found: Gathered,
+    ) -> Result<()> {
         let Gathered {
             found: mut candidates,
             failures,
@@ -112,7 +144,13 @@ impl Seen {
             }
             Err(_) => true,
         });
-        let outcomes = check::check(policy.keys(), policy.annotations(), artifact, &candidates)?;
+        let outcomes = check::check(
+            policy.keys(),
+            policy.annotations(),
+            artifact,
+            challenges,
+            &candidates,
+        )?;
         self.checked.extend(report(policy, &candidates, &outcomes));
         Ok(())
     }

@@ -53,6 +53,9 @@ pub struct VerifyingRequest<'a> {
     /// Whether such a reference may come to name another artifact, as an image's tag may; the source then resolves it to one that
     /// does not (capability `source.pins`).
     pub pins: bool,
+    /// Whether the source is one of sigtool's own. Of a file that another's source serves, an Ed25519 signature is verified over bytes
+    /// that are read here.
+    pub is_own: bool,
     /// Signatures that the user gave. If there are none, those that the source and the store keep are looked at.
     pub given: &'a [GivenSignature],
     /// The local store, if there is one, or why it cannot be read; for artifacts with such references only.

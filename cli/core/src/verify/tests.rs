@@ -1,7 +1,7 @@
 //! What a user sees when verifying: good signatures, forged ones, and places that do not answer.
 
 use super::*;
-use crate::fake::{TestKey, World};
+use crate::fake::{Hashing, TestKey, World};
 use crate::formats::bundle::encode_message_signature;
 use crate::formats::signature_file::encode_detached;
 use crate::key::KeyHint;
@@ -14,6 +14,7 @@ use base64::engine::general_purpose::STANDARD;
 use gather::Pages;
 use serde_json::{Value, json};
 use sigtool_sdk::ErrorCode;
+use sigtool_sdk::source::MAX_PREFIXED;
 use sigtool_sdk::types::{Digest, KeyAlgorithm, SignatureFormat};
 
 const HELLO: &[u8] = b"hello\n";
@@ -420,12 +421,143 @@ fn a_good_signature_beside_bad_ones_is_valid_with_notes() {
 fn unreadable_bytes_leave_the_question_open_for_ed25519() {
     let world = world(KeyAlgorithm::Ed25519);
     world.hide_path();
+    world.set_hashing(Hashing::Unknown);
     let given = [bundle(&world.key(), HELLO, &sha256(HELLO))];
     let verified = verify(&world, &given, &policy(&[&world.key()], Require::Any));
     let Verification::Inconclusive { reasons } = verified.verification else {
         panic!("{verified:?}");
     };
     assert_eq!(reasons[0].code(), "payload-unreadable");
+}
+
+#[test]
+fn ed25519_is_verified_from_the_one_pass_of_the_source() {
+    let world = world(KeyAlgorithm::Ed25519);
+    let key = world.key();
+    let policy = policy(
+        &[&TestKey::generate(KeyAlgorithm::Ed25519), &key],
+        Require::Any,
+    );
+    // Nothing can be read here.
+    world.hide_path();
+    for good in [
+        bundle(&key, HELLO, &sha256(HELLO)),
+        encode_detached(&key.sign(HELLO)),
+    ] {
+        let verified = verify(&world, &[good], &policy);
+        let Verification::Valid { signers } = &verified.verification else {
+            panic!("{verified:?}");
+        };
+        assert_eq!(signers[0].name, "1.pub");
+        // The signature by each of the two keys.
+        assert_eq!(world.prefixed_asked(), 2);
+    }
+    assert_eq!(world.times_resolved(), 2);
+    // All that is compared with a reading is compared without.
+    let declares_another = bundle(&key, HELLO, &sha256(b"another"));
+    assert_eq!(refusal(&world, declares_another).code(), "wrong-digest");
+    let of_another = encode_detached(&key.sign(b"another"));
+    assert_eq!(refusal(&world, of_another).code(), "does-not-verify");
+    let damaged = edited(&bundle(&key, HELLO, &sha256(HELLO)), |b| {
+        let mut signature = key.sign(HELLO);
+        signature[40] ^= 1;
+        b["messageSignature"]["signature"] = STANDARD.encode(signature).into();
+    });
+    assert_eq!(refusal(&world, damaged).code(), "bad-signature");
+}
+
+#[test]
+fn a_source_that_hashes_wrongly_makes_no_signature_good() {
+    let world = world(KeyAlgorithm::Ed25519);
+    let policy = policy(&[&world.key()], Require::Any);
+    let given = [bundle(&world.key(), HELLO, &sha256(HELLO))];
+    for wrong in [Hashing::ForgetsPrefix, Hashing::OtherContent] {
+        world.set_hashing(wrong);
+        let verified = verify(&world, &given, &policy);
+        assert!(
+            matches!(verified.verification, Verification::Refused { .. }),
+            "{wrong:?}: {verified:?}"
+        );
+    }
+    for wrong in [Hashing::OneTooMany, Hashing::OtherAlgorithm] {
+        world.set_hashing(wrong);
+        let given = GivenSignature {
+            label: "given".to_owned(),
+            content: given[0].clone(),
+        };
+        let error = world.verify_given(&[given], &policy).unwrap_err();
+        assert_eq!(error.code, ErrorCode::Internal, "{wrong:?}");
+    }
+}
+
+#[test]
+fn anothers_source_is_not_believed_about_what_ed25519_signs() {
+    let world = world(KeyAlgorithm::Ed25519);
+    let policy = policy(&[&world.key()], Require::Any);
+    let given = [GivenSignature {
+        label: "given".to_owned(),
+        content: bundle(&world.key(), HELLO, &sha256(HELLO)),
+    }];
+    let verdict = || {
+        let verified = world.verify_by(false, &given, &policy).unwrap();
+        verified.verification
+    };
+    assert!(matches!(verdict(), Verification::Valid { .. }));
+    assert_eq!(world.prefixed_asked(), 0);
+    world.hide_path();
+    assert!(matches!(verdict(), Verification::Inconclusive { .. }));
+}
+
+#[test]
+fn an_answer_for_one_signature_is_not_taken_for_another() {
+    let world = world(KeyAlgorithm::Ed25519);
+    let policy = policy(&[&world.key()], Require::Any);
+    world.set_hashing(Hashing::Reversed);
+    let given = [HELLO, b"another"].map(|bytes| encode_detached(&world.key().sign(bytes)));
+    let verified = verify(&world, &given, &policy);
+    assert!(
+        matches!(verified.verification, Verification::Refused { .. }),
+        "{verified:?}"
+    );
+}
+
+#[test]
+fn without_the_hashes_of_the_source_the_bytes_are_read() {
+    let world = world(KeyAlgorithm::Ed25519);
+    let key = world.key();
+    let policy = policy(&[&key], Require::Any);
+    // More signatures than a source is asked to hash for: each of other bytes, so that each is another, and a good one.
+    let others = (0..MAX_PREFIXED).map(|i| encode_detached(&key.sign(i.to_string().as_bytes())));
+    let mut given: Vec<Vec<u8>> = others.collect();
+    given.push(encode_detached(&key.sign(HELLO)));
+    let is_valid = |given: &[Vec<u8>]| {
+        let verified = verify(&world, given, &policy);
+        matches!(verified.verification, Verification::Valid { .. })
+    };
+    assert!(is_valid(&given));
+    assert_eq!(world.prefixed_asked(), 0);
+    assert!(is_valid(&given[1..]));
+    assert_eq!(world.prefixed_asked(), MAX_PREFIXED);
+    world.set_hashing(Hashing::Unknown);
+    assert!(is_valid(&given[1..]));
+    world.write("changed");
+    assert!(!is_valid(&given[1..]));
+}
+
+/// Checks signatures for which the source hashed nothing, so that the bytes are read.
+fn check_alone(
+    policy: &Policy,
+    artifact: &Artifact,
+    candidates: &[Candidate],
+) -> Result<Vec<Outcome>> {
+    let challenges = Challenges::default();
+    check::check(
+        policy.keys(),
+        policy.annotations(),
+        artifact,
+        &challenges,
+        candidates,
+    )
 }
 
 #[test]
@@ -445,8 +577,7 @@ fn a_file_that_fails_between_the_passes_leaves_the_question_open() {
     // A folder can be opened, and not be read.
     for path in [world.folder.path().to_owned(), world.beside(".missing")] {
         artifact.path = Some(path);
-        let outcomes =
-            check::check(keys.keys(), keys.annotations(), &artifact, &candidates).unwrap();
+        let outcomes = check_alone(&keys, &artifact, &candidates).unwrap();
         assert_eq!(outcomes[0].reason().unwrap().code(), "payload-unreadable");
     }
 }
@@ -466,17 +597,17 @@ fn a_file_that_changes_between_the_passes_is_an_error() {
     )];
     let keys = policy(&[&world.key()], Require::Any);
     world.write("hello!");
-    let error = check::check(keys.keys(), keys.annotations(), &artifact, &candidates).unwrap_err();
+    let error = check_alone(&keys, &artifact, &candidates).unwrap_err();
     assert_eq!(error.code, ErrorCode::Integrity);
     artifact.size = 3;
-    let error = check::check(keys.keys(), keys.annotations(), &artifact, &candidates).unwrap_err();
+    let error = check_alone(&keys, &artifact, &candidates).unwrap_err();
     assert_eq!(error.code, ErrorCode::Integrity, "it grew");
     // What a certificate signed is not checked, so no bytes are read for it.
     let keyless = edited(&bundle(&world.key(), HELLO, &sha256(HELLO)), |b| {
         b["verificationMaterial"] = json!({"certificate": {"rawBytes": "AQID"}});
     });
     let candidates = [Candidate::read("s", &keyless)];
-    assert!(check::check(keys.keys(), keys.annotations(), &artifact, &candidates).is_ok());
+    assert!(check_alone(&keys, &artifact, &candidates).is_ok());
 }
 
 #[test]

@@ -131,6 +131,18 @@ impl fmt::Display for Report {
     }
 }
 
+/// What is put before [`ARTIFACT`] where a source can hash it so.
+const PREFIX: &[u8] = b"sigtool contract: a prefix\n";
+
+/// The digests of [`PREFIX`] and [`ARTIFACT`], by every algorithm.
+fn artifact_digests_after_prefix() -> Vec<Digest> {
+    parse_digests(&[
+        "sha256:7d76e009275eb9f9227d9445ccae5910f0980575c20f6e62e07c47d030e3dc62",
+        "sha384:1283c517d6420e8cb4374003c43a6124a4f7266ab4c280351ec71ed550792b3f09cde957913e10bad09fb0da1ceea9e1",
+        "sha512:91bce21d4bd0867dcba6b02093e6667792ff88ca12decc72e9cf4e01c0f5951aec3405526905844734043293175d58c548152c714bca76cf7268bca60325c029",
+    ])
+}
+
 /// The digests of [`ARTIFACT`], by every algorithm.
 #[must_use]
 pub fn artifact_digests() -> Vec<Digest> {

@@ -1,15 +1,17 @@
 //! Promises of sources.
 
 use super::probe::{Probe, Stop, Verdict, ok, refused};
-use super::{Promise, SourceFixture, Subject};
+use super::{
+    PREFIX, Promise, SourceFixture, Subject, artifact_digests, artifact_digests_after_prefix,
+};
 use crate::error::ErrorCode;
 use crate::manifest::Kind;
 use crate::message::Empty;
 use crate::source::{
-    Attach, AttachArgs, Attached, Detach, DetachArgs, Resolve, ResolveArgs, Signatures,
-    SignaturesArgs,
+    Attach, AttachArgs, Attached, Detach, DetachArgs, Prefixed, Resolve, ResolveArgs, Resolved,
+    Signatures, SignaturesArgs,
 };
-use crate::types::{Artifact, DigestAlgorithm, SignatureFormat, StoredSignature};
+use crate::types::{Artifact, Bytes, Digest, DigestAlgorithm, SignatureFormat, StoredSignature};
 
 pub(super) const PROMISES: &[Promise] = &[
     Promise {
@@ -17,6 +19,12 @@ pub(super) const PROMISES: &[Promise] = &[
         promise: "`source.resolve` gives each digest that is asked for, and each is right",
         kind: Some(Kind::Source),
         check: an_artifact_has_every_digest_asked_for,
+    },
+    Promise {
+        name: "a_digest_after_a_prefix_is_right",
+        promise: "if `source.resolve` gives digests of a prefix and the artifact, it gives each that is asked for, and each is right",
+        kind: Some(Kind::Source),
+        check: a_digest_after_a_prefix_is_right,
     },
     Promise {
         name: "an_artifact_is_the_same_twice",
@@ -74,16 +82,18 @@ fn open<'a>(subject: &'a Subject<'_>) -> Result<Opened<'a>, Stop> {
 
 impl Opened<'_> {
     fn resolve(&self, reference: &str, digests: &[DigestAlgorithm]) -> Result<Artifact, Stop> {
-        let args = ResolveArgs {
+        self.resolved(&ResolveArgs {
             reference: reference.to_owned(),
             digests: digests.to_vec(),
-            recursive: false,
-            page: None,
-        };
-        let resolved = self.probe.call::<Resolve>(Some(self.handle), &args);
-        ok("`source.resolve`", resolved)?
-            .artifact
-            .ok_or_else(|| Stop::differs("`source.resolve`", "an artifact", "none"))
+            ..ResolveArgs::default()
+        })?
+        .artifact
+        .ok_or_else(|| Stop::differs("`source.resolve`", "an artifact", "none"))
+    }
+
+    fn resolved(&self, args: &ResolveArgs) -> Result<Resolved, Stop> {
+        let resolved = self.probe.call::<Resolve>(Some(self.handle), args);
+        ok("`source.resolve`", resolved)
     }
 
     /// The artifact, with the digests that the fixture knows.
@@ -180,15 +190,56 @@ fn an_artifact_has_every_digest_asked_for(subject: &Subject<'_>) -> Verdict {
                 .find(|d| d.algorithm() == *algorithm);
             let found = artifact.digest(*algorithm);
             if found != expected {
-                let text = |d: Option<&crate::types::Digest>| {
-                    d.map_or_else(|| "none".to_owned(), ToString::to_string)
-                };
+                let text =
+                    |d: Option<&Digest>| d.map_or_else(|| "none".to_owned(), ToString::to_string);
                 let what = format!("the {algorithm} digest of `{}`", opened.fixture.reference);
                 return Err(Stop::differs(&what, text(expected), text(found)));
             }
         }
     }
     Ok(())
+}
+
+fn a_digest_after_a_prefix_is_right(subject: &Subject<'_>) -> Verdict {
+    let opened = open(subject)?;
+    let (asked, expected): (Vec<Prefixed>, Vec<Digest>) =
+        known_prefixed(&opened.fixture.digests).into_iter().unzip();
+    let args = ResolveArgs {
+        reference: opened.fixture.reference.clone(),
+        digests: asked.iter().map(|a| a.algorithm).collect(),
+        prefixed: asked,
+        ..ResolveArgs::default()
+    };
+    let found = opened.resolved(&args)?.prefixed;
+    if found.is_empty() {
+        return Err(Stop::skipped("it gives no digests after a prefix"));
+    }
+    if found == expected {
+        return Ok(());
+    }
+    let text = |digests: &[Digest]| {
+        let digests: Vec<String> = digests.iter().map(ToString::to_string).collect();
+        digests.join(", ")
+    };
+    let what = format!("the digests after a prefix of `{}`", args.reference);
+    Err(Stop::differs(&what, text(&expected), text(&found)))
+}
+
+/// What can be asked for with an answer that is known: with nothing before it each digest of the artifact; and if the artifact is
+/// the suite's own, those with a prefix.
+fn known_prefixed(digests: &[Digest]) -> Vec<(Prefixed, Digest)> {
+    let ask = |prefix: &[u8], digest: &Digest| {
+        let asked = Prefixed {
+            algorithm: digest.algorithm(),
+            prefix: Bytes::from(prefix),
+        };
+        (asked, digest.clone())
+    };
+    let known = artifact_digests();
+    let is_own = digests.iter().all(|digest| known.contains(digest));
+    let after = artifact_digests_after_prefix();
+    let after = after.iter().filter(|_| is_own).map(|d| ask(PREFIX, d));
+    after.chain(digests.iter().map(|d| ask(b"", d))).collect()
 }
 
 fn an_artifact_is_the_same_twice(subject: &Subject<'_>) -> Verdict {
@@ -216,8 +267,7 @@ fn an_unknown_reference_is_not_found(subject: &Subject<'_>) -> Verdict {
     let args = ResolveArgs {
         reference: opened.fixture.missing.clone(),
         digests: vec![DigestAlgorithm::Sha256],
-        recursive: false,
-        page: None,
+        ..ResolveArgs::default()
     };
     let resolved = opened.probe.call::<Resolve>(Some(opened.handle), &args);
     refused(

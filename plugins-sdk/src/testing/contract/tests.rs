@@ -41,6 +41,7 @@ enum Fault {
     AnotherKey,
     AnySignature,
     DeclinedIsOther,
+    ForgetsPrefix,
     KeepsReplaced,
     NoNotFound,
     SaysSecretInTrace,
@@ -183,6 +184,15 @@ impl Source for ToySource {
             digests = KnownPayload::first().digests;
         }
         digests.retain(|d| args.digests.contains(&d.algorithm()));
+        let prefixed = args.prefixed.iter().map(|asked| {
+            let is_plain = asked.prefix.is_empty() || self.0 == Fault::ForgetsPrefix;
+            let known = match is_plain {
+                true => artifact_digests(),
+                false => artifact_digests_after_prefix(),
+            };
+            let mut known = known.into_iter();
+            known.find(|d| d.algorithm() == asked.algorithm).unwrap()
+        });
         Ok(Resolved {
             artifact: Some(Artifact {
                 reference: args.reference,
@@ -194,6 +204,7 @@ impl Source for ToySource {
                 media_type: None,
                 path: None,
             }),
+            prefixed: prefixed.collect(),
             ..Resolved::default()
         })
     }
@@ -325,6 +336,7 @@ fn each_bad_backend_is_told_which_promise_it_broke() {
             Fault::DeclinedIsOther,
             "a_declined_secret_is_told_as_declined",
         ),
+        (Fault::ForgetsPrefix, "a_digest_after_a_prefix_is_right"),
         (
             Fault::KeepsReplaced,
             "signatures_can_be_put_replaced_and_removed",
