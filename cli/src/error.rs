@@ -218,3 +218,26 @@ impl fmt::Display for CommandError {
 }
 
 impl std::error::Error for CommandError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_most_serious_failure_comes_first_and_each_has_its_code() {
+        let failures = [
+            (Failure::Bug, 70),
+            (Failure::Refused, 1),
+            (Failure::Cancelled, 130),
+            (Failure::CouldNotTell, 3),
+            (Failure::Input, 2),
+        ];
+        assert_eq!(failures.len() + 1, EXIT_CODES.len());
+        for (at, (failure, code)) in failures.into_iter().enumerate() {
+            assert_eq!(failure.exit_code(), code);
+            let rest = failures[at..].iter().rev().map(|(failure, _)| *failure);
+            assert_eq!(Failure::most_serious(rest), Some(failure));
+        }
+        assert_eq!(Failure::most_serious([]), None);
+    }
+}
