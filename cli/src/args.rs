@@ -223,7 +223,8 @@ impl Command {
 pub(crate) struct Artifacts {
     /// Files or images; globs are expanded; `-` is standard input
     #[arg(value_name = "ARTIFACT", add = Takes::Artifact)]
-    pub(crate) artifacts: Vec<String>,
+    // Not `String`: there may be a hundred thousand words.
+    pub(crate) artifacts: Vec<Box<str>>,
 
     /// Also take the artifacts listed in this file, one a line; `-` is standard input
     #[arg(long, value_name = "LIST", value_hint = ValueHint::FilePath)]

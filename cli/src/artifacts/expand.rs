@@ -30,7 +30,7 @@ pub(crate) struct Items<'a> {
     asked: &'a Artifacts,
     sources: &'a Sources<'a>,
     /// The words that have not been looked at.
-    words: std::slice::Iter<'a, String>,
+    words: std::slice::Iter<'a, Box<str>>,
     list: Option<List<'a>>,
     /// What is to be looked into before the next word.
     pending: Pending,
@@ -95,7 +95,7 @@ impl<'a> Items<'a> {
             words: asked.artifacts.iter(),
             list: None,
             pending: Pending::default(),
-            named: Named::new(!is_one_folder(asked)),
+            named: Named::new(!is_one_folder(asked), asked.artifacts.len()),
             is_all: false,
         };
         items.look_ahead(if all { usize::MAX } else { FIRST })?;
@@ -170,7 +170,7 @@ impl<'a> Items<'a> {
         }
         let list = || self.asked.from_file.as_ref();
         match self.words.as_slice().first() {
-            Some(word) => word.clone(),
+            Some(word) => word.to_string(),
             None => list().map_or_else(String::new, |list| list.display().to_string()),
         }
     }
@@ -241,7 +241,7 @@ impl Iterator for Items<'_> {
 /// Whether all comes from one folder, which names nothing twice.
 fn is_one_folder(asked: &Artifacts) -> bool {
     let words = asked.artifacts.as_slice();
-    asked.from_file.is_none() && matches!(words, [word] if Path::new(word).is_dir())
+    asked.from_file.is_none() && matches!(words, [word] if Path::new(&**word).is_dir())
 }
 
 fn nothing_in(verb: &str, asked: &Artifacts) -> CommandError {
@@ -258,7 +258,7 @@ fn nothing_in(verb: &str, asked: &Artifacts) -> CommandError {
 }
 
 /// What was named, or the first of it.
-fn first_words(words: &[String]) -> String {
+fn first_words(words: &[Box<str>]) -> String {
     const SHOWN: usize = 3;
     let shown = words.iter().take(SHOWN).map(|word| format!("`{word}`"));
     let shown = shown.collect::<Vec<_>>().join(", ");

@@ -2,13 +2,14 @@
 
 use super::item::{Item, Missed};
 use std::collections::{HashSet, VecDeque};
+use std::hash::{BuildHasher as _, RandomState};
 use std::path::Path;
 
 /// The artifacts that have been named, so that each is worked on once: two threads that sign one file would each take the other for
 /// another signer.
 pub(super) struct Named {
     /// None where nothing can be named twice.
-    places: Option<HashSet<String>>,
+    places: Option<Places>,
     /// How many artifacts were named again.
     repeated: usize,
     /// How many signatures were skipped.
@@ -16,9 +17,10 @@ pub(super) struct Named {
 }
 
 impl Named {
-    pub(super) fn new(may_repeat: bool) -> Self {
+    /// With room for as many as there are words: while they are worked on, a table that grows would be moved again and again.
+    pub(super) fn new(may_repeat: bool, words: usize) -> Self {
         Self {
-            places: may_repeat.then(HashSet::new),
+            places: may_repeat.then(|| Places::with_room(words)),
             repeated: 0,
             signatures: 0,
         }
@@ -31,7 +33,7 @@ impl Named {
         };
         items.retain(|item| {
             let Ok(item) = item else { return true };
-            let is_new = places.insert(place(item));
+            let is_new = places.insert(&place(item));
             self.repeated += usize::from(!is_new);
             is_new
         });
@@ -51,7 +53,7 @@ impl Named {
             self.signatures += 1;
             return false;
         }
-        let is_new = places.insert(place(item));
+        let is_new = places.insert(&place(item));
         self.repeated += usize::from(!is_new);
         is_new
     }
@@ -64,8 +66,37 @@ impl Named {
     }
 }
 
+/// What has been named, by two keyed hashes of 64 bits: the names of a hundred thousand files would take several times the memory. The
+/// keys are drawn anew in each run, so that nobody can choose two names that would be taken for one.
+struct Places {
+    keys: [RandomState; 2],
+    seen: HashSet<[u64; 2]>,
+}
+
+impl Places {
+    fn with_room(count: usize) -> Self {
+        Self {
+            keys: [RandomState::new(), RandomState::new()],
+            seen: HashSet::with_capacity(count),
+        }
+    }
+
+    /// Whether it is new.
+    fn insert(&mut self, place: &str) -> bool {
+        self.seen.insert(self.hashes(place))
+    }
+
+    fn contains(&self, place: &str) -> bool {
+        self.seen.contains(&self.hashes(place))
+    }
+
+    fn hashes(&self, place: &str) -> [u64; 2] {
+        self.keys.each_ref().map(|key| key.hash_one(place))
+    }
+}
+
 /// Whether a file is, by its name, a signature of one of these.
-fn is_signature_of_any(item: &Item, places: &HashSet<String>) -> bool {
+fn is_signature_of_any(item: &Item, places: &Places) -> bool {
     let path = item.reference.path().and_then(Path::to_str);
     path.is_some_and(|path| artifacts_of(path).any(|artifact| places.contains(artifact)))
 }
