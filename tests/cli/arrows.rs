@@ -190,6 +190,7 @@ fn no_arrow_runs_up_and_no_files_go_in_circles() {
         let nothing: [String; 0] = [];
         assert_eq!(files.up(&floors), nothing, "{folder}: arrows that run up");
         assert_eq!(files.circles(), nothing, "{folder}: files in circles");
+        assert_eq!(files.hidden(), nothing, "{folder}: names that are hidden");
         let commands = files.between("commands");
         assert_eq!(commands, nothing, "{folder}: commands that name another");
     }
@@ -227,6 +228,36 @@ fn an_arrow_up_and_a_circle_are_found_however_they_are_written() {
             "below → above::X",
         ),
         ("fn f() -> crate::above::X { todo!() }", "below → above::X"),
+        ("fn f(x: crate::above::X) {}", "below → above::X"),
+        ("struct S { x: crate::above::X }", "below → above::X"),
+        ("struct S(pub (crate::above::X));", "below → above::X"),
+        ("fn f<T: crate::above::X>() {}", "below → above::X"),
+        ("fn f() { let x: crate::above::X; }", "below → above::X"),
+        ("const X: S = S { x: crate::above::X };", "below → above::X"),
+        ("fn f() { 0..crate::above::X }", "below → above::X"),
+        ("use self::super::above::X;", "below → above::X"),
+        ("use super::{self as root, above::X};", "below → above::X"),
+        ("mod m { use super::super::above::X; }", "below → above::X"),
+        (
+            "#[arg(value_parser = crate::above::parse)] struct S;",
+            "below → above::parse",
+        ),
+        (
+            "#[serde(default = \"crate::above::x\")] struct S;",
+            "below → above::x",
+        ),
+        (
+            "#[cfg(test = \"x\")] use crate::above::X;",
+            "below → above::X",
+        ),
+        (
+            "#[cfg(any(test, unix))] use crate::above::X;",
+            "below → above::X",
+        ),
+        (
+            "#[cfg(test)] mod t {} use crate::above::X;",
+            "below → above::X",
+        ),
     ] {
         let (found, circles) = read(above, below);
         assert!(found.contains(&up.to_owned()), "{below}: {found:?}");
@@ -237,6 +268,12 @@ fn an_arrow_up_and_a_circle_are_found_however_they_are_written() {
     let (found, circles) = read(above, "use crate::above::Other;");
     assert_eq!(found, ["below → above::Other"]);
     assert!(circles.is_empty(), "{circles:?}");
+    // What another module of the file exports again is another thing.
+    let of_two = "mod p { pub use crate::below::X; } pub use crate::below::Y::*; pub struct X; pub struct Y;";
+    for name in ["X", "Y"] {
+        let (found, _) = read(of_two, &format!("use crate::above::{name};"));
+        assert_eq!(found, [format!("below → above::{name}")]);
+    }
     // Where they lie beside each other in one room, each stands for itself.
     let files = Crate::read([
         ("above/mod.rs", "mod one; mod two;"),
@@ -261,6 +298,42 @@ fn an_arrow_up_and_a_circle_are_found_however_they_are_written() {
             "{allowed}: {found:?} {circles:?}"
         );
     }
+}
+
+#[test]
+fn what_hides_the_names_that_it_uses_is_found() {
+    for (hiding, what) in [
+        ("extern crate self as me;", "extern crate"),
+        ("include!(\"x.rs\");", "include"),
+        ("#[path = \"x.rs\"] mod x;", "path"),
+        ("macro_rules! m { () => {} }", "macro_rules"),
+        ("#[macro_use] mod x;", "macro_use"),
+        (
+            "fn f<#[cfg(test)] T>() {}",
+            "cfg(test) on a part of an item",
+        ),
+    ] {
+        let files = Crate::read([("main.rs", "mod below;"), ("below.rs", hiding)]);
+        assert_eq!(files.hidden(), [format!("below: {what}")], "{hiding}");
+    }
+}
+
+#[test]
+fn a_file_is_for_tests_only_if_nothing_else_declares_it() {
+    let floors = floors("above\nbelow\n");
+    let up = |declares: &str| {
+        let files = Crate::read([
+            ("main.rs", "mod above; mod below;"),
+            ("above.rs", ""),
+            ("below.rs", declares),
+            ("below/x.rs", "use crate::above::X;"),
+        ]);
+        files.up(&floors)
+    };
+    assert!(up("#[cfg(test)] mod x;").is_empty());
+    let found = ["below::x → above::X"];
+    assert_eq!(up("#[cfg(test)] mod x; #[cfg(not(test))] mod x;"), found);
+    assert_eq!(up("mod y { #[cfg(test)] mod x {} } mod x;"), found);
 }
 
 #[test]

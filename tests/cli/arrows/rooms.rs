@@ -3,7 +3,7 @@
 //! A room is a file or a folder directly in the crate's `src`. The layers are a table in ARCHITECTURE.md: rooms of one line are on one
 //! floor, and a file may name what lies in its own room or on a floor below.
 
-use proc_macro2::{Delimiter, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Ident, Punct, Spacing, TokenStream, TokenTree};
 use std::collections::{BTreeMap, BTreeSet};
 use std::iter::Peekable;
 
@@ -21,8 +21,11 @@ struct File {
     paths: BTreeSet<Vec<String>>,
     /// What others may name here, and where it comes from.
     re_exports: BTreeMap<String, Vec<String>>,
-    /// The modules below it that only tests have.
+    /// The modules below it that are declared, and those that are declared for tests.
+    declared: Vec<Module>,
     for_tests: Vec<Module>,
+    /// What is written so that its names cannot be read here.
+    hidden: Vec<String>,
 }
 
 impl Crate {
@@ -37,7 +40,8 @@ impl Crate {
             let tokens = text.parse().unwrap_or_else(|e| panic!("{module:?}: {e}"));
             let mut reader = Reader {
                 modules: &modules,
-                module: &module,
+                module: module.clone(),
+                is_inline: false,
                 file: File::default(),
             };
             reader.read(tokens);
@@ -45,10 +49,10 @@ impl Crate {
             (module, file)
         });
         let mut files: BTreeMap<Module, File> = files.collect();
-        let for_tests: Vec<Module> = files
-            .values()
-            .flat_map(|file| file.for_tests.clone())
-            .collect();
+        let of = |modules: fn(&File) -> &Vec<Module>| -> BTreeSet<Module> {
+            files.values().flat_map(modules).cloned().collect()
+        };
+        let for_tests = &of(|file| &file.for_tests) - &of(|file| &file.declared);
         files.retain(|module, _| !for_tests.iter().any(|tests| module.starts_with(tests)));
         Self { files }
     }
@@ -122,6 +126,16 @@ impl Crate {
         found.map(shown).collect()
     }
 
+    /// What is written so that its names cannot be read: nothing may be.
+    pub(super) fn hidden(&self) -> Vec<String> {
+        let files = self.files.iter();
+        let found = files.flat_map(|(module, file)| {
+            let hidden = file.hidden.iter();
+            hidden.map(move |what| format!("{}: {what}", shown(module)))
+        });
+        found.collect()
+    }
+
     /// The module in which a path ends, by way of what is exported again.
     fn origin(&self, path: &[String]) -> Option<Module> {
         let (module, file) = (0..=path.len())
@@ -150,10 +164,8 @@ fn module(name: &str) -> Module {
     let name = name.trim_end_matches(".rs");
     let names = name.split('/').map(str::to_owned);
     let mut module: Module = names.collect();
-    if matches!(
-        module.last().map(String::as_str),
-        Some("lib" | "main" | "mod")
-    ) {
+    let is_root = module.len() == 1 && matches!(&*module[0], "lib" | "main");
+    if is_root || module.last().is_some_and(|last| last == "mod") {
         module.pop();
     }
     module
@@ -168,7 +180,10 @@ fn shown(module: &Module) -> String {
 
 struct Reader<'m> {
     modules: &'m BTreeSet<Module>,
-    module: &'m Module,
+    /// Where the tokens stand.
+    module: Module,
+    /// In a module that has no file of its own.
+    is_inline: bool,
     file: File,
 }
 
@@ -177,58 +192,112 @@ impl Reader<'_> {
     fn read(&mut self, tokens: TokenStream) {
         let mut tokens = tokens.into_iter().peekable();
         let mut is_public = false;
+        let mut last = None;
         // Behind `::` or `.` a name begins no path.
         let mut goes_on = false;
         while let Some(token) = tokens.next() {
             let went_on = std::mem::take(&mut goes_on);
+            let before = last.take();
             match token {
                 TokenTree::Punct(punct) if punct.as_char() == '#' => {
+                    tokens.next_if(|next| is_punct(next, '!'));
                     if let Some(TokenTree::Group(attribute)) =
                         tokens.next_if(|next| matches!(next, TokenTree::Group(_)))
-                        && is_for_tests(attribute.stream())
+                        && self.is_for_tests(attribute.stream())
                     {
                         self.skip_item(&mut tokens);
                     }
                 }
-                TokenTree::Punct(punct) => goes_on = matches!(punct.as_char(), ':' | '.'),
-                // The `(crate)` of `pub(crate)`.
-                TokenTree::Group(group)
-                    if is_public && group.delimiter() == Delimiter::Parenthesis =>
-                {
-                    continue;
+                TokenTree::Punct(punct) => {
+                    goes_on = goes_on_behind(before.as_ref(), &punct);
+                    last = Some(punct);
                 }
+                TokenTree::Group(group) if is_public && is_visibility(&group) => continue,
                 TokenTree::Group(group) => self.read(group.stream()),
                 TokenTree::Ident(word) if word == "pub" => {
                     is_public = true;
                     continue;
                 }
                 TokenTree::Ident(word) if word == "use" => self.read_use(&mut tokens, is_public),
-                TokenTree::Ident(word) if !went_on => {
-                    let mut path = vec![word.to_string()];
-                    while let Some(name) = next_name(&mut tokens) {
-                        path.push(name);
-                    }
-                    self.names(&path);
-                }
+                TokenTree::Ident(word) if word == "mod" => self.read_module(&mut tokens),
+                TokenTree::Ident(word) if !went_on => self.read_path(&word, &mut tokens),
                 TokenTree::Ident(_) | TokenTree::Literal(_) => {}
             }
             is_public = false;
         }
     }
 
+    fn read_path(&mut self, first: &Ident, tokens: &mut Tokens) {
+        let next = tokens.peek().map(ToString::to_string).unwrap_or_default();
+        match (first.to_string().as_str(), next.as_str()) {
+            (word @ ("macro_rules" | "include"), "!") => self.file.hidden.push(word.to_owned()),
+            ("extern", "crate") => self.file.hidden.push("extern crate".to_owned()),
+            _ => {}
+        }
+        let mut path = vec![first.to_string()];
+        while let Some(name) = next_name(tokens) {
+            path.push(name);
+        }
+        self.names(&path);
+    }
+
+    /// A module that is declared, or that stands here in braces.
+    fn read_module(&mut self, tokens: &mut Tokens) {
+        let Some(name) = tokens.next() else { return };
+        self.module.push(name.to_string());
+        match tokens.next() {
+            Some(TokenTree::Group(body)) => {
+                let was_inline = std::mem::replace(&mut self.is_inline, true);
+                self.read(body.stream());
+                self.is_inline = was_inline;
+            }
+            _ => self.file.declared.push(self.module.clone()),
+        }
+        self.module.pop();
+    }
+
+    /// Reads what an attribute names, in its strings too. Tells whether it lets its item be for tests only.
+    fn is_for_tests(&mut self, attribute: TokenStream) -> bool {
+        let name = attribute.clone().into_iter().next();
+        match name.map(|name| name.to_string()).as_deref() {
+            Some("doc") => return false,
+            Some(name @ ("path" | "macro_use" | "macro_export")) => {
+                self.file.hidden.push(name.to_owned());
+            }
+            Some("cfg") if is_test(attribute.clone()) => return true,
+            _ => {}
+        }
+        for text in strings(attribute.clone()) {
+            // What is no code, names nothing.
+            if let Ok(tokens) = text.parse() {
+                self.read(tokens);
+            }
+        }
+        self.read(attribute);
+        false
+    }
+
     /// Passes over an item for tests, which may be a file of its own.
     fn skip_item(&mut self, tokens: &mut Tokens) {
         let mut words = Vec::new();
+        let mut has_file = false;
         for token in tokens.by_ref() {
+            has_file = is_punct(&token, ';');
             let is_body =
                 matches!(&token, TokenTree::Group(group) if group.delimiter() == Delimiter::Brace);
-            if is_body || is_punct(&token, ';') || is_punct(&token, ',') {
+            if is_body || has_file {
                 break;
             }
             words.push(token.to_string());
         }
+        if !words.first().is_some_and(|word| ITEMS.contains(&&**word)) {
+            self.file
+                .hidden
+                .push("cfg(test) on a part of an item".to_owned());
+        }
         if let [.., word, name] = words.as_slice()
             && word == "mod"
+            && has_file
         {
             let names = self.module.iter().chain([name]);
             self.file.for_tests.push(names.cloned().collect());
@@ -240,7 +309,10 @@ impl Reader<'_> {
             std::iter::from_fn(|| tokens.next_if(|token| !is_punct(token, ';'))).collect();
         for (path, name) in leaves(until_end, &[]) {
             self.names(&path);
-            if is_public && let Some(path) = self.absolute(&path) {
+            if is_public
+                && !self.is_inline
+                && let (Some(name), Some(path)) = (name, self.absolute(&path))
+            {
                 self.file.re_exports.insert(name, path);
             }
         }
@@ -252,23 +324,32 @@ impl Reader<'_> {
 
     /// A path from the root of the crate; none if it leads out of it, or names something of this file.
     fn absolute(&self, path: &[String]) -> Option<Vec<String>> {
-        let above = path.iter().take_while(|name| *name == "super").count();
-        let own = self.module.iter().cloned();
-        match path[0].as_str() {
-            "crate" => Some(path[1..].to_vec()),
-            "super" => {
-                let kept = own.take(self.module.len().checked_sub(above)?);
-                Some(kept.chain(path[above..].iter().cloned()).collect())
+        let mut own = self.module.clone();
+        let mut rest = path;
+        while let [first, names @ ..] = rest {
+            match first.as_str() {
+                "crate" => own.clear(),
+                "super" => _ = own.pop()?,
+                "self" => {}
+                _ => break,
             }
-            "self" => Some(own.chain(path[1..].iter().cloned()).collect()),
-            child => {
-                let below: Module = own.clone().chain([child.to_owned()]).collect();
-                let is_module = path.len() > 1 && self.modules.contains(&below);
-                is_module.then(|| own.chain(path.iter().cloned()).collect())
+            rest = names;
+        }
+        if rest.len() == path.len() {
+            let below: Module = own.iter().chain(&path[..1]).cloned().collect();
+            if path.len() == 1 || !self.modules.contains(&below) {
+                return None;
             }
         }
+        Some(own.into_iter().chain(rest.iter().cloned()).collect())
     }
 }
+
+/// What an item begins with.
+const ITEMS: [&str; 14] = [
+    "#", "async", "const", "enum", "fn", "impl", "mod", "pub", "static", "struct", "trait", "type",
+    "unsafe", "use",
+];
 
 type Tokens = Peekable<proc_macro2::token_stream::IntoIter>;
 
@@ -287,39 +368,79 @@ fn next_name(tokens: &mut Tokens) -> Option<String> {
     Some(name.to_string())
 }
 
-/// Whether an attribute lets its item be for tests only.
-fn is_for_tests(attribute: TokenStream) -> bool {
-    let mut words = attribute.into_iter();
-    let is = |token: Option<TokenTree>, word: &str| matches!(token, Some(TokenTree::Ident(found)) if found == word);
-    if !is(words.next(), "cfg") {
-        return false;
-    }
-    let Some(TokenTree::Group(condition)) = words.next() else {
-        return false;
-    };
-    let mut condition = condition.stream().into_iter();
-    match condition.next() {
-        Some(TokenTree::Ident(word)) if word == "test" => true,
-        Some(TokenTree::Ident(word)) if word == "all" => match condition.next() {
-            Some(TokenTree::Group(all)) => all.stream().into_iter().any(|t| is(Some(t), "test")),
-            _ => false,
-        },
+/// Whether a name that follows begins no path: behind the second colon of `::`, and behind one dot.
+fn goes_on_behind(before: Option<&Punct>, punct: &Punct) -> bool {
+    let is_joined = before.is_some_and(|before| {
+        before.as_char() == punct.as_char() && before.spacing() == Spacing::Joint
+    });
+    match punct.as_char() {
+        ':' => is_joined,
+        '.' => !is_joined,
         _ => false,
     }
 }
 
-/// The paths of a `use`, each with the name that it gets here.
-fn leaves(tokens: TokenStream, before: &[String]) -> Vec<(Vec<String>, String)> {
+/// The `(crate)` of `pub(crate)`, and not the field of `struct S(pub (crate::X))`.
+fn is_visibility(group: &Group) -> bool {
+    let words: Vec<String> = group.stream().into_iter().map(|t| t.to_string()).collect();
+    group.delimiter() == Delimiter::Parenthesis
+        && match &words[..] {
+            [word] => matches!(&**word, "crate" | "self" | "super"),
+            words => words.first().is_some_and(|word| word == "in"),
+        }
+}
+
+/// Whether a `cfg` demands `test`.
+fn is_test(attribute: TokenStream) -> bool {
+    let Some(TokenTree::Group(condition)) = attribute.into_iter().nth(1) else {
+        return false;
+    };
+    let mut demanded = condition.stream().into_iter().peekable();
+    if matches!(demanded.peek(), Some(TokenTree::Ident(word)) if word == "all") {
+        demanded.next();
+        let Some(TokenTree::Group(all)) = demanded.next() else {
+            return false;
+        };
+        demanded = all.stream().into_iter().peekable();
+    }
+    let demanded: Vec<TokenTree> = demanded.collect();
+    let mut conditions = demanded.split(|token| is_punct(token, ','));
+    conditions.any(|one| matches!(one, [TokenTree::Ident(word)] if word == "test"))
+}
+
+/// The texts in tokens.
+fn strings(tokens: TokenStream) -> Vec<String> {
+    let mut found = Vec::new();
+    for token in tokens {
+        match token {
+            TokenTree::Group(group) => found.extend(strings(group.stream())),
+            TokenTree::Literal(literal) => {
+                let text = literal.to_string();
+                found.extend(
+                    text.strip_prefix('"')
+                        .and_then(|t| t.strip_suffix('"'))
+                        .map(str::to_owned),
+                );
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+/// The paths of a `use`, each with the name that it gets here; `*` gives none.
+fn leaves(tokens: TokenStream, before: &[String]) -> Vec<(Vec<String>, Option<String>)> {
     let mut found = Vec::new();
     let mut path = before.to_vec();
     let mut name = None;
-    let mut end = |path: &mut Vec<String>, name: &mut Option<String>| {
+    // A name that is given, or none for what is `*`.
+    let mut end = |path: &mut Vec<String>, name: &mut Option<Option<String>>| {
         if path.len() > before.len() {
             if path.last().is_some_and(|last| last == "self") {
                 path.pop();
             }
-            let last = path.last().cloned().unwrap_or_default();
-            found.push((path.clone(), name.take().unwrap_or(last)));
+            let given = name.take().unwrap_or_else(|| path.last().cloned());
+            found.push((path.clone(), given));
         }
         *path = before.to_vec();
     };
@@ -328,7 +449,7 @@ fn leaves(tokens: TokenStream, before: &[String]) -> Vec<(Vec<String>, String)> 
     while let Some(token) = tokens.next() {
         match token {
             TokenTree::Ident(word) if word == "as" => {
-                name = tokens.next().map(|name| name.to_string());
+                name = Some(tokens.next().map(|name| name.to_string()));
             }
             TokenTree::Ident(word) => path.push(word.to_string()),
             TokenTree::Group(group) => {
@@ -336,6 +457,7 @@ fn leaves(tokens: TokenStream, before: &[String]) -> Vec<(Vec<String>, String)> 
                 path = before.to_vec();
             }
             token if is_punct(&token, ',') => end(&mut path, &mut name),
+            token if is_punct(&token, '*') => name = Some(None),
             _ => {}
         }
     }
