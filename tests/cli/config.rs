@@ -493,7 +493,7 @@ error: ~/.config/sigtool/config.toml is not valid TOML
   caused by: unclosed array, expected `]`
  --> ~/.config/sigtool/config.toml:2:10
   |
-2 | alias = [
+2 | alias = …
   |          ^
 
 "#]]);

@@ -53,20 +53,25 @@ pub(crate) fn hides<'a>(path: impl Iterator<Item = &'a str>) -> bool {
     };
     let named = matches!(path[0], "alias" | "backend" | "profile");
     let above = above.get(if named { 2 } else { 0 }..).unwrap_or_default();
-    looks_secret(last) || (!KINDS.contains(last) && above.iter().any(|key| looks_secret(key)))
+    // What is written with escapes may be anything.
+    let is_secret = |key: &str| looks_secret(key) || key.contains('\\');
+    is_secret(last) || (!KINDS.contains(last) && above.iter().any(|key| is_secret(key)))
 }
 
 /// The text with everything replaced by `…` that may be a secret, and the span moved along.
 ///
-/// Hidden are `hidden`, and the values of all keys that [look like secrets](looks_secret). Where the text is not TOML
-/// (`broken`), nobody knows where a value ends: then all of it goes, to the end of its line.
+/// Hidden are `hidden`, and the values of all keys that [look like secrets](looks_secret). Where the text is not TOML (`broken`), nobody
+/// knows what is a value and where it ends: then only the names of keys and of tables are shown.
 pub(crate) fn mask(
     text: &str,
     span: &Range<usize>,
     hidden: Option<Range<usize>>,
     broken: bool,
 ) -> (String, Range<usize>) {
-    let mut ranges = secret_values(text, broken);
+    let mut ranges = match broken {
+        true => all_but_names(text),
+        false => secret_values(text),
+    };
     ranges.extend(private_keys(text));
     ranges.extend(hidden);
     ranges.sort_by_key(|r| r.start);
@@ -106,8 +111,29 @@ fn shifted(old: usize, now: usize, range: &Range<usize>, start: usize, end: usiz
     }
 }
 
+/// The bytes of a text that are neither a key before `=` nor the name of a table nor a comment's sign: they may be anybody's secret.
+fn all_but_names(text: &str) -> Vec<Range<usize>> {
+    let is_name = |c: char| c.is_ascii_alphanumeric() || "_-.\"' ".contains(c);
+    let mut ranges = Vec::new();
+    let mut start = 0;
+    for line in text.split_inclusive('\n') {
+        let shown = line.trim();
+        let table = shown.trim_start_matches('[').trim_end_matches(']');
+        let is_table = shown.starts_with('[') && shown.ends_with(']');
+        if !shown.is_empty() && !(is_table && table.chars().all(is_name)) {
+            let end = start + line.trim_end().len();
+            let key = line.find('=').filter(|at| line[..*at].chars().all(is_name));
+            let value = key.map_or(0, |at| at + 1);
+            let blanks = line[value..].len() - line[value..].trim_start().len();
+            ranges.push((start + value + blanks).min(end)..end);
+        }
+        start += line.len();
+    }
+    ranges
+}
+
 /// The bytes of the values of keys that look like secrets, found without parsing.
-fn secret_values(text: &str, broken: bool) -> Vec<Range<usize>> {
+fn secret_values(text: &str) -> Vec<Range<usize>> {
     let mut ranges: Vec<Range<usize>> = Vec::new();
     let mut header: Vec<&str> = Vec::new();
     let mut start = 0;
@@ -116,15 +142,13 @@ fn secret_values(text: &str, broken: bool) -> Vec<Range<usize>> {
         if trimmed.starts_with('[') && !trimmed.contains('=') {
             header = keys_of(trimmed.trim_matches(['[', ']', ' '])).collect();
         }
-        // What is not TOML may be YAML.
-        let separates = |c| c == '=' || (broken && c == ':');
-        for (equals, _) in line.match_indices(separates) {
+        for (equals, _) in line.match_indices('=') {
             let key = key_before(&line[..equals]);
             if hides(header.iter().copied().chain(keys_of(key))) {
                 let after = &line[equals + 1..];
                 let blanks = after.len() - after.trim_start_matches([' ', '\t']).len();
                 let value = start + equals + 1 + blanks;
-                ranges.push(value..value + value_length(&text[value..], broken));
+                ranges.push(value..value + value_length(&text[value..]));
             }
         }
         start += line.len();
@@ -145,7 +169,7 @@ fn private_keys(text: &str) -> impl Iterator<Item = Range<usize>> {
 /// The dotted key that a text ends with.
 fn key_before(text: &str) -> &str {
     let text = text.trim_end_matches([' ', '\t']);
-    let in_key = |c: char| c.is_alphanumeric() || "_-.\"'".contains(c);
+    let in_key = |c: char| c.is_alphanumeric() || "_-.\"'\\".contains(c);
     &text[text.trim_end_matches(in_key).len()..]
 }
 
@@ -170,7 +194,7 @@ fn is_reference(inside: &str) -> bool {
 }
 
 /// How many bytes of the text, at its start, may be a secret value.
-fn value_length(text: &str, broken: bool) -> usize {
+fn value_length(text: &str) -> usize {
     let line = text.find('\n').unwrap_or(text.len());
     let line = text[..line].trim_end().len();
     if let Some(inside) = text.strip_prefix('{') {
@@ -187,9 +211,6 @@ fn value_length(text: &str, broken: bool) -> usize {
     }
     if text.starts_with('[') {
         return text.find(']').map_or(text.len(), |at| at + 1);
-    }
-    if broken {
-        return line;
     }
     match text.chars().next() {
         Some('\'') => text[1..line.max(1)].find('\'').map_or(line, |at| at + 2),
@@ -234,6 +255,7 @@ mod tests {
             "token = \"\"\"\nhunter2\n\"\"\"",
             "[profile.a.signer.password]\nvalue = \"hunter2\"",
             "password = \"\"\"\nhunter2\n",
+            "\"pass\\u0077ord\" = \"hunter2\"",
         ] {
             assert!(
                 !masked(text).contains("hunter2"),
@@ -261,9 +283,25 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_not_toml_is_hidden_to_its_end() {
-        let (text, _) = mask("password = \"a\"hunter2\nnext = 1", &(0..0), None, true);
-        assert_eq!(text, "password = …\nnext = 1");
+    fn of_what_is_not_toml_only_names_are_shown() {
+        for (text, shown) in [
+            (
+                "password = \"a\"hunter2\n[next.'a b']",
+                "password = …\n[next.'a b']",
+            ),
+            ("AGE-SECRET-KEY-1QQQQ", "…"),
+            ("machine x login y password hunter2", "…"),
+            ("key = \"https://user:hunter2@host\" y", "key = …"),
+            (
+                "password = {\n  env = \"hunter2\" \"x\"",
+                "password = …\n  env = …",
+            ),
+            ("[hunter2 = 1]\n\n", "…\n\n"),
+            ("a: hunter2=x", "…"),
+            ("# hunter2", "…"),
+        ] {
+            assert_eq!(mask(text, &(0..0), None, true).0, shown, "{text}");
+        }
     }
 
     #[test]

@@ -192,6 +192,46 @@ failed   a_signature_verifies_with_the_announced_key: the signature of `signer.s
 }
 
 #[test]
+fn what_is_wrong_with_the_settings_of_a_check_is_told_without_its_secrets() {
+    let sandbox = sandbox();
+    let said = |file: &str| {
+        let check = sandbox.sigtool().args(["backend", "check", "--with"]);
+        let output = check.args([file, "cosign-key"]).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{file}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    for (secrets, why) in [
+        ("password = hunter2", "line 4: string values must be quoted"),
+        ("password = 'hunter2", "line 4: "),
+        (
+            "password = 1234567",
+            "line 4: a secret is a text, in quotes",
+        ),
+        (
+            "[secrets.hunter2]\n",
+            "line 4: a secret is a text, in quotes",
+        ),
+    ] {
+        let text = format!("[signer]\nkey = 'x'\n[secrets]\n{secrets}\n");
+        sandbox.write("check.toml", &text);
+        let said = said("check.toml");
+        assert!(said.contains(why), "{secrets}: {said}");
+        let secret = secrets.contains("1234567").then_some("1234567");
+        assert!(!said.contains(secret.unwrap_or("hunter2")), "{said}");
+    }
+    for (file, why) in [
+        (".", "it is a folder, expected a regular file"),
+        (
+            "/dev/zero",
+            "it is a character device, expected a regular file",
+        ),
+    ] {
+        let said = said(file);
+        assert!(said.contains(why), "{file}: {said}");
+    }
+}
+
+#[test]
 fn a_backend_that_does_not_start_is_the_first_thing_to_say() {
     let sandbox = sandbox();
     let backend = rogues::find("aborts-at-load", Built::C).place(&sandbox);

@@ -12,6 +12,7 @@ use crate::report::check::{Row, Verdict};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sigtool_sdk::connection::Handle;
+use sigtool_sdk::file::read_regular;
 use sigtool_sdk::manifest::SettingType;
 use sigtool_sdk::services::Services;
 use sigtool_sdk::signer::{Generate, GenerateArgs};
@@ -89,7 +90,18 @@ struct Given {
     #[serde(default)]
     artifact: Option<GivenArtifact>,
     #[serde(default)]
-    secrets: BTreeMap<String, String>,
+    secrets: BTreeMap<String, Secret>,
+}
+
+/// A text that no message shows.
+struct Secret(String);
+
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: serde::Deserializer<'de>>(secret: D) -> Result<Self, D::Error> {
+        let value = Value::deserialize(secret)?;
+        let text = value.as_str().map(|text| Self(text.to_owned()));
+        text.ok_or_else(|| serde::de::Error::custom("a secret is a text, in quotes"))
+    }
 }
 
 /// An artifact that a source serves and nobody has signed, where it is not a file.
@@ -103,14 +115,31 @@ struct GivenArtifact {
     missing: String,
 }
 
+/// No settings are larger.
+const MAX_GIVEN: u64 = 1024 * 1024;
+
+/// What is wrong, and where; never the line itself, which may hold a secret.
+fn in_line(text: &str, error: &toml::de::Error) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start));
+    match before {
+        Some(before) => format!(
+            "line {}: {}",
+            before.matches('\n').count() + 1,
+            error.message()
+        ),
+        None => error.message().to_owned(),
+    }
+}
+
 impl Check<'_> {
     fn given_fixture(&self, path: &Path) -> Result<Fixture, CommandError> {
         let wrong = |e: &dyn std::fmt::Display| {
             CommandError::input(format!("cannot use the settings in `{}`", path.display()))
                 .because(e)
         };
-        let text = std::fs::read_to_string(path).map_err(|e| wrong(&e))?;
-        let given: Given = toml::from_str(&text).map_err(|e| wrong(&e))?;
+        let bytes = read_regular(path, MAX_GIVEN).map_err(|e| wrong(&e))?;
+        let text = std::str::from_utf8(&bytes).map_err(|_| wrong(&"it is not UTF-8"))?;
+        let given: Given = toml::from_str(text).map_err(|e| wrong(&in_line(text, &e)))?;
         let base = working_folder()?.join(path.parent().unwrap_or(Path::new("")));
         let mut fixture = Fixture::default();
         if let Some(settings) = given.signer {
@@ -119,7 +148,7 @@ impl Check<'_> {
                 secrets: given
                     .secrets
                     .into_iter()
-                    .map(|(name, secret)| (format!("/{name}"), secret.into_bytes()))
+                    .map(|(name, secret)| (format!("/{name}"), secret.0.into_bytes()))
                     .collect(),
             });
         }
