@@ -76,9 +76,41 @@ pub fn quoted_path(path: impl AsRef<Path>) -> String {
     format!("`{}`", clean(&path, Instead::Escape, usize::MAX))
 }
 
+/// A path as one types it in a shell, for a command that a message proposes: a name must not become a command of its own.
+#[must_use]
+pub fn typed(path: impl AsRef<Path>) -> String {
+    let path = path.as_ref().to_string_lossy();
+    let is_plain = |c: char| c.is_alphanumeric() || "/._-+:@,=".contains(c);
+    let typed = match !path.is_empty() && path.chars().all(is_plain) {
+        true => path.into_owned(),
+        false => format!("'{}'", path.replace('\'', r"'\''")),
+    };
+    match typed.trim_start_matches('\'').starts_with('-') {
+        true => format!("./{typed}"),
+        false => typed,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_path_that_is_typed_is_one_word_of_a_shell() {
+        for (path, shell) in [
+            ("dist/app-1.2+b.tgz", "dist/app-1.2+b.tgz"),
+            ("née.txt", "née.txt"),
+            ("b;touch PWNED #", "'b;touch PWNED #'"),
+            ("it's", r"'it'\''s'"),
+            ("$(x)", "'$(x)'"),
+            ("~", "'~'"),
+            ("-rf", "./-rf"),
+            ("-r f", "./'-r f'"),
+            ("", "''"),
+        ] {
+            assert_eq!(typed(path), shell);
+        }
+    }
 
     #[test]
     fn what_a_terminal_would_obey_is_escaped() {

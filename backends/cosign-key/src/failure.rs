@@ -1,9 +1,9 @@
 //! Where failures become errors of the SDK, as users read them: everything that can be wrong with a key, and what to do about it.
 
-use sigtool_sdk::text::{Instead, clean};
+use sigtool_sdk::text::{Instead, clean, typed};
 use sigtool_sdk::types::KeyReference;
 use sigtool_sdk::{Error, ErrorCode};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// What is wrong with a private key. The texts continue a sentence that begins with the key's name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -173,16 +173,6 @@ impl Subject {
     }
 }
 
-/// A path as one types it in a shell.
-pub(crate) fn typed(path: &Path) -> String {
-    let path = path.display().to_string();
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@,".contains(c);
-    if path.chars().all(plain) {
-        return path;
-    }
-    format!("'{}'", path.replace('\'', r"'\''"))
-}
-
 /// The longest that is shown of a text out of a key file, in characters. The names that stand there have a dozen.
 const MAX_SHOWN: usize = 40;
 
@@ -199,12 +189,6 @@ mod tests {
     fn a_hostile_name_cannot_write_on_the_terminal() {
         assert_eq!(shown("a\u{1b}[2Jb"), "a\\u{1b}[2Jb");
         assert_eq!(shown(&"x".repeat(99)), "x".repeat(40) + "…");
-    }
-
-    #[test]
-    fn a_path_in_a_command_can_be_pasted() {
-        assert_eq!(typed(Path::new("/a/b.key")), "/a/b.key");
-        assert_eq!(typed(Path::new("/my keys/it's")), r"'/my keys/it'\''s'");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Key files: read only if they are what they should be, written all or not at all.
 
-use super::failure::typed;
 use sigtool_sdk::file::{Links, ReadError, RegularFile};
+use sigtool_sdk::text::typed;
 use sigtool_sdk::{Error, ErrorCode, NewFile, Result};
 use std::ffi::OsString;
 use std::fs::{self, File};

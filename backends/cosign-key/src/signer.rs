@@ -2,7 +2,7 @@
 
 use crate::config::Config;
 use crate::container;
-use crate::failure::{KeyError, Subject, typed};
+use crate::failure::{KeyError, Subject};
 use crate::files::{self, PairOfFiles};
 use crate::formats::{self, LockedKey, StoredKey};
 use crate::pem;
@@ -14,6 +14,7 @@ use sigtool_sdk::signer::{
     GenerateArgs, ImportArgs, KeyArgs, KeyMade, KeysReply, PublicKeyArgs, PublicKeyReply, SignArgs,
     Signer,
 };
+use sigtool_sdk::text::typed;
 use sigtool_sdk::types::{KeyInfo, KeyReference, PublicKey, Signed, Verifier};
 use sigtool_sdk::{Call, Error, ErrorCode, Result};
 use std::io;

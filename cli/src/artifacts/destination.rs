@@ -3,6 +3,7 @@
 use super::meaning::is_folder;
 use super::{Item, Items};
 use crate::error::CommandError;
+use sigtool_sdk::text::typed;
 use sigtool_sdk::types::{ImageRef, Reference};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -66,7 +67,7 @@ pub(crate) fn check_folder(flag: &str, path: &Path) -> Result<(), CommandError> 
         "`{flag} {}`: there is no folder `{folder}`",
         path.display()
     ))
-    .hint(format!("make it: mkdir -p {folder}")))
+    .hint(format!("make it: mkdir -p {}", typed(folder))))
 }
 
 /// Where `--bundle` or `--signature` puts the file of one artifact.

@@ -9,6 +9,7 @@ use crate::config::schema::{Reads, TOP};
 use crate::config::value::{Data, Node, from_value, parse_file, parse_value, split};
 use crate::config::{environment, project, trust};
 use crate::error::CommandError;
+use sigtool_sdk::text::typed;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -169,7 +170,8 @@ impl Layers {
         if matches!(layer, Layer::System | Layer::User) && project::writable_by_others(path) {
             let shown = shorten(path, home);
             self.warnings.push(format!(
-                "{shown} can be written by others, who can so run their code as you: `chmod go-w {shown}`"
+                "{shown} can be written by others, who can so run their code as you: `chmod go-w {}`",
+                typed(path)
             ));
         }
         self.found(inputs, path, layer, file);

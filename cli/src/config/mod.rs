@@ -13,6 +13,7 @@ use origin::Origin;
 use policy::Ceiling;
 use profile::Reading;
 use settings::Grant;
+use sigtool_sdk::text::typed;
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -433,7 +434,7 @@ impl BackendEntry {
                 )
                 .hint(format!(
                     "record it with `sigtool backend pin {}`",
-                    path.display()
+                    typed(path)
                 )),
         )
     }

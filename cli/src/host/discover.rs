@@ -7,6 +7,7 @@ use crate::error::CommandError;
 use rustix::fs::{MemfdFlags, SealFlags};
 use sigtool_sdk::Manifest;
 use sigtool_sdk::manifest::MAX_MANIFEST;
+use sigtool_sdk::text::typed;
 use sigtool_sdk::types::BackendId;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -152,13 +153,13 @@ pub(super) fn find(
         .because(format!("declared at {}", declared.origin))
         .hint(format!(
             "look at it, then record it: sigtool backend pin {}",
-            path.display()
+            typed(path)
         )));
     }
     matching(found, id).map_err(|error| {
         declared_at(error, declared).hint(format!(
             "record it under its own id: sigtool backend pin {}",
-            path.display()
+            typed(path)
         ))
     })
 }
@@ -295,7 +296,7 @@ fn untrusted(path: &Path, error: &PlaceError) -> CommandError {
     match error {
         PlaceError::Writable { path, .. } => shown.hint(format!(
             "if it should be yours alone: chmod go-w {}",
-            path.display()
+            typed(path)
         )),
         _ => shown,
     }
@@ -349,7 +350,7 @@ impl Found {
             .because(format!("recorded is {expected}"))
             .hint(format!(
                 "find out who changed it; if it was you: sigtool backend pin {}",
-                self.path.display()
+                typed(&self.path)
             )));
         }
         if self.executable {

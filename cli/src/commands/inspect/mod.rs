@@ -10,6 +10,7 @@ use crate::error::{CommandError, Outcome, why};
 use crate::output::Text;
 use crate::report::inspection::text;
 use sigtool_sdk::file::{ReadError, read_regular};
+use sigtool_sdk::text::typed;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
@@ -45,7 +46,7 @@ fn file(app: &App, args: &Inspect, path: &Path) -> Outcome {
         match signature_beside(path) {
             Some(signature) => error.hint(format!(
                 "its signature lies beside it: sigtool inspect {}",
-                signature.display()
+                typed(&signature)
             )),
             None => error,
         }
