@@ -254,7 +254,7 @@ impl Tls {
     fn new(clients: Clients) -> Self {
         let authority = Authority::new();
         Self {
-            server: authority.server("IP:127.0.0.1,DNS:localhost"),
+            server: authority.server("IP:127.0.0.1,DNS:localhost,DNS:registry.test,IP:2001:db8::5"),
             client: (clients == Clients::Certified).then(|| authority.client()),
             authority,
         }

@@ -150,7 +150,7 @@ impl Client {
         let client = self.client_for(request)?;
         let tried = Tried {
             url: &request.url,
-            proxy: self.settings.proxies.name(&request.url),
+            proxy: self.settings.proxies.of(&request.url),
             has_identity: self.settings.has_identity(),
             allowed: patience.allowed,
             max_body: request.max_body,

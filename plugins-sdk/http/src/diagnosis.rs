@@ -18,8 +18,8 @@ use std::time::Duration;
 pub(crate) struct Tried<'a> {
     /// Whom it was sent to.
     pub(crate) url: &'a Url,
-    /// The proxy for it, as it may be shown, and whether it is certain that it goes that way.
-    pub(crate) proxy: Option<(String, bool)>,
+    /// The proxy that it took.
+    pub(crate) proxy: Option<&'a Url>,
     /// Whether a client certificate is set.
     pub(crate) has_identity: bool,
     /// How long it was allowed to take.
@@ -45,14 +45,11 @@ impl Tried<'_> {
         format!("`{}`", authority(self.url))
     }
 
-    /// Whom the connection is made to: behind `tunnel`, or if all requests go there, it is the proxy.
+    /// Whom the connection is made to: without TLS, or while there is no `tunnel` yet, it is the proxy.
     fn peer(&self, tunnel: bool) -> String {
-        match &self.proxy {
-            Some((proxy, certain)) if tunnel || (*certain && self.url.scheme() == "http") => {
-                format!("the proxy `{proxy}`")
-            }
-            Some((proxy, _)) if self.url.scheme() == "http" => {
-                format!("{} or its proxy `{proxy}`", self.host())
+        match self.proxy {
+            Some(proxy) if tunnel || self.url.scheme() == "http" => {
+                format!("the proxy `{}`", authority(proxy))
             }
             _ => self.host(),
         }

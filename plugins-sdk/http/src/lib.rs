@@ -10,6 +10,7 @@
 mod authorities;
 mod client;
 mod diagnosis;
+mod except;
 mod exchange;
 mod failure;
 mod message;

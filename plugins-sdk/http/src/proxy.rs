@@ -1,17 +1,17 @@
-//! The proxies, as the host tells them.
+//! The proxies, as the host tells them, and which of them a request takes.
 
 use crate::Url;
-use crate::text::authority;
-use reqwest::{NoProxy, Proxy};
+use crate::except::Exceptions;
+use reqwest::Proxy;
 use sigtool_sdk::host::NetworkSettings;
 use sigtool_sdk::{Error, ErrorCode, Result};
 
-/// The proxies for both schemes, and the hosts that are reached without one.
+/// The proxies for both schemes, and who is reached without one.
 #[derive(Clone, Default)]
 pub(crate) struct Proxies {
     http: Option<Url>,
     https: Option<Url>,
-    except: Option<String>,
+    except: Exceptions,
 }
 
 impl Proxies {
@@ -21,42 +21,31 @@ impl Proxies {
             let set = url.as_deref().map(str::trim).filter(|u| !u.is_empty());
             set.map(|url| parse(name, url)).transpose()
         };
-        // The library takes `*` for names only; by custom it stands for all hosts.
-        let nobody = network.no_proxy.as_deref().map(str::trim) == Some("*");
-        if nobody {
-            return Ok(Self::default());
-        }
         Ok(Self {
             http: parse("http_proxy", &network.http_proxy)?,
             https: parse("https_proxy", &network.https_proxy)?,
-            except: network.no_proxy.clone(),
+            except: Exceptions::parse(network.no_proxy.as_deref().unwrap_or_default()),
         })
     }
 
-    /// As the client wants them.
-    pub(crate) fn rules(&self) -> reqwest::Result<Vec<Proxy>> {
-        let except = self.except.as_deref().and_then(NoProxy::from_string);
-        let http = self.http.clone().map(Proxy::http);
-        let https = self.https.clone().map(Proxy::https);
-        http.into_iter()
-            .chain(https)
-            .map(|rule| rule.map(|rule| rule.no_proxy(except.clone())))
-            .collect()
-    }
-
-    /// Whether requests of this scheme may need TLS: `https:` does, and a proxy that is reached by `https:`.
-    pub(crate) fn need_tls(&self, url: &Url) -> bool {
-        url.scheme() == "https" || self.http.as_ref().is_some_and(|p| p.scheme() == "https")
-    }
-
-    /// The proxy for this scheme, as it may be shown, and whether no host can be excepted from it.
-    pub(crate) fn name(&self, url: &Url) -> Option<(String, bool)> {
+    /// The proxy that a request to this address takes. The library asks this too, so that what is told of a request is what it did.
+    pub(crate) fn of(&self, url: &Url) -> Option<&Url> {
         let proxy = match url.scheme() {
             "https" => &self.https,
             _ => &self.http,
         };
-        let certain = self.except.as_deref().is_none_or(|e| e.trim().is_empty());
-        proxy.as_ref().map(|proxy| (authority(proxy), certain))
+        proxy.as_ref().filter(|_| !self.except.name(url))
+    }
+
+    /// As the client wants them.
+    pub(crate) fn rule(&self) -> Proxy {
+        let proxies = self.clone();
+        Proxy::custom(move |url| proxies.of(url).cloned())
+    }
+
+    /// Whether requests to this address may need TLS: by `https:` they do, and by a proxy that is reached by `https:`.
+    pub(crate) fn need_tls(&self, url: &Url) -> bool {
+        url.scheme() == "https" || self.of(url).is_some_and(|proxy| proxy.scheme() == "https")
     }
 }
 

@@ -73,7 +73,7 @@ impl Settings {
 
     /// A client for `http:` that needs no certificates, and reads none.
     pub(crate) fn plain_client(&self) -> Result<Client, Unmade> {
-        Ok(self.builder()?.tls_certs_only([]).build()?)
+        Ok(self.builder().tls_certs_only([]).build()?)
     }
 
     /// A client that speaks TLS. Of this machine's certificates nothing is read before a server shows its own.
@@ -91,18 +91,17 @@ impl Settings {
             None => config.with_no_client_auth(),
         };
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        Ok(self.builder()?.tls_backend_preconfigured(config).build()?)
+        Ok(self.builder().tls_backend_preconfigured(config).build()?)
     }
 
-    fn builder(&self) -> reqwest::Result<ClientBuilder> {
+    fn builder(&self) -> ClientBuilder {
         // `no_proxy` first: it forgets what was set, and keeps the environment from being read.
         let builder = Client::builder()
             .no_proxy()
             .redirect(redirect::Policy::none())
             .referer(false)
             .user_agent(concat!("sigtool/", env!("CARGO_PKG_VERSION")));
-        let rules = self.proxies.rules()?;
-        Ok(rules.into_iter().fold(builder, ClientBuilder::proxy))
+        builder.proxy(self.proxies.rule())
     }
 }
 

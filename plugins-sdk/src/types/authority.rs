@@ -16,14 +16,15 @@ pub fn is_authority(text: &str) -> bool {
     is_host && port.is_none_or(is_port)
 }
 
-/// Whether a host, with or without a port, is this machine.
+/// Whether a host, with or without a port, is this machine: `localhost`, or an address of its loopback device, however they are written.
 #[must_use]
 pub fn is_loopback(authority: &str) -> bool {
     let Some((host, _)) = split_port(authority) else {
         return false;
     };
     let ip = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost" || ip.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    let is_loopback = |ip: IpAddr| ip.to_canonical().is_loopback();
+    host.eq_ignore_ascii_case("localhost") || ip.parse().is_ok_and(is_loopback)
 }
 
 /// `host:port` into its parts, neither of them checked. The colons of an IPv6 address stand within brackets, which stay.
@@ -76,6 +77,9 @@ mod tests {
             "127.0.0.1",
             "127.9.9.9:80",
             "[::1]:5000",
+            "LocalHost:5000",
+            "[0:0:0:0:0:0:0:1]",
+            "[::ffff:127.0.0.1]:5000",
         ] {
             assert!(is_authority(host) && is_loopback(host), "{host}");
         }

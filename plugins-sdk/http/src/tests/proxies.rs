@@ -30,11 +30,11 @@ fn a_request_goes_through_the_proxy_unless_its_host_is_excepted() {
 
     let settings = through(with_password(&proxy), None, "");
     let client = client_with(&settings, &Tls::default());
-    let response = host.send(&client, &get(&server.url("/a"))).unwrap();
+    let response = host.send(&client, &get("http://app.example/a")).unwrap();
     assert_eq!(response.body, b"from the proxy");
     let seen = &proxy.requests()[0];
     assert!(
-        seen.starts_with(&format!("GET {} HTTP/1.1", server.url("/a"))),
+        seen.starts_with("GET http://app.example/a HTTP/1.1"),
         "{seen}"
     );
     assert!(
@@ -42,14 +42,41 @@ fn a_request_goes_through_the_proxy_unless_its_host_is_excepted() {
         "{seen}"
     );
 
-    let settings = through(with_password(&proxy), None, "example.com, 127.0.0.0/8");
-    let client = client_with(&settings, &Tls::default());
-    let response = host.send(&client, &get(&server.url("/a"))).unwrap();
-    assert_eq!(response.body, b"from the server");
-    assert!(!server.requests()[0].contains("proxy"));
+    // By this address the server is no loopback to us.
+    let elsewhere = server.url("/a").replace("127.0.0.1", "0.0.0.0");
+    for except in ["example.com, 0.0.0.0/8", "0.0.0.0", "*"] {
+        let settings = through(with_password(&proxy), None, except);
+        let client = client_with(&settings, &Tls::default());
+        let response = host.send(&client, &get(&elsewhere)).unwrap();
+        assert_eq!(response.body, b"from the server", "{except}");
+    }
+    assert!(!server.requests().concat().contains("proxy"));
 
     let traces = host.traces().concat();
     assert!(!traces.contains("s3cr3t"), "{traces}");
+}
+
+/// SECURITY.md: what is said to this machine never reaches a proxy.
+#[test]
+fn this_machine_is_reached_without_a_proxy() {
+    let proxy = Server::new([answers("200 OK", &[], "from the proxy")]);
+    let server = Server::new([answers("200 OK", &[], "from the server")]);
+    let port = server.port();
+    let settings = through(with_password(&proxy), with_password(&proxy), "");
+    let client = client_with(&settings, &Tls::default());
+    for url in [format!("http://localhost:{port}/"), server.url("/")] {
+        let request = get(&url).header(
+            AUTHORIZATION,
+            HeaderValue::from_static("Basic cGFzc3dvcmQ="),
+        );
+        let response = Host::new().send(&client, &request).unwrap();
+        assert_eq!(response.body, b"from the server");
+    }
+    let port = crate::testing::blurts("");
+    let url = format!("https://127.0.0.1:{port}/");
+    let failure = Host::new().send(&client, &get(&url)).unwrap_err();
+    assert_eq!(failure.kind, FailureKind::NotTls, "{failure}");
+    assert!(proxy.requests().is_empty());
 }
 
 #[test]

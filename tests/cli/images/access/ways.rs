@@ -220,6 +220,9 @@ error: cannot verify `[HOST]/app:v1`
     assert_eq!(said.code, Some(3), "{said}");
 }
 
+/// What a registry with TLS is called where only a proxy knows the way to it.
+const REGISTRY_NAME: &str = "registry.test";
+
 /// A forward proxy: it takes requests for whole addresses, and tunnels. Each connection serves one.
 struct ForwardProxy {
     host: String,
@@ -261,7 +264,7 @@ fn serve(mut client: TcpStream, heads: &Mutex<Vec<String>>) -> io::Result<()> {
     let (method, target) = (words.next().unwrap_or(""), words.next().unwrap_or(""));
     let mut server;
     if method == "CONNECT" {
-        server = TcpStream::connect(target)?;
+        server = TcpStream::connect(target.replace(REGISTRY_NAME, "127.0.0.1"))?;
         client.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n")?;
     } else {
         let rest = target.strip_prefix("http://").unwrap_or(target);
@@ -296,19 +299,55 @@ fn serve(mut client: TcpStream, heads: &Mutex<Vec<String>>) -> io::Result<()> {
     client.shutdown(std::net::Shutdown::Both)
 }
 
+/// An address of a registry on this machine that does not say so: the system leads it there, and proxies are asked for it.
+fn elsewhere(host: &str) -> String {
+    host.replace("127.0.0.1", "0.0.0.0")
+}
+
+/// The setting that lets it be reached without TLS.
+fn plain(host: &str) -> String {
+    format!("[profile.default]\nsource = {{ backend = \"oci\", plain_http = [\"{host}\"] }}\n")
+}
+
+/// SECURITY.md: what is said to a registry on this machine never reaches a proxy.
+#[test]
+fn a_registry_on_this_machine_is_reached_without_a_proxy() {
+    let Some((registry, image)) = locked() else {
+        return;
+    };
+    let proxy = ForwardProxy::start();
+    let host = registry.host();
+    for name in ["localhost", "LOCALHOST", "127.0.0.1"] {
+        let image = image.replace("127.0.0.1", name);
+        let host = host.replace("127.0.0.1", &name.to_lowercase());
+        let person = Person::new()
+            .with("http_proxy", format!("http://{}", proxy.host))
+            .with("https_proxy", format!("http://{}", proxy.host))
+            .with("no_proxy", "example.com")
+            .with("DOCKER_AUTH_CONFIG", logins(&[(&host, right())]));
+        person.sign(&image).expect_success(name);
+        person.verify(&image).expect_success(name);
+    }
+    assert_eq!(proxy.heads(), [""; 0]);
+}
+
 #[test]
 fn a_proxy_is_used_unless_the_registry_is_excepted() {
     let Some(registry) = Registry::docker_with_auth(USER, PASSWORD) else {
         return;
     };
     registry.push_image("app", "v1", "app");
-    let host = &registry.host();
+    let host = &elsewhere(&registry.host());
+    let port = host.split_once(':').unwrap().1;
     let image = format!("{host}/app:v1");
-    let someone = || Person::new().with("DOCKER_AUTH_CONFIG", logins(&[(host, right())]));
+    let config = |setting: &str| format!("{}[network]\n{setting}\n", plain(host));
+    let someone = || {
+        let person = Person::new().with("DOCKER_AUTH_CONFIG", logins(&[(host, right())]));
+        person.with_config(&config(""))
+    };
     let proxy = ForwardProxy::start();
     let url = format!("http://{}", proxy.host);
     let nowhere = "http://127.0.0.1:1";
-    let config = |setting: &str| format!("[network]\n{setting}\n");
     let in_file = format!("http_proxy = \"{url}\"");
     let mut wrong = Vec::new();
     for (what, person, is_used) in [
@@ -331,15 +370,22 @@ fn a_proxy_is_used_unless_the_registry_is_excepted() {
             "no_proxy",
             someone()
                 .with("http_proxy", &url)
-                .with("no_proxy", "example.com,127.0.0.1"),
+                .with("no_proxy", "example.com,0.0.0.0"),
             false,
         ),
         (
             "NO_PROXY",
             someone()
                 .with("http_proxy", &url)
-                .with("NO_PROXY", "127.0.0.1"),
+                .with("NO_PROXY", format!("0.0.0.0:{port}")),
             false,
+        ),
+        (
+            "NO_PROXY for another port",
+            someone()
+                .with("http_proxy", &url)
+                .with("NO_PROXY", "0.0.0.0:1"),
+            true,
         ),
         (
             "NO_PROXY for all",
@@ -348,7 +394,7 @@ fn a_proxy_is_used_unless_the_registry_is_excepted() {
         ),
         (
             "no_proxy, configured",
-            someone().with_config(&config(&format!("{in_file}\nno_proxy = [\"127.0.0.1\"]"))),
+            someone().with_config(&config(&format!("{in_file}\nno_proxy = [\"0.0.0.0/8\"]"))),
             false,
         ),
     ] {
@@ -367,11 +413,14 @@ fn a_proxy_is_used_unless_the_registry_is_excepted() {
 
 #[test]
 fn a_proxy_that_is_not_there_is_told_of_without_its_password() {
-    let Some((_registry, image)) = locked() else {
+    let Some((registry, image)) = locked() else {
         return;
     };
+    let image = elsewhere(&image);
     let secret = format!("http://{USER}:{PASSWORD}@127.0.0.1:1");
-    let person = Person::new().with("http_proxy", &secret);
+    let person = Person::new()
+        .with("http_proxy", &secret)
+        .with_config(&plain(&elsewhere(&registry.host())));
     snapbox::assert_data_eq!(
         person.told(&image),
         str![[r#"
@@ -410,7 +459,8 @@ fn a_proxy_tunnels_tls_and_sees_no_password_of_the_registry() {
     });
     let Some(registry) = registry else { return };
     registry.push_image("app", "v1", "app");
-    let host = &registry.host();
+    // The proxy of the tests leads this name to the registry, whose certificate has it.
+    let host = &registry.host().replace("127.0.0.1", REGISTRY_NAME);
     let proxy = ForwardProxy::start();
     let person = Person::new()
         .with_config(&network("ca_file", registry.ca_file().unwrap()))
