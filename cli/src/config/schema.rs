@@ -445,7 +445,7 @@ pub(crate) const NETWORK: &[Setting] = &[
     Setting::new(
         "ca_file",
         "a path",
-        "PEM certificates of authorities to trust beside the system's",
+        "PEM certificates to trust beside the system's: of authorities, or of a server itself",
         TEXT,
     ),
     Setting::new("http_proxy", "a URL", "the proxy for http:", PROXY),

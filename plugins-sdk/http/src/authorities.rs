@@ -3,12 +3,17 @@
 //! Those of this machine are a hundred files or one large one. They are read when a certificate has to be checked, so that a
 //! registry without TLS costs none of it, and once in a process.
 
-use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{WebPkiServerVerifier, verify_server_name};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{DigitallySignedStruct, Error, OtherError, RootCertStore, SignatureScheme};
+use rustls::server::ParsedCertificate;
+use rustls::{
+    CertificateError, DigitallySignedStruct, Error, OtherError, RootCertStore, SignatureScheme,
+};
 use std::sync::{Arc, OnceLock};
+use x509_cert::Certificate;
+use x509_cert::der::Decode as _;
 
 /// No certificate authority is known, so nobody can be trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -60,6 +65,9 @@ impl ServerCertVerifier for Authorities {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
+        if self.ours.contains(end_entity) {
+            return as_named(end_entity, server_name, now);
+        }
         self.verifier()?.verify_server_cert(
             end_entity,
             intermediates,
@@ -94,6 +102,25 @@ impl ServerCertVerifier for Authorities {
             .signature_verification_algorithms
             .supported_schemes()
     }
+}
+
+/// A server's own certificate that the settings name, byte for byte: trusted as it is, whoever signed it and whether or not it is that of
+/// an authority, as `openssl req -x509` makes it. It has to be for this server, and for now.
+fn as_named(
+    certificate: &CertificateDer<'_>,
+    server_name: &ServerName<'_>,
+    now: UnixTime,
+) -> Result<ServerCertVerified, Error> {
+    verify_server_name(&ParsedCertificate::try_from(certificate)?, server_name)?;
+    let parsed = Certificate::from_der(certificate).map_err(|_| CertificateError::BadEncoding)?;
+    let validity = parsed.tbs_certificate().validity();
+    if now.as_secs() < validity.not_before.to_unix_duration().as_secs() {
+        return Err(CertificateError::NotValidYet.into());
+    }
+    if now.as_secs() > validity.not_after.to_unix_duration().as_secs() {
+        return Err(CertificateError::Expired.into());
+    }
+    Ok(ServerCertVerified::assertion())
 }
 
 /// Files of certificates, as OpenSSL has them.
@@ -208,6 +235,38 @@ mod system {
         let ours = ours.iter().cloned();
         rustls_platform_verifier::Verifier::new_with_extra_roots(ours, provider)
             .map(|verifier| Arc::new(verifier) as Arc<dyn ServerCertVerifier>)
+    }
+}
+
+#[cfg(test)]
+mod named {
+    use super::*;
+    use crate::testing::{Authority, have_tools};
+    use rustls::pki_types::pem::PemObject as _;
+    use std::time::{Duration, SystemTime};
+
+    #[test]
+    fn a_named_certificate_is_trusted_while_it_is_valid() {
+        if !have_tools() {
+            return;
+        }
+        let authority = Authority::new();
+        let (path, _) = authority.alone("server", "DNS:app.example", &[]);
+        let ours = vec![CertificateDer::from_pem_file(path).unwrap()];
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let authorities = Authorities::new(ours.clone(), provider).unwrap();
+        let name = ServerName::try_from("app.example").unwrap();
+        let now = SystemTime::UNIX_EPOCH.elapsed().unwrap();
+        let day = Duration::from_hours(24);
+        for (time, expected) in [
+            (now, None),
+            (now - day, Some(CertificateError::NotValidYet)),
+            (now + 3 * day, Some(CertificateError::Expired)),
+        ] {
+            let time = UnixTime::since_unix_epoch(time);
+            let found = authorities.verify_server_cert(&ours[0], &[], &name, &[], time);
+            assert_eq!(found.err(), expected.map(Error::from));
+        }
     }
 }
 

@@ -316,6 +316,14 @@ fn certificate(peer: &str, error: &CertificateError) -> Failure {
             failure("is for another name").hint("check the host in the address")
         }
         Why::Revoked => failure("has been revoked"),
+        // The library's own type of it is not public; its name is.
+        Why::Other(other) if format!("{other:?}").contains("CaUsedAsEndEntity") => {
+            let message = format!(
+                "the certificate of {peer} is that of a certificate authority, and not trusted here"
+            );
+            Failure::new(FailureKind::Tls, message)
+                .hint("if it is the server's own, name its PEM file with `ca_file`")
+        }
         _ => failure("is not accepted"),
     }
 }

@@ -315,6 +315,18 @@ impl Authority {
         )
     }
 
+    /// A certificate that is signed by itself and its key, as `openssl req -x509` makes it: that of an authority, if `more` does not say
+    /// otherwise.
+    pub(crate) fn alone(&self, name: &str, for_whom: &str, more: &[&str]) -> (PathBuf, PathBuf) {
+        let extension = format!("subjectAltName={for_whom}");
+        let options = [&["-addext", &extension], more].concat();
+        self.openssl(name, &format!("/CN={name}"), &options);
+        (
+            self.path(&format!("{name}.pem")),
+            self.path(&format!("{name}.key")),
+        )
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }

@@ -52,6 +52,44 @@ fn an_authority_in_either_ca_file_is_trusted_and_no_other_is() {
     assert!(error.hints[0].contains("`ca_file`"), "{error:?}");
 }
 
+/// man/configuration.md: a server's own certificate may be named, whatever it is.
+#[test]
+fn a_servers_own_certificate_is_trusted_where_it_is_named() {
+    if !have_tools() {
+        return;
+    }
+    let authority = Authority::new();
+    let no_authority: &[&str] = &["-addext", "basicConstraints=critical,CA:FALSE"];
+    let not_for_servers: &[&str] = &["-addext", "extendedKeyUsage=clientAuth"];
+    let certificates = [
+        authority.alone("as-openssl-makes-it", "IP:127.0.0.1", &[]),
+        authority.alone("no-authority", "IP:127.0.0.1", no_authority),
+        authority.alone("of-clients", "IP:127.0.0.1", not_for_servers),
+        // One of another authority, which is not named.
+        authority.signs("signed", "IP:127.0.0.1"),
+    ];
+    let network = NetworkSettings::default();
+    let stranger = Authority::new();
+    for certificate in &certificates {
+        let answer = answers("200 OK", &[], "hello");
+        let server = TlsServer::new(certificate, None, "TLSv1_3", &answer);
+        let named = trusts(certificate.0.clone());
+        let response = send(&network, &named, &server.url("/")).unwrap();
+        assert_eq!(response.body, b"hello");
+        // Where others are named it is a stranger.
+        let failure = send(&network, &trusts(stranger.path("ca.pem")), &server.url("/"));
+        let error = Error::from(failure.unwrap_err());
+        assert!(error.message.contains("not trusted here"), "{error:?}");
+        assert!(error.hints[0].contains("`ca_file`"), "{error:?}");
+    }
+    // Its name still has to be the server's.
+    let elsewhere = authority.alone("elsewhere", "DNS:registry.example", &[]);
+    let server = TlsServer::new(&elsewhere, None, "TLSv1_3", &answers("200 OK", &[], ""));
+    let failure = send(&network, &trusts(elsewhere.0.clone()), &server.url("/")).unwrap_err();
+    let text = failure.to_string();
+    assert!(text.contains("is for another name"), "{text}");
+}
+
 #[test]
 fn a_certificate_for_another_name_is_refused() {
     if !have_tools() {
