@@ -12,6 +12,14 @@ pub(crate) fn integrity(message: impl Into<String>) -> Error {
     Error::new(ErrorCode::Integrity, message)
 }
 
+/// Whether the registry, or its token server, does not let us.
+pub(crate) fn is_denied(error: &Error) -> bool {
+    matches!(
+        error.code,
+        ErrorCode::AuthRequired | ErrorCode::AccessDenied
+    )
+}
+
 /// An error with what could not be done in front.
 pub(crate) fn under(mut error: Error, what: &str) -> Error {
     if error.message != what {

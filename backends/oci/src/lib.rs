@@ -7,6 +7,7 @@
 //! | `registry` | what registries are asked: manifests, blobs, referrers, deletes |
 //! | `conversation` | where a request goes, with TLS or without, and with whose credentials |
 //! | `auth`, `login`, `credentials` | challenges and tokens; who we are for a registry; where user names and passwords come from |
+//! | `link`, `parameter` | what stands in the head of an answer: the next page; names and values |
 //! | `auth_files`, `helper` | the files of Docker and Podman; the programs that they name |
 //! | `manifest` | what registries keep: bounds, digests, parsing |
 //! | `document` | what others wrote and we change |
@@ -28,9 +29,11 @@ mod failure;
 mod found;
 mod helper;
 mod id;
+mod link;
 mod lock;
 mod login;
 mod manifest;
+mod parameter;
 mod reference;
 mod referrers;
 mod refusal;

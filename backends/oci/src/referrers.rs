@@ -3,8 +3,8 @@
 
 use crate::conversation::Conversation;
 use crate::document::{Document, Entry};
-use crate::failure::integrity;
-use crate::found::{Found, MAX_REPLY, bound, in_parallel};
+use crate::failure::{integrity, is_denied};
+use crate::found::{Found, MAX_REPLY, in_parallel, take};
 use crate::id::Id;
 use crate::lock::Locks;
 use crate::manifest::{Descriptor, Manifest, Part, Subject, encode, media, rfc3339, sha256};
@@ -15,8 +15,9 @@ use serde::Serialize;
 use serde_json::Value;
 use sigtool_sdk::types::{Bytes, Digest, SignatureFormat, StoredSignature};
 use sigtool_sdk::{Error, ErrorCode, Result};
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 
 /// The longest bundle, in bytes. One with a certificate, a timestamp and a log entry has some 10 KiB.
 const MAX_BUNDLE: usize = 8 * 1024 * 1024;
@@ -32,30 +33,42 @@ pub(crate) fn fallback_tag(subject: &Digest) -> String {
     format!("sha256-{}", subject.to_hex())
 }
 
-/// The entries of the fallback index.
+/// The entries of the fallback index. What is not an index lists nothing, as the distribution specification says.
 ///
 /// # Errors
 ///
-/// Those of the registry; `integrity` if the tag names something else.
+/// Those of the registry.
 pub(crate) fn fallback(conversation: &Conversation, subject: &Digest) -> Result<Vec<Value>> {
-    match conversation.manifest(&fallback_tag(subject))? {
-        Some(index) => entries(&index).map(<[Value]>::to_vec),
-        None => Ok(Vec::new()),
-    }
+    let index = match conversation.beside(subject, &fallback_tag(subject)) {
+        // Its own list has answered, and this is Artifactory's way to say that a tag is not there.
+        Err(error) if is_denied(&error) && conversation.keeps_referrers() == Some(true) => None,
+        index => index?,
+    };
+    let index = index.filter(Manifest::is_index);
+    Ok(index.map_or_else(Vec::new, |index| index.list("manifests").to_vec()))
 }
 
+/// The entries of what the fallback tag names, where it is to be written.
+///
+/// # Errors
+///
+/// `integrity`: it names something else, which others need and would lose.
 fn entries(index: &Manifest) -> Result<&[Value]> {
-    match index.json.get("manifests") {
-        Some(Value::Array(entries)) => Ok(entries),
-        Some(Value::Null) => Ok(&[]),
-        _ => Err(integrity("the tag of the referrers names no index")),
+    if index.is_index() {
+        return Ok(index.list("manifests"));
     }
+    let what = "the tag of the image's referrers names something else than their list";
+    let kind = format!("it names `{}`, a {}", index.digest, index.media_type);
+    Err(integrity(what)
+        .because(kind)
+        .hint("give that another tag, or sign with `--signature-format cosign`"))
 }
 
-/// Reads the signatures among the entries of a list, the newest first. Nothing else is downloaded.
+/// Reads the signatures among the entries of a list, the newest first: the part that begins at `from`. Nothing else is downloaded.
 pub(crate) fn read(
     conversation: &Conversation,
     entries: &[Value],
+    from: usize,
     id: fn(Digest) -> Id,
     wants: impl Fn(SignatureFormat) -> bool + Sync,
 ) -> Found {
@@ -67,9 +80,13 @@ pub(crate) fn read(
             Err(error) => found.failures.push(error),
         }
     }
-    // Times as RFC 3339 writes them in UTC are in the order of their text.
-    candidates.sort_by(|a, b| b.annotation(CREATED).cmp(&a.annotation(CREATED)));
-    bound(conversation, &mut candidates, &mut found.failures);
+    // Times as RFC 3339 writes them in UTC are in the order of their text. Those of one second are in an order too: the next part is read
+    // from a list that the registry may have shuffled.
+    candidates.sort_by_cached_key(|candidate| {
+        let created = candidate.annotation(CREATED).map(str::to_owned);
+        (Reverse(created), candidate.digest.to_hex())
+    });
+    found.bound(conversation, &mut candidates, from);
     let budget = AtomicUsize::new(MAX_REPLY);
     let read = |candidate: &Descriptor| read_one(conversation, candidate, id, &wants, &budget);
     for outcome in in_parallel(&candidates, read) {
@@ -133,11 +150,17 @@ fn read_one(
         return Ok(Found::default());
     };
     if format == SignatureFormat::Cosign {
-        let name = |digest: Digest, layer: String, alone: bool| match alone {
-            true => id(digest),
-            false => Id::Part(digest, layer),
+        let layers = sig_tag::Layers {
+            manifest: &manifest,
+            location: &location,
+            name: Id::Part,
         };
-        return Ok(sig_tag::read(conversation, &manifest, &location, name));
+        let mut found = layers.read_all(conversation, budget);
+        if let ([signature], [_]) = (&mut found.signatures[..], manifest.list("layers")) {
+            // It is alone there, and can be removed with the manifest.
+            signature.id = id(entry.digest.clone()).to_string();
+        }
+        return Ok(found);
     }
     let annotations = manifest.json.get("annotations");
     if text(annotations.and_then(|a| a.get(PREDICATE_TYPE))).is_some_and(|p| p != SIGN) {
@@ -163,19 +186,7 @@ fn read_one(
             content: Bytes(conversation.blob(&layer, MAX_BUNDLE)?),
             location,
         }],
-        failures: Vec::new(),
-    })
-}
-
-/// Takes from the bytes that one reply may have.
-fn take(budget: &AtomicUsize, size: u64, location: &str) -> Result<()> {
-    let size = usize::try_from(size).unwrap_or(usize::MAX);
-    let taken = budget.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
-        left.checked_sub(size)
-    });
-    taken.map(|_| ()).map_err(|_| {
-        integrity(format!("cannot read `{location}`"))
-            .because("the signatures of the image are larger than 10 MiB together")
+        ..Found::default()
     })
 }
 
@@ -257,8 +268,8 @@ pub(crate) fn publish(
     if noted {
         conversation.learn_referrers(true);
     } else if conversation.keeps_referrers().is_none() {
-        // Some keep lists and do not say so here. What the list is now is of no interest.
-        let _ = conversation.referrers(image.0)?;
+        // Some keep lists and do not say so here. What the list is now is of no interest; without one, the tag is written.
+        let _ = conversation.referrers(image.0);
     }
     if conversation.keeps_referrers() == Some(true) {
         return Ok(Id::Referrer(digest));
@@ -367,9 +378,10 @@ fn with_their_manifests(conversation: &Conversation, list: Vec<Entry>) -> Result
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::found::MAX_CANDIDATES;
-    use crate::testing::{Answer, Fixture, INDEX, OCI, TestRegistry};
+    use crate::found::{MAX_SIGNATURES, PART};
+    use crate::testing::{Answer, Asked, Fixture, INDEX, OCI, TestRegistry, answer_of};
     use serde_json::json;
+    use std::collections::BTreeSet;
 
     const BUNDLES: &[SignatureFormat] = &[SignatureFormat::Bundle];
 
@@ -557,9 +569,8 @@ mod tests {
         assert_eq!(reply.failures[0].code, ErrorCode::NotFound);
     }
 
-    #[test]
-    fn more_signatures_than_anybody_needs_are_not_all_downloaded() {
-        let fixture = Fixture::new(TestRegistry::start(false));
+    /// A fallback index of so many entries whose manifests are not there; the image.
+    fn with_entries(fixture: &Fixture, count: usize) -> String {
         let image = fixture.registry.image();
         let tag = image.split_once('@').unwrap().1.replace(':', "-");
         let entry = |n: usize| {
@@ -568,13 +579,113 @@ mod tests {
                 "artifactType": media::BUNDLE,
             })
         };
-        let entries: Vec<Value> = (0..1000).map(entry).collect();
+        let entries: Vec<Value> = (0..count).map(entry).collect();
         let index = json!({ "mediaType": INDEX, "manifests": entries });
         fixture.registry.memory.keep(&tag, INDEX, index.to_string());
-        let reply = fixture.page(&image, BUNDLES, None).unwrap();
-        assert_eq!(reply.failures.len(), MAX_CANDIDATES + 1);
-        assert!(reply.failures[0].message.contains("1000 signatures"));
-        assert_eq!(fixture.registry.requests().len(), 2 + MAX_CANDIDATES);
+        image
+    }
+
+    #[test]
+    fn many_signatures_are_read_part_by_part() {
+        let fixture = Fixture::new(TestRegistry::start(false));
+        let image = with_entries(&fixture, 130);
+        let first = fixture.page(&image, BUNDLES, None).unwrap();
+        assert_eq!(first.failures.len(), PART);
+        assert_eq!(fixture.registry.requests().len(), 2 + PART);
+        let (pages, all) = fixture.list(&image, BUNDLES);
+        assert_eq!(pages, ["referrers+64", "referrers+128"]);
+        let told: BTreeSet<String> = all.failures.iter().map(ToString::to_string).collect();
+        assert_eq!(told.len(), 130, "each once");
+        assert!(fixture.page(&image, BUNDLES, Some("referrers+x")).is_err());
+        let behind = fixture.page(&image, BUNDLES, Some("referrers+9999"));
+        assert!(behind.unwrap().next_page.is_none());
+    }
+
+    #[test]
+    fn more_signatures_than_anybody_needs_are_not_all_downloaded() {
+        let fixture = Fixture::new(TestRegistry::start(false));
+        let image = with_entries(&fixture, MAX_SIGNATURES + 1);
+        let (_, all) = fixture.list(&image, BUNDLES);
+        assert_eq!(all.failures.len(), MAX_SIGNATURES + 1);
+        let told = "1001 signatures of one image, and only 1000 of them were looked at";
+        let message = &all.failures[0].message;
+        assert!(message.contains(told), "{message}");
+        let requests = fixture.registry.requests();
+        let manifests = requests.iter().filter(|r| *r == "GET manifests");
+        assert_eq!(manifests.count(), MAX_SIGNATURES);
+    }
+
+    /// GitLab's registry: it keeps no lists, and takes the tag for the digest.
+    fn gitlab() -> TestRegistry {
+        TestRegistry::with(false, |asked, memory| {
+            let (path, tag) = asked.path.rsplit_once('/')?;
+            let hex = tag.strip_prefix("sha256-").filter(|hex| hex.len() == 64)?;
+            let missing = asked.method == "GET" && memory.tagged(tag).is_none();
+            missing.then(|| {
+                let image = Asked {
+                    path: format!("{path}/sha256:{hex}"),
+                    ..asked.clone()
+                };
+                answer_of(&image, memory, false)
+            })
+        })
+    }
+
+    #[test]
+    fn the_image_itself_is_not_the_list_of_what_refers_to_it() {
+        let fixture = Fixture::new(gitlab());
+        let one = fixture.registry.image();
+        let index = json!({
+            "mediaType": INDEX,
+            "manifests": [{ "mediaType": OCI, "size": 1, "digest": one.split_once('@').unwrap().1 }],
+        });
+        let digest = fixture
+            .registry
+            .memory
+            .keep("all", INDEX, index.to_string());
+        let all = format!("{}@{digest}", fixture.registry.repository());
+        for image in [one, all] {
+            let (_, found) = fixture.list(&image, &[]);
+            assert!(found.signatures.is_empty() && found.failures.is_empty());
+            for (format, list) in [
+                (SignatureFormat::Bundle, "manifests"),
+                (SignatureFormat::Cosign, "layers"),
+            ] {
+                let content = crate::testing::signed_payload(1);
+                fixture.attach(&image, format, &content, &[]).unwrap();
+                let mut tag = image.split_once('@').unwrap().1.replace(':', "-");
+                if format == SignatureFormat::Cosign {
+                    tag.push_str(".sig");
+                }
+                let now = fixture.registry.memory.tagged(&tag).unwrap();
+                assert_eq!(now[list].as_array().unwrap().len(), 1, "{now}");
+            }
+            let (_, found) = fixture.list(&image, &[]);
+            assert_eq!(found.signatures.len(), 2);
+        }
+    }
+
+    #[test]
+    fn what_is_no_index_lists_nothing_and_is_not_written_over() {
+        let fixture = Fixture::new(TestRegistry::start(false));
+        let image = fixture.registry.image();
+        let tag = image.split_once('@').unwrap().1.replace(':', "-");
+        let other = json!({ "mediaType": OCI, "layers": [], "config": {} });
+        fixture.registry.memory.keep(&tag, OCI, other.to_string());
+        let (_, found) = fixture.list(&image, BUNDLES);
+        assert!(found.signatures.is_empty() && found.failures.is_empty());
+        let error = fixture.attach(&image, SignatureFormat::Bundle, b"{}", &[]);
+        let error = error.unwrap_err();
+        assert!(error.message.contains("something else"), "{error}");
+        assert_eq!(fixture.registry.memory.tagged(&tag).unwrap(), other);
+        fixture
+            .attach(
+                &image,
+                SignatureFormat::Cosign,
+                &crate::testing::signed_payload(1),
+                &[],
+            )
+            .unwrap();
     }
 
     #[test]
@@ -614,6 +725,6 @@ mod tests {
         let error = fixture
             .page(&fixture.registry.image(), BUNDLES, None)
             .unwrap_err();
-        assert!(error.to_string().contains("20 pages"), "{error}");
+        assert!(error.to_string().contains("1000 pages"), "{error}");
     }
 }

@@ -3,7 +3,9 @@
 //! [distribution specification]: https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md
 
 use crate::conversation::{Ask, Conversation, Target, same_place};
-use crate::failure::{integrity, under};
+use crate::failure::{integrity, is_denied, under};
+use crate::found::MAX_SIGNATURES;
+use crate::link;
 use crate::manifest::{ACCEPT, Descriptor, Manifest, media, sha256};
 use crate::refusal::{has_code, refused};
 use serde_json::Value;
@@ -13,8 +15,11 @@ use sigtool_sdk::{Error, ErrorCode, Result};
 use sigtool_sdk_http::header::{ACCEPT as ACCEPT_HEADER, CONTENT_TYPE, HeaderName, LINK, LOCATION};
 use sigtool_sdk_http::{Method, Response, StatusCode, Url};
 
-/// How many pages of referrers are read: each may have 4 MiB.
-const MAX_PAGES: usize = 20;
+/// How many pages of referrers are read: there are registries that list one or a few on each.
+const MAX_PAGES: usize = MAX_SIGNATURES;
+
+/// The longest list of referrers, in bytes, all pages together.
+const MAX_LIST: usize = 80 * 1024 * 1024;
 
 /// How often an upload is begun anew when a registry has lost it.
 const MAX_UPLOADS: usize = 3;
@@ -33,15 +38,37 @@ impl Conversation<'_> {
     ///
     /// `integrity` if it has another digest than it was asked for by, or than the registry says.
     pub(crate) fn manifest(&self, name: &str) -> Result<Option<Manifest>> {
-        let ask = Ask::new(Method::GET, format!("manifests/{name}")).header(ACCEPT_HEADER, ACCEPT);
-        let what = format!("cannot read {}", self.shown(name));
-        let response = self.send(&ask, &what)?;
-        let content_type = text(&response, &CONTENT_TYPE);
-        if is_absent(&response, &what)? {
+        let (response, what) = self.ask_manifest(name)?;
+        match is_absent(&response, &what)? {
+            true => Ok(None),
+            false => self.read_manifest(name, &response, &what).map(Some),
+        }
+    }
+
+    /// What a tag names that is for what belongs to an image: nothing, if it is not there, whatever a proxy has to say beside that; and
+    /// nothing, if it is the image itself. GitLab's registry takes the tag `sha256-HEX` for the digest.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Self::manifest`].
+    pub(crate) fn beside(&self, image: &Digest, tag: &str) -> Result<Option<Manifest>> {
+        let (response, what) = self.ask_manifest(tag)?;
+        if response.status == StatusCode::NOT_FOUND || sha256(&response.body) == *image {
             return Ok(None);
         }
-        self.expect_success(&response, &what)?;
-        let said = text(&response, &DOCKER_CONTENT_DIGEST).map(str::to_owned);
+        self.read_manifest(tag, &response, &what).map(Some)
+    }
+
+    fn ask_manifest(&self, name: &str) -> Result<(Response, String)> {
+        let ask = Ask::new(Method::GET, format!("manifests/{name}")).header(ACCEPT_HEADER, ACCEPT);
+        let what = format!("cannot read {}", self.shown(name));
+        Ok((self.send(&ask, &what)?, what))
+    }
+
+    fn read_manifest(&self, name: &str, response: &Response, what: &str) -> Result<Manifest> {
+        let content_type = text(response, &CONTENT_TYPE);
+        self.expect_success(response, what)?;
+        let said = text(response, &DOCKER_CONTENT_DIGEST).map(str::to_owned);
         let found = sha256(&response.body);
         let wanted = name.contains(':').then(|| name.to_owned());
         for (expected, whose) in [
@@ -58,9 +85,7 @@ impl Conversation<'_> {
                 )));
             }
         }
-        Manifest::parse(response.body.clone(), content_type)
-            .map(Some)
-            .map_err(|e| under(e, &what))
+        Manifest::parse(response.body.clone(), content_type).map_err(|e| under(e, what))
     }
 
     /// Writes a manifest under a tag or its digest. Tells whether the registry has taken note of its `subject`.
@@ -125,14 +150,7 @@ impl Conversation<'_> {
         let response = match self.removing().send(&ask, &what) {
             Ok(response) => response,
             // The token server grants no deleting.
-            Err(error)
-                if matches!(
-                    error.code,
-                    ErrorCode::AuthRequired | ErrorCode::AccessDenied
-                ) =>
-            {
-                return Ok(Deleted::Refused(error));
-            }
+            Err(error) if is_denied(&error) => return Ok(Deleted::Refused(error)),
             Err(error) => return Err(error),
         };
         match response.status.as_u16() {
@@ -218,7 +236,7 @@ impl Conversation<'_> {
             if !matches!(response.status.as_u16(), 404 | 416) {
                 return Err(self.refusal(&response, &what));
             }
-            if self.has_blob(&digest)? {
+            if self.has_blob(&digest) {
                 return Ok(digest);
             }
         }
@@ -235,7 +253,7 @@ impl Conversation<'_> {
         }
         let _first = self.first();
         if !self.knows_blob(&digest) {
-            if !self.has_blob(&digest)? {
+            if !self.has_blob(&digest) {
                 self.push_blob(bytes)?;
             }
             self.learn_blob(&digest);
@@ -243,16 +261,12 @@ impl Conversation<'_> {
         Ok(digest)
     }
 
-    /// A page in its place does no harm: the blob is pushed then, and where there is no registry that fails.
-    fn has_blob(&self, digest: &Digest) -> Result<bool> {
+    /// Whether a blob is known to be there. Nothing depends on it: in doubt the blob is pushed, and that fails if it has to.
+    fn has_blob(&self, digest: &Digest) -> bool {
         let ask = Ask::new(Method::HEAD, format!("blobs/{digest}"));
         let what = format!("cannot look for {}", self.shown(&digest.to_string()));
-        let response = self.send(&ask, &what)?;
-        if response.status == StatusCode::NOT_FOUND {
-            return Ok(false);
-        }
-        self.expect_success(&response, &what)?;
-        Ok(true)
+        self.send(&ask, &what)
+            .is_ok_and(|response| response.status.is_success() && !is_page(&response))
     }
 
     /// Begins an upload, and sends all of it.
@@ -279,20 +293,24 @@ fn location(response: &Response) -> Result<Url, String> {
     let Some(location) = text(response, &LOCATION) else {
         return Err("the registry began an upload, and did not say where (`Location`)".to_owned());
     };
-    let url = response.url.join(location).map_err(|_| {
+    let url =
+        address(&response.url, location).filter(|url| matches!(url.scheme(), "http" | "https"));
+    url.ok_or_else(|| {
         format!(
-            "the registry wants the upload at {}, which is not an address",
+            "the registry wants the upload at {}, which is not an address of HTTP",
             quoted(location)
         )
-    })?;
-    match url.scheme() {
-        "https" => Ok(url),
-        "http" if response.url.scheme() == "http" => Ok(url),
-        _ => Err(format!(
-            "the registry has TLS, and wants the upload without it, at {}",
-            quoted(url.as_str())
-        )),
+    })
+}
+
+/// An address that an answer from `here` names. A registry behind a server that ends TLS takes itself for one without it, and says `http:`: the same
+/// address with TLS is meant, and nothing else is used.
+fn address(here: &Url, named: &str) -> Option<Url> {
+    let mut url = here.join(named).ok()?;
+    if here.scheme() == "https" && url.scheme() == "http" {
+        url.set_scheme("https").ok()?;
     }
+    Some(url)
 }
 
 /// Referrers.
@@ -315,12 +333,24 @@ impl Conversation<'_> {
             "cannot list what refers to `{}`",
             self.repository.pinned(digest)
         );
-        let mut entries = Vec::new();
+        let (mut entries, mut length) = (Vec::new(), 0);
         let mut target = Target::Path(format!("referrers/{digest}"));
         for page in 0..MAX_PAGES {
             let mut ask = Ask::new(Method::GET, "").header(ACCEPT_HEADER, media::OCI_INDEX);
             ask.target = target;
-            let response = self.send(&ask, &what)?;
+            let response = match self.send(&ask, &what) {
+                Ok(response) if response.status == StatusCode::FORBIDDEN => {
+                    Err(self.refusal(&response, &what))
+                }
+                other => other,
+            };
+            let response = match response {
+                // We may read the image: what is refused is what this registry does not have. Harbor before 2.8 is one.
+                Err(error) if page == 0 && is_denied(&error) => {
+                    return Ok(Referrers::Unclear(error));
+                }
+                other => other?,
+            };
             if page == 0 && matches!(response.status.as_u16(), 400 | 404 | 405 | 406 | 501) {
                 // A repository that does not exist says nothing about its registry.
                 if !has_code(&response, "NAME_UNKNOWN") {
@@ -339,6 +369,10 @@ impl Conversation<'_> {
                 return Err(integrity(what).because("the registry answers without a list"));
             }
             self.learn_referrers(true);
+            length += response.body.len();
+            if length > MAX_LIST {
+                return Err(integrity(what).because("the list has more than 80 MiB"));
+            }
             entries.extend(index.list("manifests").iter().cloned());
             match self
                 .next_page(&response)
@@ -353,25 +387,16 @@ impl Conversation<'_> {
 
     /// The address of the next page of a list, on the same registry.
     fn next_page(&self, response: &Response) -> Result<Option<Url>, String> {
-        let Some(link) = text(response, &LINK) else {
+        let links = response.headers.get_all(LINK);
+        let links = links.iter().map(|value| value.as_bytes());
+        let Some(next) = link::next(&response.url, links)? else {
             return Ok(None);
         };
-        let next = link.split(',').find_map(|part| {
-            let (url, parameters) = part.trim().strip_prefix('<')?.split_once('>')?;
-            let next = parameters.split(';').any(|p| {
-                let p = p.trim();
-                p == "rel=next" || p == "rel=\"next\""
-            });
-            next.then_some(url)
-        });
-        let Some(next) = next else {
-            return Ok(None);
-        };
-        match response.url.join(next) {
-            Ok(url) if same_place(&url, &response.url) => Ok(Some(url)),
+        match address(&response.url, &next) {
+            Some(url) if same_place(&url, &response.url) => Ok(Some(url)),
             _ => Err(format!(
                 "the next page is {}, which is elsewhere",
-                quoted(next)
+                quoted(&next)
             )),
         }
     }
@@ -381,8 +406,8 @@ impl Conversation<'_> {
 pub(crate) enum Referrers {
     /// It lists them.
     Listed(Vec<Value>),
-    /// It answers with something that is neither a list nor a refusal: a registry of before the referrers, whose answer to what it
-    /// does not know is a page, or a proxy that answers in its place.
+    /// It answers without a list, and does not say that it keeps none: a registry of before the referrers, whose answer to what it does not
+    /// know is a page or a refusal, or a proxy that answers in its place.
     Unclear(Error),
     /// It keeps no such lists.
     Unknown,
@@ -417,7 +442,9 @@ fn text<'a>(response: &'a Response, name: &HeaderName) -> Option<&'a str> {
 mod tests {
     use super::*;
     use crate::manifest::MAX_MANIFEST;
-    use crate::testing::{Answer, Asked, Fixture, IMAGE, INDEX, Memory, OCI, TestRegistry};
+    use crate::testing::{
+        Answer, Asked, Fixture, IMAGE, INDEX, Memory, OCI, TestRegistry, answer_of,
+    };
     use serde_json::json;
     use sigtool_sdk::types::SignatureFormat;
     use std::sync::atomic::{AtomicUsize, Ordering};
@@ -762,6 +789,39 @@ mod tests {
         move |asked, _| (asked.method == "POST").then(|| answer.clone())
     }
 
+    /// A registry behind a server that ends TLS takes itself for one without it.
+    #[test]
+    fn an_address_without_tls_is_used_with_it_where_the_registry_has_it() {
+        for (here, named, expected) in [
+            (
+                "https://r.test/v2/",
+                "http://r.test/u?a=b",
+                "https://r.test/u?a=b",
+            ),
+            (
+                "https://r.test/v2/",
+                "http://r.test:80/u",
+                "https://r.test/u",
+            ),
+            (
+                "https://r.test:5000/v2/",
+                "http://r.test:5000/u",
+                "https://r.test:5000/u",
+            ),
+            (
+                "https://r.test/v2/",
+                "http://other.test/u",
+                "https://other.test/u",
+            ),
+            ("https://r.test/v2/", "/u", "https://r.test/u"),
+            ("http://r.test/v2/", "http://r.test:80/u", "http://r.test/u"),
+            ("http://r.test/v2/", "https://r.test/u", "https://r.test/u"),
+        ] {
+            let url = address(&Url::parse(here).unwrap(), named).unwrap();
+            assert_eq!(url.as_str(), expected, "{named} from {here}");
+        }
+    }
+
     #[test]
     fn an_upload_without_a_place_to_go_is_an_error() {
         for (answer, code, why) in [
@@ -769,12 +829,12 @@ mod tests {
             (
                 Answer::new(202).header("Location", "http://[::"),
                 ErrorCode::Integrity,
-                "not an address",
+                "not an address of HTTP",
             ),
             (
                 Answer::new(202).header("Location", "file:///etc"),
                 ErrorCode::Integrity,
-                "without it",
+                "not an address of HTTP",
             ),
             (
                 Answer::error(405, "UNSUPPORTED"),
@@ -884,7 +944,7 @@ mod tests {
     #[test]
     fn a_list_that_cannot_be_had_is_an_error_and_not_an_empty_list() {
         for answer in [
-            Answer::error(403, "DENIED"),
+            Answer::error(418, "DENIED"),
             Answer::new(200).header("Content-Type", INDEX).body("{"),
             Answer::new(200).header("Content-Type", INDEX).body("{}"),
         ] {
@@ -894,6 +954,97 @@ mod tests {
             let image = fixture.registry.image();
             let error = fixture.page(&image, &[], None).unwrap_err();
             assert!(error.message.contains("cannot list"), "{error}");
+        }
+    }
+
+    /// Harbor before 2.8 answers 401 without a challenge.
+    #[test]
+    fn a_list_that_is_refused_keeps_no_other_place_from_being_looked_at() {
+        for answer in [
+            Answer::error(401, "UNAUTHORIZED"),
+            Answer::new(401),
+            Answer::error(403, "DENIED"),
+            Answer::new(403)
+                .header("Content-Type", "text/html")
+                .body("<html>"),
+        ] {
+            let refused = answer.clone();
+            let fixture = Fixture::new(TestRegistry::with(false, move |asked, _| {
+                asked.path.contains("/referrers/").then(|| refused.clone())
+            }));
+            let image = fixture.registry.image();
+            for format in [SignatureFormat::Cosign, BUNDLE] {
+                let content = crate::testing::signed_payload(1);
+                fixture.attach(&image, format, &content, &[]).unwrap();
+                let (_, found) = fixture.list(&image, &[format]);
+                assert_eq!(found.signatures.len(), 1, "{answer:?}");
+                // There may be more.
+                assert_eq!(found.failures.len(), 1, "{answer:?}");
+                assert!(found.failures[0].message.contains("cannot list"));
+            }
+        }
+    }
+
+    #[test]
+    fn signatures_of_cosign_need_no_list() {
+        let fixture = Fixture::new(TestRegistry::with(false, |asked, _| {
+            let is_list =
+                asked.path.contains("/referrers/") || asked.path.contains("/blobs/sha256");
+            is_list.then(|| Answer::error(418, "TEAPOT"))
+        }));
+        let image = fixture.registry.image();
+        let cosign = SignatureFormat::Cosign;
+        fixture.page(&image, &[cosign], None).unwrap();
+        let (pages, reply) = fixture.list(&image, &[cosign]);
+        assert_eq!(pages, ["referrers", "fallback-tag"]);
+        assert!(reply.failures[0].message.contains("cannot list"));
+        fixture
+            .attach(&image, cosign, &crate::testing::signed_payload(1), &[])
+            .unwrap();
+    }
+
+    /// Artifactory refuses a tag that is not there with 403.
+    #[test]
+    fn a_fallback_tag_that_is_refused_is_not_there_where_the_list_has_answered() {
+        for answer in [Answer::error(403, "DENIED"), Answer::new(401)] {
+            for referrers in [true, false] {
+                let refused = answer.clone();
+                let fixture = Fixture::new(TestRegistry::with(referrers, move |asked, _| {
+                    let is_tag = asked.path.contains("/manifests/sha256-");
+                    is_tag.then(|| refused.clone())
+                }));
+                let image = fixture.registry.image();
+                let reply = fixture.page(&image, &[BUNDLE], None);
+                assert_eq!(reply.is_ok(), referrers);
+                if referrers {
+                    let (pages, reply) = fixture.list(&image, &[BUNDLE]);
+                    assert_eq!(pages, ["fallback-tag"]);
+                    assert!(reply.failures.is_empty(), "{reply:?}");
+                    fixture.attach(&image, BUNDLE, b"{}", &[]).unwrap();
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_tag_that_is_not_there_may_be_answered_with_a_page() {
+        for format in [SignatureFormat::Cosign, BUNDLE] {
+            for referrers in [true, false] {
+                let fixture = Fixture::new(TestRegistry::with(referrers, move |asked, memory| {
+                    let answer = answer_of(asked, memory, referrers);
+                    let page = Answer::new(404).header("Content-Type", "text/html");
+                    answer
+                        .is_missing()
+                        .then(|| page.body("<html>not here</html>"))
+                }));
+                let image = fixture.registry.image();
+                let (_, reply) = fixture.list(&image, &[format]);
+                assert!(reply.signatures.is_empty() && reply.failures.is_empty());
+                let content = crate::testing::signed_payload(1);
+                fixture.attach(&image, format, &content, &[]).unwrap();
+                let (_, reply) = fixture.list(&image, &[format]);
+                assert_eq!(reply.signatures.len(), 1);
+            }
         }
     }
 }

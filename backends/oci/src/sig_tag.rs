@@ -3,7 +3,7 @@
 use crate::conversation::Conversation;
 use crate::document::{Document, Entry};
 use crate::failure::{integrity, invalid};
-use crate::found::{Found, bound, in_parallel};
+use crate::found::{Found, PART, in_parallel, take};
 use crate::id::{Id, layer_name};
 use crate::lock::Locks;
 use crate::manifest::{Descriptor, Manifest, Part, encode, media, sha256};
@@ -18,6 +18,7 @@ use sigtool_sdk::types::{
 };
 use sigtool_sdk::{Error, ErrorCode, Result};
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::AtomicUsize;
 
 /// The longest payload, in bytes. A common one has 250.
 const MAX_PAYLOAD: usize = 1024 * 1024;
@@ -34,63 +35,96 @@ pub(crate) fn tag(subject: &Digest) -> String {
     format!("sha256-{}.sig", subject.to_hex())
 }
 
-/// Reads the signatures in a manifest, the newest first. `name` gives each its id, by the manifest, the layer, and whether it is
-/// the only one.
-pub(crate) fn read(
-    conversation: &Conversation,
-    manifest: &Manifest,
-    location: &str,
-    name: impl Fn(Digest, String, bool) -> Id,
-) -> Found {
-    let mut found = Found::default();
-    let mut layers = Vec::new();
-    if !matches!(
-        manifest.json.get("layers"),
-        Some(Value::Array(_) | Value::Null)
-    ) {
-        found.failures.push(integrity(format!(
-            "`{location}` is not a manifest of signatures: it has no layers"
-        )));
-    }
-    // cosign appends.
-    for layer in manifest.list("layers").iter().rev() {
-        // One that does not say what it is may be one.
-        let media_type = layer.get("mediaType").and_then(Value::as_str);
-        if media_type.is_some_and(|media_type| media_type != media::SIMPLE_SIGNING) {
-            continue;
+/// A manifest of signatures, where users would look for it, and how its signatures are called: by the manifest and the layer.
+pub(crate) struct Layers<'a> {
+    pub(crate) manifest: &'a Manifest,
+    pub(crate) location: &'a str,
+    pub(crate) name: fn(Digest, String) -> Id,
+}
+
+impl Layers<'_> {
+    /// Reads the signatures, the newest first: the part that begins at `from`.
+    pub(crate) fn read(
+        &self,
+        conversation: &Conversation,
+        from: usize,
+        budget: &AtomicUsize,
+    ) -> Found {
+        let mut found = Found::default();
+        let mut layers = self.layers(&mut found);
+        found.bound(conversation, &mut layers, from);
+        let payloads = payloads(conversation, &layers);
+        for layer in &layers {
+            let payload = payloads.get(&layer.digest).cloned();
+            let payload = payload.unwrap_or_else(|| {
+                Err(Error::new(
+                    ErrorCode::Internal,
+                    "a payload was not asked for",
+                ))
+            });
+            match payload.and_then(|payload| self.signature(layer, payload, budget)) {
+                Ok(signature) => found.signatures.push(signature),
+                Err(error) => found.failures.push(error),
+            }
         }
-        match Descriptor::parse(layer) {
-            Ok(layer) => layers.push(layer),
-            Err(error) => found.failures.push(error),
-        }
+        found
     }
-    let alone = manifest.list("layers").len() == 1;
-    bound(conversation, &mut layers, &mut found.failures);
-    let payloads = payloads(conversation, &layers);
-    for layer in &layers {
-        let payload = payloads.get(&layer.digest).cloned();
-        let payload = payload.unwrap_or_else(|| {
-            Err(Error::new(
-                ErrorCode::Internal,
-                "a payload was not asked for",
-            ))
-        });
-        match payload.and_then(|payload| signed_payload(layer, payload)) {
-            Ok((signature, content)) => found.signatures.push(StoredSignature {
-                id: name(
-                    manifest.digest.clone(),
-                    layer_name(&signature, &layer.digest),
-                    alone,
-                )
-                .to_string(),
-                format: SignatureFormat::Cosign,
-                location: location.to_owned(),
-                content: Bytes(content),
-            }),
-            Err(error) => found.failures.push(error),
+
+    /// All of them.
+    pub(crate) fn read_all(&self, conversation: &Conversation, budget: &AtomicUsize) -> Found {
+        let mut all = self.read(conversation, 0, budget);
+        let mut from = 0;
+        while all.more {
+            from += PART;
+            all.extend(self.read(conversation, from, budget));
         }
+        all
     }
-    found
+
+    /// What may be signatures.
+    fn layers(&self, found: &mut Found) -> Vec<Descriptor> {
+        if !matches!(
+            self.manifest.json.get("layers"),
+            Some(Value::Array(_) | Value::Null)
+        ) {
+            found.failures.push(integrity(format!(
+                "`{}` is not a manifest of signatures: it has no layers",
+                self.location
+            )));
+        }
+        let mut layers = Vec::new();
+        // cosign appends.
+        for layer in self.manifest.list("layers").iter().rev() {
+            // One that does not say what it is may be one.
+            let media_type = layer.get("mediaType").and_then(Value::as_str);
+            if media_type.is_some_and(|media_type| media_type != media::SIMPLE_SIGNING) {
+                continue;
+            }
+            match Descriptor::parse(layer) {
+                Ok(layer) => layers.push(layer),
+                Err(error) => found.failures.push(error),
+            }
+        }
+        layers
+    }
+
+    fn signature(
+        &self,
+        layer: &Descriptor,
+        payload: Vec<u8>,
+        budget: &AtomicUsize,
+    ) -> Result<StoredSignature> {
+        let (signature, content) = signed_payload(layer, payload)?;
+        take(budget, content.len() as u64, self.location)?;
+        let layer = layer_name(&signature, &layer.digest);
+        let id = (self.name)(self.manifest.digest.clone(), layer);
+        Ok(StoredSignature {
+            id: id.to_string(),
+            format: SignatureFormat::Cosign,
+            location: self.location.to_owned(),
+            content: Bytes(content),
+        })
+    }
 }
 
 fn is_signature(layer: &Value) -> bool {
@@ -260,7 +294,7 @@ pub(crate) fn remove(
 ///
 /// Those of the registry.
 pub(crate) fn has(conversation: &Conversation, subject: &Digest, name: &str) -> Result<bool> {
-    let manifest = conversation.manifest(&tag(subject))?;
+    let manifest = conversation.beside(subject, &tag(subject))?;
     let layers = manifest.as_ref().map_or(&[][..], |m| m.list("layers"));
     Ok(layers
         .iter()

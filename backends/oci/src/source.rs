@@ -3,7 +3,7 @@
 use crate::config::Config;
 use crate::conversation::{Conversation, Registries};
 use crate::failure::invalid;
-use crate::found::Found;
+use crate::found::{Found, MAX_REPLY, PART};
 use crate::id::Id;
 use crate::lock::Locks;
 use crate::manifest::{Descriptor, Manifest, Subject, digest_by};
@@ -20,6 +20,7 @@ use sigtool_sdk::text::quoted;
 use sigtool_sdk::types::{Artifact, ArtifactKind, Digest, Repository, SignatureFormat};
 use sigtool_sdk::{Call, Error, ErrorCode, Result};
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Mutex, PoisonError};
 
 /// How deep indexes within indexes are followed.
@@ -110,22 +111,32 @@ impl Source for Images {
         let (repository, digest) = reference::pinned(&args.reference)?;
         let what = format!("pulling the signatures of {}", args.reference);
         let conversation = self.registries.at(call, &repository, what);
-        let page = match args.page.as_deref() {
-            None => Page::order(&args.formats)[0],
-            Some(name) => Page::parse(name)
+        let order = Page::order(&args.formats);
+        let part = match args.page.as_deref() {
+            None => Part::first(order[0]),
+            Some(name) => Part::parse(name)
                 .ok_or_else(|| invalid(format!("there is no page {}", quoted(name))))?,
         };
         let wants = |format| args.formats.is_empty() || args.formats.contains(&format);
-        let (found, passed) = page.read(&conversation, &digest, wants)?;
-        let next = Page::order(&args.formats)
-            .iter()
-            .skip_while(|other| **other != page)
-            .skip(1)
-            .find(|other| !passed.contains(other));
+        let (found, passed) = match part.read(&conversation, &digest, wants) {
+            // The format's own place is another one, which this does not keep from being looked at.
+            Err(error) if order[0] == Page::SigTag && part.page != Page::SigTag => {
+                call.check()?;
+                (Found::failed(error), &[][..])
+            }
+            read => read?,
+        };
+        let mut others = order.iter().skip_while(|other| **other != part.page);
+        let next = match found.more {
+            true => Some(part.next()),
+            false => others
+                .find(|other| **other != part.page && !passed.contains(other))
+                .map(|page| Part::first(*page)),
+        };
         Ok(SignaturesReply {
             signatures: found.signatures,
             failures: found.failures,
-            next_page: next.map(|page| page.name().to_owned()),
+            next_page: next.map(|part| part.name()),
             notes: Vec::new(),
         })
     }
@@ -290,38 +301,83 @@ impl Page {
             .into_iter()
             .find(|page| page.name() == name)
     }
+}
 
-    /// What is on a page, and which others it makes superfluous.
+/// A part of a page: so much of it as is read in one call.
+#[derive(Clone, Copy)]
+struct Part {
+    page: Page,
+    /// How many signatures are before it.
+    from: usize,
+}
+
+impl Part {
+    fn first(page: Page) -> Self {
+        Self { page, from: 0 }
+    }
+
+    fn next(self) -> Self {
+        Self {
+            from: self.from + PART,
+            ..self
+        }
+    }
+
+    /// `referrers`, and behind that `referrers+64`.
+    fn name(self) -> String {
+        match self.from {
+            0 => self.page.name().to_owned(),
+            from => format!("{}+{from}", self.page.name()),
+        }
+    }
+
+    fn parse(name: &str) -> Option<Self> {
+        let (page, from) = match name.split_once('+') {
+            Some((page, from)) => (page, from.parse().ok()?),
+            None => (name, 0),
+        };
+        Some(Self {
+            page: Page::parse(page)?,
+            from,
+        })
+    }
+
+    /// What is in a part, and which other pages it makes superfluous.
     fn read(
         self,
         conversation: &Conversation,
         digest: &Digest,
         wants: impl Fn(SignatureFormat) -> bool + Sync,
-    ) -> Result<(Found, &'static [Self])> {
+    ) -> Result<(Found, &'static [Page])> {
+        let from = self.from;
         let mut unclear = None;
-        if self == Self::Referrers {
+        if self.page == Page::Referrers {
             match conversation.referrers(digest)? {
                 Referrers::Listed(entries) => {
-                    let found = referrers::read(conversation, &entries, Id::Referrer, wants);
+                    let found = referrers::read(conversation, &entries, from, Id::Referrer, wants);
                     return Ok((found, &[]));
                 }
                 Referrers::Unclear(error) => unclear = Some(error),
                 Referrers::Unknown => {}
             }
         }
-        if self != Self::SigTag {
+        if self.page != Page::SigTag {
             let entries = referrers::fallback(conversation, digest)?;
-            let mut found = referrers::read(conversation, &entries, Id::Fallback, wants);
-            found.failures.extend(unclear);
-            return Ok((found, &[Self::FallbackTag]));
+            let mut found = referrers::read(conversation, &entries, from, Id::Fallback, wants);
+            found.failures.extend(unclear.filter(|_| from == 0));
+            return Ok((found, &[Page::FallbackTag]));
         }
         let tag = sig_tag::tag(digest);
-        let Some(manifest) = conversation.manifest(&tag)? else {
+        let Some(manifest) = conversation.beside(digest, &tag)? else {
             return Ok((Found::default(), &[]));
         };
-        let location = format!("{}:{tag}", conversation.repository);
-        let name = |_, layer, _| Id::Layer(layer);
-        Ok((sig_tag::read(conversation, &manifest, &location, name), &[]))
+        let layers = sig_tag::Layers {
+            manifest: &manifest,
+            location: &format!("{}:{tag}", conversation.repository),
+            name: |_, layer| Id::Layer(layer),
+        };
+        let found = layers.read(conversation, from, &AtomicUsize::new(MAX_REPLY));
+        Ok((found, &[]))
     }
 }
 

@@ -56,7 +56,7 @@ impl Tagged<'_> {
     ) -> Result<()> {
         let conversation = self.conversation;
         let _lock = self.locks.hold_image(conversation, self.subject)?;
-        let mut now = conversation.manifest(&self.tag)?;
+        let mut now = conversation.beside(self.subject, &self.tag)?;
         let mut prune = false;
         let mut trouble = None;
         for _ in 0..MAX_ROUNDS {
@@ -84,7 +84,7 @@ impl Tagged<'_> {
             if trouble.is_none() {
                 conversation.pause()?;
             }
-            let seen = conversation.manifest(&self.tag)?;
+            let seen = conversation.beside(self.subject, &self.tag)?;
             if trouble.is_none() && done(seen.as_ref()) {
                 return Ok(());
             }

@@ -231,6 +231,10 @@ impl Answer {
         self
     }
 
+    pub(crate) fn is_missing(&self) -> bool {
+        self.status == 404
+    }
+
     /// A refusal as the distribution specification writes it.
     pub(crate) fn error(status: u16, code: &str) -> Self {
         let body = format!(r#"{{"errors":[{{"code":"{code}","message":"no"}}]}}"#);
