@@ -245,9 +245,11 @@ impl TokenServer<'_> {
     ) -> Result<(HeaderValue, Duration)> {
         let what = format!("cannot log in to `{}`", self.registry);
         let own = format!("repository:{repository}:{}", access.actions());
-        // A registry that wants a scope of its own kind, such as `aws`, gets it.
-        let other = self.scope.filter(|s| !s.starts_with("repository:"));
-        let scopes: Vec<&str> = [own.as_str()].into_iter().chain(other).collect();
+        let others = self.scope.unwrap_or_default().split_ascii_whitespace();
+        // A registry that wants a scope of its own kind, such as `aws`, gets it. One with a colon is of a resource (`registry:catalog:*`), and
+        // a token for another one than ours, or to do more with it, is not ours to ask for.
+        let others = others.filter(|scope| !scope.contains(':'));
+        let scopes: Vec<&str> = [own.as_str()].into_iter().chain(others).collect();
         let request = match credential.map(|c| &c.login) {
             Some(Login::IdentityToken(token)) => self.exchange(token, &scopes)?,
             _ => self.ask(credential, &scopes)?,

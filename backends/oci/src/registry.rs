@@ -451,6 +451,10 @@ mod tests {
 
     const BUNDLE: SignatureFormat = SignatureFormat::Bundle;
 
+    /// SECURITY.md: tokens are asked for by repository and purpose. Only the last one is of no other repository and no other purpose.
+    const SCOPES: &str =
+        "registry:catalog:* repository:victim/secret:pull,push,delete repository:app:delete x";
+
     /// A registry that wants a token of its own token server, which `login` answers.
     fn with_tokens(login: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> TestRegistry {
         TestRegistry::with(true, move |asked, memory| {
@@ -470,7 +474,7 @@ mod tests {
                     .header("WWW-Authenticate", "Negotiate")
                     .header(
                         "WWW-Authenticate",
-                        format!(r#"Bearer realm="{realm}",service="test",scope="x""#),
+                        format!(r#"Bearer realm="{realm}",service="test",scope="{SCOPES}""#),
                     ),
             )
         })
