@@ -172,6 +172,11 @@ impl Tokens {
     }
 }
 
+/// The header of a token.
+pub(crate) fn bearer(token: &str) -> Result<HeaderValue> {
+    secret_header("Bearer ", token)
+}
+
 /// The header of a user and a password.
 ///
 /// # Errors
@@ -183,14 +188,11 @@ pub(crate) fn basic(credential: &Credential) -> Result<HeaderValue> {
             let plain = Zeroizing::new(format!("{}:{}", username.as_str(), password.as_str()));
             secret_header("Basic ", &Zeroizing::new(STANDARD.encode(plain.as_bytes())))
         }
-        Login::IdentityToken(_) => Err(Error::new(
+        Login::IdentityToken(_) | Login::RegistryToken(_) => Err(Error::new(
             ErrorCode::AuthRequired,
             "the registry wants a user name and a password",
         )
-        .because(format!(
-            "{} has an identity token for it",
-            credential.origin
-        ))),
+        .because(format!("{} has a token for it", credential.origin))),
     }
 }
 
@@ -278,7 +280,7 @@ impl TokenServer<'_> {
             .expires_in
             .map_or(LIFETIME, Duration::from_secs)
             .clamp(LIFETIME, Duration::from_secs(24 * 60 * 60));
-        Ok((secret_header("Bearer ", &token)?, lifetime))
+        Ok((bearer(&token)?, lifetime))
     }
 
     fn realm(&self) -> Result<Url> {

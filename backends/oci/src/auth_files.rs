@@ -13,7 +13,7 @@ use sigtool_sdk::text::quoted;
 use sigtool_sdk::types::Repository;
 use sigtool_sdk::types::reference::DOCKER_HUB;
 use sigtool_sdk::{Call, Error, ErrorCode, Result};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use zeroize::Zeroizing;
@@ -103,16 +103,16 @@ impl Place {
     }
 }
 
-/// A file of credentials, as Docker and Podman write them.
+/// A file of credentials, as Docker and Podman write them. Go, which reads it for them, takes `null` for nothing and names in any case.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct File {
     #[serde(default)]
-    auths: Option<HashMap<String, Entry>>,
-    #[serde(default)]
+    auths: Option<BTreeMap<String, Option<Entry>>>,
+    #[serde(default, alias = "credsstore")]
     creds_store: Option<String>,
-    #[serde(default)]
-    cred_helpers: Option<HashMap<String, String>>,
+    #[serde(default, alias = "credhelpers")]
+    cred_helpers: Option<BTreeMap<String, Option<String>>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -121,7 +121,10 @@ struct Entry {
     auth: Hidden,
     username: Hidden,
     password: Hidden,
+    #[serde(alias = "identityToken")]
     identitytoken: Hidden,
+    #[serde(alias = "registryToken")]
+    registrytoken: Hidden,
 }
 
 /// A text that is wiped when dropped.
@@ -148,57 +151,98 @@ impl File {
         mut ask: impl FnMut(&str, &str) -> Outcome,
     ) -> Outcome {
         let mut auths = self.auths.take().unwrap_or_default();
-        for key in keys(repository) {
-            if let Some(helper) = self.cred_helpers.as_ref().and_then(|h| h.get(&key))
-                && let Some(credential) = ask(helper, &key)?
-            {
+        let helpers = self.cred_helpers.take().unwrap_or_default();
+        let in_file = names(repository, auths.keys());
+        let mut entry = |key: &str| match auths.remove(key).flatten() {
+            Some(entry) => entry.login(origin, key).map(|login| {
+                let origin = origin.to_owned();
+                Some(Arc::new(Credential {
+                    login: login?,
+                    origin,
+                }))
+            }),
+            None => Ok(None),
+        };
+        let mut helper = |key: &str| match helpers.get(key).and_then(Option::as_deref) {
+            Some(helper) => ask(helper, key),
+            None => Ok(None),
+        };
+        for key in parts(repository) {
+            if let Some(credential) = helper(&key)?.map_or_else(|| entry(&key), |c| Ok(Some(c)))? {
                 return Ok(Some(credential));
             }
-            if let Some(entry) = auths.remove(&key)
-                && let Some(login) = entry.login(origin, &key)?
-            {
-                return Ok(Some(Arc::new(Credential {
-                    login,
-                    origin: origin.to_owned(),
-                })));
+        }
+        let of_helpers = names(repository, helpers.keys());
+        for key in &of_helpers {
+            if let Some(credential) = helper(key)? {
+                return Ok(Some(credential));
             }
         }
-        let Some(store) = self.creds_store.filter(|name| !name.is_empty()) else {
-            return Ok(None);
+        // Docker asks its store before it looks at the entry of a registry, which may be of before there was a store.
+        let stored = match self.creds_store.filter(|name| !name.is_empty()) {
+            Some(store) => ask(&store, server(repository)),
+            None => Ok(None),
         };
-        let server = match repository.host() {
-            DOCKER_HUB => DOCKER_HUB_KEY,
-            host => host,
-        };
-        ask(&store, server)
+        if let Ok(Some(_)) = stored {
+            return stored;
+        }
+        for key in &in_file {
+            if let Some(credential) = entry(key)? {
+                return Ok(Some(credential));
+            }
+        }
+        stored
     }
 }
 
-/// The names under which the credentials of a repository may be kept, those for its own part of the registry first.
-fn keys(repository: &Repository) -> Vec<String> {
-    let host = repository.host();
-    let hosts: Vec<&str> = match host {
+/// What a store is asked for.
+fn server(repository: &Repository) -> &str {
+    match repository.host() {
+        DOCKER_HUB => DOCKER_HUB_KEY,
+        host => host,
+    }
+}
+
+/// The names of a registry.
+fn hosts(repository: &Repository) -> Vec<&str> {
+    match repository.host() {
         DOCKER_HUB => vec!["docker.io", DOCKER_HUB, "registry-1.docker.io"],
         host => vec![host],
-    };
+    }
+}
+
+/// The names under which Podman keeps the credentials for a repository's part of its registry, the nearest first.
+fn parts(repository: &Repository) -> Vec<String> {
     let mut keys = Vec::new();
     let mut path = Some(repository.path());
     while let Some(part) = path {
-        keys.extend(hosts.iter().map(|host| format!("{host}/{part}")));
+        let hosts = hosts(repository).into_iter();
+        keys.extend(hosts.map(|host| format!("{host}/{part}")));
         path = part.rsplit_once('/').map(|(above, _)| above);
     }
-    if host == DOCKER_HUB {
-        keys.push(DOCKER_HUB_KEY.to_owned());
-    }
-    for host in hosts {
-        keys.push(host.to_owned());
-        for scheme in ["https", "http"] {
-            for end in ["", "/", "/v1/", "/v2/"] {
-                keys.push(format!("{scheme}://{host}{end}"));
-            }
-        }
-    }
     keys
+}
+
+/// Those of the names that stand for the whole registry, the plainest first: its host, and addresses at it. Docker takes any path of one;
+/// at Docker Hub other paths than those of its registry are those of other services.
+fn names<'a>(repository: &Repository, known: impl Iterator<Item = &'a String>) -> Vec<String> {
+    let is_hub = repository.host() == DOCKER_HUB;
+    let hosts = hosts(repository);
+    let is_named = |name: &str| {
+        let bare = ["https://", "http://"]
+            .iter()
+            .find_map(|scheme| name.strip_prefix(scheme));
+        let (host, path) = bare
+            .unwrap_or(name)
+            .split_once('/')
+            .unwrap_or((bare.unwrap_or(name), ""));
+        let is_registry = ["", "v1/", "v2/"].contains(&path) && (bare.is_some() || path.is_empty());
+        let is_address = bare.is_some() && !is_hub;
+        hosts.iter().any(|known| host.eq_ignore_ascii_case(known)) && (is_registry || is_address)
+    };
+    let mut names: Vec<String> = known.filter(|name| is_named(name)).cloned().collect();
+    names.sort_by_key(|name| (name != DOCKER_HUB_KEY, name.len()));
+    names
 }
 
 impl Entry {
@@ -206,6 +250,9 @@ impl Entry {
     fn login(self, origin: &str, key: &str) -> Result<Option<Login>> {
         if !self.identitytoken.0.is_empty() {
             return Ok(Some(Login::IdentityToken(self.identitytoken.0)));
+        }
+        if !self.registrytoken.0.is_empty() {
+            return Ok(Some(Login::RegistryToken(self.registrytoken.0)));
         }
         if !self.auth.0.is_empty() {
             let login = decode(&self.auth.0).ok_or_else(|| {
@@ -227,13 +274,18 @@ impl Entry {
     }
 }
 
-/// The Base64 of `user:password`.
+/// The Base64 of `user:password`, padded or not; `base64` breaks it into lines.
 fn decode(auth: &str) -> Option<Login> {
     const LENIENT: GeneralPurpose = GeneralPurpose::new(
         &base64::alphabet::STANDARD,
         GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
     );
-    let plain = Zeroizing::new(LENIENT.decode(auth).ok()?);
+    let auth: Zeroizing<Vec<u8>> = Zeroizing::new(
+        auth.bytes()
+            .filter(|byte| !byte.is_ascii_whitespace())
+            .collect(),
+    );
+    let plain = Zeroizing::new(LENIENT.decode(&auth).ok()?);
     let (username, password) = std::str::from_utf8(&plain).ok()?.split_once(':')?;
     Some(Login::Password {
         username: Zeroizing::new(username.to_owned()),

@@ -1,9 +1,10 @@
 //! One conversation with a registry: where a request goes, with TLS or without, and with whose credentials.
 
-use crate::auth::{Access, Challenge, TokenServer, Tokens, basic};
+use crate::auth::{Access, Challenge, TokenServer, Tokens, basic, bearer};
 use crate::config::Config;
 use crate::credentials::Credentials;
 use crate::failure::under;
+use crate::login::Login;
 use crate::manifest::MAX_MANIFEST;
 use crate::refusal::refused;
 use sigtool_sdk::host::Progress;
@@ -349,6 +350,9 @@ impl Conversation<'_> {
             return Ok(None);
         }
         let credential = self.registries.credentials.of(self.call, self.repository)?;
+        if let Some(Login::RegistryToken(token)) = credential.as_deref().map(|c| &c.login) {
+            return bearer(token).map(Some);
+        }
         match &challenge {
             Challenge::Basic => credential.as_deref().map(basic).transpose(),
             Challenge::Bearer {

@@ -228,6 +228,7 @@ mod tests {
         let found = with_call(host, |call| credentials.of(call, &repository(text)))?;
         Ok(found.map(|credential| match &credential.login {
             Login::IdentityToken(token) => ("token".to_owned(), token.to_string()),
+            Login::RegistryToken(token) => ("registry token".to_owned(), token.to_string()),
             Login::Password { username, password } => (username.to_string(), password.to_string()),
         }))
     }
@@ -255,6 +256,12 @@ mod tests {
             ("https://ghcr.io", "ghcr.io/acme/app"),
             ("https://ghcr.io/v1/", "ghcr.io/acme/app"),
             ("https://ghcr.io/v2/", "ghcr.io/acme/app"),
+            ("https://ghcr.io/v2/acme/", "ghcr.io/acme/app"),
+            ("http://ghcr.io/any/path?a=b", "ghcr.io/acme/app"),
+            ("ghcr.io/", "ghcr.io/acme/app"),
+            ("GHCR.io", "ghcr.io/acme/app"),
+            ("https://localhost:5000/v2/", "localhost:5000/app"),
+            ("https://registry-1.docker.io/v2/", "alpine"),
             ("ghcr.io/acme", "ghcr.io/acme/app"),
             ("ghcr.io/acme/app", "ghcr.io/acme/app"),
             ("localhost:5000", "localhost:5000/app"),
@@ -270,6 +277,45 @@ mod tests {
             assert_eq!(find(&host, "quay.io/acme/app").unwrap(), None, "{key}");
             assert_eq!(find(&host, "ghcr.io.evil.example/a/b").unwrap(), None);
         }
+    }
+
+    /// As docker and cosign read them; `base64` breaks lines at 76 characters, and some encoders leave out the padding.
+    #[test]
+    fn what_go_reads_is_read() {
+        let encoded = auth("a long password, such as a token of ECR, which has some lines of it");
+        let (first, second) = encoded.split_at(76);
+        let bare = encoded.trim_end_matches('=');
+        let token = r#""identitytoken":"idt""#;
+        for (entry, expected) in [
+            (format!(r#""auth":"{first}\n{second}\n""#), "ann"),
+            (format!(r#""auth":"{first}\r\n{second}\r\n""#), "ann"),
+            (format!(r#""auth":" {encoded}\t""#), "ann"),
+            (format!(r#""auth":"{bare}""#), "ann"),
+            (format!(r#""auth":"{bare}\n""#), "ann"),
+            (r#""auth":"","username":"ann","password":"a long password, such as a token of ECR, which has some lines of it""#.to_owned(), "ann"),
+            (format!(r#""auth":"YW5uOg==",{token}"#), "token"),
+            (r#""identityToken":"idt""#.to_owned(), "token"),
+            (r#""auth":null,"registrytoken":"rt""#.to_owned(), "registry token"),
+        ] {
+            let text = format!(r#"{{"auths":{{"other.example":null,"ghcr.io":{{{entry}}}}}}}"#);
+            let (_folder, host) = with_file(&text);
+            let (username, password) = find(&host, "ghcr.io/acme/app").unwrap().unwrap();
+            assert_eq!(username, expected, "{entry}");
+            let starts = ["a long password", "idt", "rt"].iter().any(|s| password.starts_with(s));
+            assert!(starts && (expected != "ann" || password.ends_with("lines of it")), "{entry}");
+        }
+        let malformed = format!(r#"{{"auths":{{"ghcr.io":{{"auth":"{first}!{second}"}}}}}}"#);
+        let (_folder, host) = with_file(&malformed);
+        let error = find(&host, "ghcr.io/acme/app").unwrap_err();
+        assert!(!format!("{error:?}").contains(first), "{error:?}");
+    }
+
+    #[test]
+    fn what_other_services_of_docker_hub_take_is_not_for_its_registry() {
+        let key = "https://index.docker.io/v1/access-token";
+        let text = format!(r#"{{"auths":{{"{key}":{{"auth":"{}"}}}}}}"#, auth("pw"));
+        let (_folder, host) = with_file(&text);
+        assert_eq!(find(&host, "alpine").unwrap(), None);
     }
 
     #[test]
@@ -429,7 +475,7 @@ mod tests {
             runs.map_or(0, |text| text.lines().count())
         };
         let (_file, host) = with_file(
-            r#"{"auths":{"stored.example":{}},"credsStore":"good","credHelpers":{"t.example":"token","n.example":"none","b.example":"bad","o.example":"odd","m.example":"missing","x.example":"../x"}}"#,
+            r#"{"auths":{"stored.example":{"auth":"YW5uOm9sZA=="},"n.example":{"auth":"YW5uOm9sZA=="}},"credsStore":"good","credHelpers":{"t.example":"token","n.example":"none","b.example":"bad","o.example":"odd","m.example":"missing","x.example":"../x"}}"#,
         );
         // Of an empty entry and a relative one it would depend on where sigtool is run.
         let path = format!(":bin:{}", folder.path().display());
@@ -459,5 +505,20 @@ mod tests {
             }
         }
         assert_eq!(runs("bad"), 1);
+        // An entry of the file is what is left where the store has none, or cannot be asked.
+        for store in ["none", "bad", "missing"] {
+            let text = format!(
+                r#"{{"auths":{{"e.example":{{"auth":"{}"}}}},"credsstore":"{store}"}}"#,
+                auth("old")
+            );
+            let (_file, host) = with_file(&text);
+            let host = host.variable("PATH", Some(&path));
+            assert_eq!(
+                find_in(&Credentials::new(None), &host, "e.example/a").unwrap(),
+                pair("ann", "old")
+            );
+            let other = find_in(&Credentials::new(None), &host, "f.example/a");
+            assert_eq!(other.is_err(), store != "none");
+        }
     }
 }

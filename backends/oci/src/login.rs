@@ -11,7 +11,7 @@ pub(crate) struct Credential {
     pub(crate) origin: String,
 }
 
-/// The two things that registries take. Wiped when dropped.
+/// What registries take. Wiped when dropped.
 pub(crate) enum Login {
     /// Exchanged for tokens.
     IdentityToken(Zeroizing<String>),
@@ -20,6 +20,8 @@ pub(crate) enum Login {
         username: Zeroizing<String>,
         password: Zeroizing<String>,
     },
+    /// A token that the registry itself takes.
+    RegistryToken(Zeroizing<String>),
 }
 
 /// What was found, or why nothing could be: neither a person nor a helper is asked twice.

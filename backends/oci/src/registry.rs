@@ -609,6 +609,22 @@ mod tests {
     }
 
     #[test]
+    fn a_registry_token_is_sent_as_it_is() {
+        let registry = with_tokens(|_| Answer::error(500, "UNASKED"));
+        let auth = format!(
+            r#"{{"auths":{{"{}":{{"registrytoken":"good"}}}}}}"#,
+            registry.address()
+        );
+        let settings = json!({ "plain_http": ["127.0.0.1"] });
+        let fixture = Fixture::with(registry, &settings, |host| {
+            host.variable("DOCKER_AUTH_CONFIG", Some(&auth))
+        });
+        fixture.resolve(&fixture.registry.image(), false).unwrap();
+        let asked = fixture.registry.asked();
+        assert!(!asked.iter().any(|a| a.path.starts_with("/token")));
+    }
+
+    #[test]
     fn wrong_credentials_say_whose_they_are_and_how_to_log_in() {
         for status in [401, 403] {
             let fixture = with_password(with_tokens(move |_| Answer::error(status, "DENIED")));
