@@ -6,6 +6,7 @@ mod interop;
 mod redirects;
 mod replacing;
 mod signing;
+mod strange;
 
 /// The sigtool that is tested.
 const PROGRAM: &str = env!("CARGO_BIN_EXE_sigtool");

@@ -382,6 +382,7 @@ mod tests {
     use crate::testing::{Answer, Asked, Fixture, INDEX, OCI, TestRegistry, answer_of};
     use serde_json::json;
     use std::collections::BTreeSet;
+    use std::sync::atomic::Ordering;
 
     const BUNDLES: &[SignatureFormat] = &[SignatureFormat::Bundle];
 
@@ -714,17 +715,20 @@ mod tests {
 
     #[test]
     fn a_list_without_an_end_is_given_up() {
-        let fixture = Fixture::new(TestRegistry::with(true, |asked, _| {
-            asked.path.contains("/referrers/").then(|| {
-                Answer::new(200)
-                    .header("Content-Type", INDEX)
-                    .header("Link", "</v2/app/referrers/more>; rel=next")
-                    .body(r#"{"manifests":[]}"#)
-            })
-        }));
-        let error = fixture
-            .page(&fixture.registry.image(), BUNDLES, None)
-            .unwrap_err();
-        assert!(error.to_string().contains("1000 pages"), "{error}");
+        for (circle, told) in [(true, "leads back"), (false, "1000 pages")] {
+            let pages = AtomicUsize::new(0);
+            let fixture = Fixture::new(TestRegistry::with(true, move |asked, _| {
+                asked.path.contains("/referrers/").then(|| {
+                    let page = pages.fetch_add(usize::from(!circle), Ordering::Relaxed);
+                    Answer::new(200)
+                        .header("Content-Type", INDEX)
+                        .header("Link", format!("</v2/app/referrers/{page}>; rel=next"))
+                        .body(r#"{"manifests":[]}"#)
+                })
+            }));
+            let image = fixture.registry.image();
+            let error = fixture.page(&image, BUNDLES, None).unwrap_err();
+            assert!(error.to_string().contains(told), "{error}");
+        }
     }
 }

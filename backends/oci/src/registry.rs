@@ -14,6 +14,7 @@ use sigtool_sdk::types::Digest;
 use sigtool_sdk::{Error, ErrorCode, Result};
 use sigtool_sdk_http::header::{ACCEPT as ACCEPT_HEADER, CONTENT_TYPE, HeaderName, LINK, LOCATION};
 use sigtool_sdk_http::{Method, Response, StatusCode, Url};
+use std::collections::HashSet;
 
 /// How many pages of referrers are read: there are registries that list one or a few on each.
 const MAX_PAGES: usize = MAX_SIGNATURES;
@@ -334,6 +335,7 @@ impl Conversation<'_> {
             self.repository.pinned(digest)
         );
         let (mut entries, mut length) = (Vec::new(), 0);
+        let mut seen = HashSet::new();
         let mut target = Target::Path(format!("referrers/{digest}"));
         for page in 0..MAX_PAGES {
             let mut ask = Ask::new(Method::GET, "").header(ACCEPT_HEADER, media::OCI_INDEX);
@@ -378,6 +380,11 @@ impl Conversation<'_> {
                 .next_page(&response)
                 .map_err(|why| integrity(&what).because(why))?
             {
+                Some(next) if !seen.insert(next.clone()) => {
+                    return Err(
+                        integrity(&what).because("a page of the list leads back to another")
+                    );
+                }
                 Some(next) => target = Target::Url(next),
                 None => return Ok(Referrers::Listed(entries)),
             }

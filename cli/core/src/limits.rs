@@ -24,14 +24,15 @@ pub const MAX_CERTIFICATES: usize = 16;
 /// More subjects than any statement about a file has; stops a statement that makes us compare digests for minutes.
 pub const MAX_SUBJECTS: usize = 1024;
 
-/// More signatures than lie beside any real artifact; stops a folder that makes us verify for hours.
-pub const MAX_SIGNATURES: usize = 64;
+/// More signatures than lie beside any real artifact, even one that is signed anew each night; stops a folder that makes us verify for
+/// hours.
+pub const MAX_SIGNATURES: usize = 1000;
 
 /// More signatures of one image than this machine keeps of anybody who is not testing us; each takes some 0.1 ms to check.
 pub const MAX_IN_STORE: usize = 1024;
 
 /// More pages than any source needs for [`MAX_SIGNATURES`]; stops a source that never ends its list.
-pub const MAX_PAGES: usize = 256;
+pub const MAX_PAGES: usize = 1024;
 
 /// The longest text from a stranger that is shown, in characters.
 pub const MAX_SHOWN: usize = 512;

@@ -98,7 +98,10 @@ fn say_notes(app: &App, name: &str, verified: &Verified) {
     }
 }
 
-/// Every reason; of several signatures by other keys it is said once who is trusted.
+/// How many reasons are told to people. Programs get all.
+const MAX_TOLD: usize = 20;
+
+/// Every reason, what is said of several signatures alike once; of several by other keys it is said once who is trusted.
 fn because(app: &App, mut error: CommandError, reasons: &[Reason]) -> CommandError {
     let of_others = |reason: &&Reason| {
         matches!(
@@ -111,6 +114,7 @@ fn because(app: &App, mut error: CommandError, reasons: &[Reason]) -> CommandErr
     };
     let several = reasons.iter().filter(of_others).count() > 1;
     let mut trusts = None;
+    let mut told: Vec<(String, usize)> = Vec::new();
     for reason in reasons {
         let text = match reason {
             Reason::WrongKey {
@@ -123,7 +127,20 @@ fn because(app: &App, mut error: CommandError, reasons: &[Reason]) -> CommandErr
             }
             reason => reason.to_string(),
         };
-        error = error.because(app.relative(&text));
+        match told.iter_mut().find(|(known, _)| *known == text) {
+            Some((_, times)) => *times += 1,
+            None => told.push((text, 1)),
+        }
+    }
+    let more: usize = told.iter().skip(MAX_TOLD).map(|(_, times)| times).sum();
+    for (text, times) in told.into_iter().take(MAX_TOLD) {
+        error = error.because(match times {
+            1 => app.relative(&text),
+            times => format!("{} ({times} times)", app.relative(&text)),
+        });
+    }
+    if more > 0 {
+        error = error.because(format!("and {more} more, which `--format json` tells"));
     }
     let Some(trusted) = trusts else { return error };
     let trusted: Vec<_> = trusted.iter().map(ToString::to_string).collect();
