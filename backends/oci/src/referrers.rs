@@ -3,7 +3,7 @@
 
 use crate::conversation::Conversation;
 use crate::document::{Document, Entry};
-use crate::failure::{integrity, is_denied};
+use crate::failure::integrity;
 use crate::found::{Found, MAX_REPLY, in_parallel, take};
 use crate::id::Id;
 use crate::lock::Locks;
@@ -39,11 +39,7 @@ pub(crate) fn fallback_tag(subject: &Digest) -> String {
 ///
 /// Those of the registry.
 pub(crate) fn fallback(conversation: &Conversation, subject: &Digest) -> Result<Vec<Value>> {
-    let index = match conversation.beside(subject, &fallback_tag(subject)) {
-        // Its own list has answered, and this is Artifactory's way to say that a tag is not there.
-        Err(error) if is_denied(&error) && conversation.keeps_referrers() == Some(true) => None,
-        index => index?,
-    };
+    let index = conversation.beside(subject, &fallback_tag(subject))?;
     let index = index.filter(Manifest::is_index);
     Ok(index.map_or_else(Vec::new, |index| index.list("manifests").to_vec()))
 }

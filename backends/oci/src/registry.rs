@@ -1032,7 +1032,7 @@ mod tests {
 
     /// Artifactory refuses a tag that is not there with 403.
     #[test]
-    fn a_fallback_tag_that_is_refused_is_not_there_where_the_list_has_answered() {
+    fn a_fallback_tag_that_is_refused_keeps_nobody_from_signing_where_there_are_lists() {
         for answer in [Answer::error(403, "DENIED"), Answer::new(401)] {
             for referrers in [true, false] {
                 let refused = answer.clone();
@@ -1046,7 +1046,8 @@ mod tests {
                 if referrers {
                     let (pages, reply) = fixture.list(&image, &[BUNDLE]);
                     assert_eq!(pages, ["fallback-tag"]);
-                    assert!(reply.failures.is_empty(), "{reply:?}");
+                    // An older signature may be there.
+                    assert_eq!(reply.failures.len(), 1, "{reply:?}");
                     fixture.attach(&image, BUNDLE, b"{}", &[]).unwrap();
                 }
             }

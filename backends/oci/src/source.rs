@@ -119,8 +119,7 @@ impl Source for Images {
         };
         let wants = |format| args.formats.is_empty() || args.formats.contains(&format);
         let (found, passed) = match part.read(&conversation, &digest, wants) {
-            // The format's own place is another one, which this does not keep from being looked at.
-            Err(error) if order[0] == Page::SigTag && part.page != Page::SigTag => {
+            Err(error) if part.page.is_besides(order) => {
                 call.check()?;
                 (Found::failed(error), &[][..])
             }
@@ -286,6 +285,13 @@ impl Page {
             }
             _ => &[Self::Referrers, Self::FallbackTag, Self::SigTag],
         }
+    }
+
+    /// Whether signatures of these formats have their place elsewhere, and may be here besides. It is then *could not tell* what is here,
+    /// and no reason not to look at the others, nor not to sign: Artifactory refuses a tag that is not there, Harbor had no lists.
+    fn is_besides(self, order: &[Self]) -> bool {
+        // The fallback tag has a page of its own where the list has answered.
+        self == Self::FallbackTag || self != Self::SigTag && order[0] == Self::SigTag
     }
 
     fn name(self) -> &'static str {

@@ -33,11 +33,14 @@ fn manifest_of(stage: &Stage) -> String {
 
 /// Artifactory.
 #[test]
-fn a_fallback_tag_that_is_refused_is_of_no_interest_where_there_are_lists() {
+fn a_fallback_tag_that_is_refused_keeps_nobody_from_signing_where_there_are_lists() {
     for code in [401, 403] {
         let Some(stage) = with_lists() else { return };
         let tag = Matcher::new("GET", "/manifests/sha256-");
         stage.proxy.fault(tag, refused(code));
+        // A signature of before there were lists may be there.
+        let said = stage.verify(&[]);
+        assert_eq!(said.code, Some(3), "{said}");
         stage.sign(&[]).expect_success("the list has answered");
         stage.verify(&[]).expect_success("the list has answered");
     }
