@@ -6,7 +6,7 @@ use crate::topics;
 use clap::builder::ArgExt;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use sigtool_core::ledger::{Head, ParseHeadError, Since};
-use sigtool_sdk::types::KeyAlgorithm;
+use sigtool_sdk::types::{KeyAlgorithm, Repository};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -279,6 +279,10 @@ pub(crate) struct Sign {
     #[arg(long, overrides_with = "no_attach")]
     pub(crate) attach: bool,
 
+    /// Push the signature into this repository, and not that of the image
+    #[arg(long, value_name = "REPOSITORY", conflicts_with = "no_attach")]
+    pub(crate) attach_to: Option<Repository>,
+
     /// Keep the signature on this machine, whatever the profile says
     #[arg(long, overrides_with = "attach")]
     pub(crate) no_attach: bool,
@@ -324,6 +328,10 @@ pub(crate) struct Verify {
     /// How many of the trusted signers must have signed: any (the default), all, or a number
     #[arg(long, value_name = "HOW-MANY", add = Takes::Requirement)]
     pub(crate) require: Option<String>,
+
+    /// Look for the signatures of images in this repository, and not in theirs
+    #[arg(long, value_name = "REPOSITORY")]
+    pub(crate) attach_to: Option<Repository>,
 
     /// Demand that this was signed along with an image's digest; repeat for several
     #[arg(short, long, value_name = "KEY=VALUE", value_parser = annotation)]
@@ -400,6 +408,10 @@ pub(crate) struct Inspect {
     /// A bundle, a `.sig`, a key or a certificate; `-` is standard input. Or an image: its signatures
     #[arg(value_name = "FILE|IMAGE", add = Takes::Artifact)]
     pub(crate) artifact: String,
+
+    /// Look for the image's signatures in this repository, and not in its own
+    #[arg(long, value_name = "REPOSITORY")]
+    pub(crate) attach_to: Option<Repository>,
 
     /// Write the image's bundle here: the one made on this machine, or the only one; all of them into a folder ending in `/`
     #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath)]

@@ -76,6 +76,8 @@ pub struct Cosign {
     /// Which.
     pub version: Version,
     program: PathBuf,
+    /// `COSIGN_REPOSITORY`
+    repository: Option<String>,
 }
 
 /// The versions of cosign that we agree with.
@@ -237,7 +239,20 @@ impl Cosign {
     #[must_use]
     pub fn find(version: Version) -> Option<Self> {
         let program = need(&version.to_string())?;
-        Some(Self { version, program })
+        Some(Self {
+            version,
+            program,
+            repository: None,
+        })
+    }
+
+    /// The same, for which the signatures of images lie in this repository.
+    #[must_use]
+    pub fn with_repository(self, repository: String) -> Self {
+        Self {
+            repository: Some(repository),
+            ..self
+        }
     }
 
     /// Runs it in the sandbox, with this password for keys. It reaches no network but this machine: its proxy does not exist.
@@ -259,6 +274,7 @@ impl Cosign {
             .env("HOME", sandbox.home())
             .env("TUF_ROOT", sandbox.home().join("tuf"))
             .env("COSIGN_PASSWORD", password)
+            .envs(self.repository.iter().map(|r| ("COSIGN_REPOSITORY", r)))
             .envs([("HTTP_PROXY", nowhere), ("HTTPS_PROXY", nowhere)])
             .env("NO_PROXY", "127.0.0.1")
             .current_dir(sandbox.work())

@@ -1,9 +1,10 @@
 //! The settings, as the host hands them over: paths absolute, secrets as pointers.
 
 use serde::Deserialize;
-use sigtool_sdk::types::SecretReference;
+use sigtool_sdk::text::quoted;
 use sigtool_sdk::types::authority::is_authority;
 use sigtool_sdk::types::reference::canonical_registry;
+use sigtool_sdk::types::{ParseImageError, Repository, SecretReference};
 use sigtool_sdk::{Error, ErrorCode, Result};
 use sigtool_sdk_http::Tls;
 use std::path::PathBuf;
@@ -26,6 +27,9 @@ pub(crate) struct Config {
     username: Option<String>,
     #[serde(default)]
     password: Option<SecretReference>,
+    /// Where signatures lie if not beside their images: `attach_to` of the whole profile, and so not in this table's manifest.
+    #[serde(default)]
+    attach_to: Option<String>,
 }
 
 /// Who logs in to one registry.
@@ -57,6 +61,22 @@ impl Config {
             client_certificate: self.client_certificate.clone(),
             client_key: self.client_key.clone(),
         }
+    }
+
+    /// The repository in which the signatures of all images lie, if it is not the image's own.
+    ///
+    /// # Errors
+    ///
+    /// `invalid-config`: it is not a repository.
+    pub(crate) fn attach_to(&self) -> Result<Option<Repository>> {
+        let read = |text: &String| {
+            text.parse().map_err(|why: ParseImageError| {
+                let message = format!("{} is not a repository", quoted(text));
+                let error = Error::new(ErrorCode::InvalidConfig, message).at("/attach_to");
+                error.because(format!("it {why}"))
+            })
+        };
+        self.attach_to.as_ref().map(read).transpose()
     }
 
     /// The registries that are reached without TLS.

@@ -33,6 +33,8 @@ const MAX_CHILDREN: usize = 1000;
 pub(crate) struct Images {
     registries: Registries,
     locks: Locks,
+    /// Where all signatures lie, if not beside their images.
+    attach_to: Option<Repository>,
     /// What was resolved: attaching needs the media type and the size of the manifest, and later calls only have its reference.
     subjects: Mutex<HashMap<String, Subject>>,
 }
@@ -47,8 +49,14 @@ impl Images {
         Ok(Self {
             registries: Registries::new(call, &config)?,
             locks: Locks::default(),
+            attach_to: config.attach_to()?,
             subjects: Mutex::default(),
         })
+    }
+
+    /// The repository in which the signatures of an image lie.
+    fn place<'a>(&'a self, image: &'a Repository) -> &'a Repository {
+        self.attach_to.as_ref().unwrap_or(image)
     }
 
     /// The manifest that a pinned reference names, as a signature says it.
@@ -110,7 +118,7 @@ impl Source for Images {
     fn signatures(&self, call: &Call, args: SignaturesArgs) -> Result<SignaturesReply> {
         let (repository, digest) = reference::pinned(&args.reference)?;
         let what = format!("pulling the signatures of {}", args.reference);
-        let conversation = self.registries.at(call, &repository, what);
+        let conversation = self.registries.at(call, self.place(&repository), what);
         let order = Page::order(&args.formats);
         let part = match args.page.as_deref() {
             None => Part::first(order[0]),
@@ -153,10 +161,16 @@ impl Source for Images {
             )));
         }
         let what = format!("pushing the signature of {}", args.reference);
-        let conversation = self.registries.at(call, &repository, what).writing();
+        let place = self.place(&repository);
+        let conversation = self.registries.at(call, place, what.clone()).writing();
         let id = match args.format {
             SignatureFormat::Bundle => {
-                let subject = self.subject(&conversation, &digest)?;
+                let subject = match &self.attach_to {
+                    None => self.subject(&conversation, &digest)?,
+                    Some(_) => {
+                        self.subject(&self.registries.at(call, &repository, what), &digest)?
+                    }
+                };
                 let dropped = fallback_digests(&replaced);
                 let image = (&digest, &subject);
                 referrers::publish(&conversation, &self.locks, image, &args.content, &dropped)?
@@ -175,7 +189,7 @@ impl Source for Images {
         let old: Vec<Id> = replaced.into_iter().filter(|old| !same(old, &id)).collect();
         let notes = retire(&conversation, &self.locks, &digest, &old, &id);
         Ok(Attached {
-            location: location(&repository, &digest, &id),
+            location: location(place, &digest, &id),
             id: id.to_string(),
             notes,
         })
@@ -185,7 +199,8 @@ impl Source for Images {
         let (repository, digest) = reference::pinned(&args.reference)?;
         let id = Id::parse(&args.id)?;
         let what = format!("removing a signature of {}", args.reference);
-        let conversation = self.registries.at(call, &repository, what).writing();
+        let conversation = self.registries.at(call, self.place(&repository), what);
+        let conversation = conversation.writing();
         if !is_there(&conversation, &digest, &id)? {
             return Err(Error::new(
                 ErrorCode::NotFound,
@@ -516,6 +531,40 @@ mod tests {
 
     const BUNDLE: SignatureFormat = SignatureFormat::Bundle;
     const COSIGN: SignatureFormat = SignatureFormat::Cosign;
+
+    #[test]
+    fn signatures_may_lie_in_another_repository() {
+        // The registry of the tests has one repository: what is asked of the other one is answered as if it were that.
+        let registry = TestRegistry::with(true, |asked, memory| {
+            let path = asked.path.strip_prefix("/v2/signatures/")?;
+            let there = crate::testing::Asked {
+                path: format!("/v2/app/{path}"),
+                ..asked.clone()
+            };
+            Some(answer_of(&there, memory, true))
+        });
+        let elsewhere = format!("{}/signatures", registry.address());
+        let settings = json!({ "plain_http": ["127.0.0.1"], "attach_to": elsewhere });
+        let fixture = Fixture::with(registry, &settings, |host| host);
+        let image = fixture.registry.image();
+        for format in [BUNDLE, COSIGN] {
+            let attached = fixture
+                .attach(&image, format, &signed_payload(1), &[])
+                .unwrap();
+            assert!(attached.location.starts_with(&elsewhere), "{attached:?}");
+            let (_, found) = fixture.list(&image, &[format]);
+            assert_eq!(found.signatures.len(), 1);
+            assert!(found.signatures[0].location.starts_with(&elsewhere));
+            fixture.detach(&image, &attached.id).unwrap();
+        }
+        let asked = fixture.registry.asked();
+        let here: Vec<&str> = asked
+            .iter()
+            .filter(|a| a.path.starts_with("/v2/app/manifests/"))
+            .map(|a| a.method.as_str())
+            .collect();
+        assert_eq!(here, ["GET"], "only the image is read there");
+    }
 
     #[test]
     fn an_image_is_resolved_by_one_request() {

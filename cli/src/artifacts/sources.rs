@@ -8,7 +8,8 @@ use crate::host::HostSettings;
 use crate::host::opening::Opening;
 use sigtool_sdk::Kind;
 use sigtool_sdk::connection::Handle;
-use sigtool_sdk::types::BackendId;
+use sigtool_sdk::text::quoted;
+use sigtool_sdk::types::{BackendId, ParseImageError, Repository};
 use std::sync::OnceLock;
 
 /// The source that serves files.
@@ -16,6 +17,9 @@ const FILES: BackendId = BackendId::from_static("local-stage");
 
 /// The source that serves images.
 const IMAGES: BackendId = BackendId::from_static("oci");
+
+/// Where cosign has the signatures of images lie.
+const COSIGN_REPOSITORY: &str = "COSIGN_REPOSITORY";
 
 /// What a source can do that its manifest tells: its references may come to name another artifact, and it resolves them to ones
 /// that do not.
@@ -50,6 +54,8 @@ impl SourceInUse {
 pub(crate) struct Sources<'a> {
     app: &'a App,
     profile: &'a Profile,
+    /// Where the signatures of images lie, as the command line says.
+    attach_to: Option<&'a Repository>,
     files: OnceLock<SourceInUse>,
     images: OnceLock<SourceInUse>,
 }
@@ -60,9 +66,16 @@ impl<'a> Sources<'a> {
         Self {
             app,
             profile,
+            attach_to: None,
             files: OnceLock::new(),
             images: OnceLock::new(),
         }
+    }
+
+    /// The same, with what `--attach-to` says.
+    pub(crate) fn attach_to(mut self, repository: Option<&'a Repository>) -> Self {
+        self.attach_to = repository;
+        self
     }
 
     pub(crate) fn settings(&self) -> &HostSettings {
@@ -94,16 +107,42 @@ impl<'a> Sources<'a> {
             let id = &table.backend.value;
             *id == default || default == FILES && *id != IMAGES
         });
-        let opening = match meant {
+        let serves_images = default == IMAGES;
+        let mut opening = match meant {
             Some(table) => self.app.opening_of_table(table),
             None => Opening::plain(default, Kind::Source),
         };
+        if serves_images && let Some(repository) = self.place_of_signatures()? {
+            opening.configuration["attach_to"] = repository.to_string().into();
+        }
         let handle = self.app.backends.open(&opening)?;
         let manifest = self.app.backends.manifest(&opening.backend);
         Ok(SourceInUse {
             pins: manifest.is_some_and(|m| m.can(PINS)),
             backend: opening.backend,
             handle,
+        })
+    }
+
+    /// The repository in which the signatures of images lie, if it is not that of the image: by the flag, the profile, or cosign's variable.
+    fn place_of_signatures(&self) -> Result<Option<Repository>, CommandError> {
+        let configured = self
+            .profile
+            .attach_to
+            .as_ref()
+            .map(|located| &located.value);
+        if let Some(repository) = self.attach_to.or(configured) {
+            return Ok(Some(repository.clone()));
+        }
+        let variable = self.settings().environment.get(COSIGN_REPOSITORY);
+        let Some(text) = variable.filter(|text| !text.is_empty()) else {
+            return Ok(None);
+        };
+        text.parse().map(Some).map_err(|why: ParseImageError| {
+            let message = format!("`{COSIGN_REPOSITORY}` is {}", quoted(text));
+            CommandError::input(message)
+                .because(format!("that {why}"))
+                .hint("set it to a repository such as `ghcr.io/acme/signatures`, or unset it")
         })
     }
 

@@ -26,7 +26,7 @@ pub(super) fn run(app: &App, args: &Sign) -> Outcome {
     interrupt::watch();
     let profile = app.profile()?;
     check_profile(&profile)?;
-    let sources = Sources::new(app, &profile);
+    let sources = Sources::new(app, &profile).attach_to(args.attach_to.as_ref());
     let mut items = Items::find("sign", &args.artifacts, &sources, needs_all(args))?;
     let wanted = Wanted::new(args, &profile)?;
     check_single(args, &items)?;
@@ -101,9 +101,14 @@ fn needs_all(args: &Sign) -> bool {
     let places = [&args.bundle, &args.signature];
     of_one.iter().any(|flag| flag.is_some())
         || places.iter().any(|place| place.is_some())
-        || args.attach
+        || pushes(args)
         || args.append
         || !args.annotations.is_empty()
+}
+
+/// Whether the command line wants the signature in a registry, and not only the profile.
+fn pushes(args: &Sign) -> bool {
+    args.attach || args.attach_to.is_some()
 }
 
 fn say_notes(app: &App, notes: Vec<String>) {
@@ -130,7 +135,7 @@ impl<'a> Wanted<'a> {
         Ok(Self {
             args,
             signature_format: profile.signature_format.value,
-            attach: args.attach || profile.attach.value && !args.no_attach,
+            attach: pushes(args) || profile.attach.value && !args.no_attach,
             annotations,
         })
     }
@@ -178,7 +183,7 @@ fn check_files(
     if args.append {
         return refused("--append", "beside a file each signer has one signature");
     }
-    if args.attach && !items.has(SourceOf::Images) {
+    if pushes(args) && !items.has(SourceOf::Images) {
         return refused("--attach", "a file's signature always lies beside it");
     }
     if !profile.annotations.is_empty() {
@@ -216,7 +221,7 @@ fn store(app: &App, wanted: &Wanted<'_>) -> Result<Option<Store>, CommandError> 
 
 /// A clone may choose these, and its user should know before others see it.
 fn warn_of_project(app: &App, wanted: &Wanted<'_>, profile: &Profile) {
-    if !wanted.args.attach && wanted.attach && profile.attach.origin.is_of_project() {
+    if !pushes(wanted.args) && wanted.attach && profile.attach.origin.is_of_project() {
         app.ui.warn(&format!(
             "signatures are pushed beside the images, because the project's file says `attach = true` ({}); `--no-attach` keeps them here",
             profile.attach.origin

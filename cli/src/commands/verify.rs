@@ -27,7 +27,7 @@ pub(super) fn run(app: &App, args: &Verify) -> Outcome {
     interrupt::watch();
     let profile = app.profile()?;
     let policies = policies(app, args, &profile)?;
-    let sources = Sources::new(app, &profile);
+    let sources = Sources::new(app, &profile).attach_to(args.attach_to.as_ref());
     let needs_all =
         args.bundle.is_some() || args.signature.is_some() || !args.annotations.is_empty();
     let mut items = Items::find("verify", &args.artifacts, &sources, needs_all)?;

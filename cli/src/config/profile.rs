@@ -6,15 +6,14 @@ use crate::config::origin::Origin;
 use crate::config::policy::Ceiling;
 use crate::config::schema::{FIRST_PARTY, PROFILE};
 use crate::config::secret::SecretReference;
-use crate::config::settings::Choice as _;
-use crate::config::settings::Formats;
+use crate::config::settings::{Choice as _, Formats, repository};
 use crate::config::value::{Data, Located, Node, absolute, below, field};
 use crate::config::verify::VerifySettings;
 use crate::error::CommandError;
 use crate::suggest::closest;
 use sigtool_core::Require;
 use sigtool_sdk::manifest::{Kind, Manifest, SettingType};
-use sigtool_sdk::types::BackendId;
+use sigtool_sdk::types::{BackendId, Repository};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -30,6 +29,8 @@ pub(crate) struct Profile {
     pub(crate) signature_format: Located<Formats>,
     /// Whether a signature is pushed beside its image.
     pub(crate) attach: Located<bool>,
+    /// Where the signatures of images lie, if not beside them.
+    pub(crate) attach_to: Option<Located<Repository>>,
     /// What is signed along with the digest.
     pub(crate) annotations: BTreeMap<String, Located<String>>,
     pub(crate) log: Log,
@@ -50,6 +51,7 @@ impl Default for Profile {
             name: None,
             signature_format: Located::built_in(Formats::Bundle),
             attach: Located::built_in(false),
+            attach_to: None,
             annotations: BTreeMap::new(),
             log: Log::Off,
             signer: None,
@@ -256,6 +258,7 @@ impl Reading<'_> {
             .unwrap_or(Located::built_in(Formats::Bundle)),
             attach: field(node, &path, "attach", &mut problems, Node::boolean)
                 .unwrap_or(Located::built_in(false)),
+            attach_to: field(node, &path, "attach_to", &mut problems, repository),
             annotations: annotations(node, &path, &mut problems),
             log: self.log(node, &path, &mut problems),
             signer: self.kind(node, &path, Kind::Signer, &mut problems),

@@ -6,7 +6,7 @@
 use super::key_text::key_texts;
 use super::network::{no_proxy, proxy};
 use super::settings::{
-    Choice as _, Color, Format, Formats, Grant, Isolation, duration, jobs, require,
+    Choice as _, Color, Format, Formats, Grant, Isolation, duration, jobs, repository, require,
 };
 use super::value::{Data, Node};
 use crate::error::CommandError;
@@ -304,6 +304,13 @@ pub(crate) const PROFILE: &[Setting] = &[
     )
     .default(Default::Boolean(false))
     .project(Project::May),
+    Setting::new(
+        "attach_to",
+        "a repository",
+        "where the signatures of images lie, if not beside them",
+        Reads::Value(|node, key| repository(node, key).map(drop)),
+    )
+    .project(OF_OTHERS),
     Setting::new(
         "identity",
         "a backend's table",

@@ -3,7 +3,7 @@
 use crate::config::value::{Data, Node};
 use crate::error::CommandError;
 use sigtool_core::Require;
-use sigtool_sdk::types::SignatureFormat;
+use sigtool_sdk::types::{ParseImageError, Repository, SignatureFormat};
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::time::Duration;
@@ -215,6 +215,17 @@ pub(crate) fn jobs(node: &Node, key: &str) -> Result<NonZeroUsize, CommandError>
                 "out of range",
             )
         })
+}
+
+/// A repository, in which signatures lie.
+pub(super) fn repository(node: &Node, key: &str) -> Result<Repository, CommandError> {
+    let text = node.string(key)?;
+    text.parse().map_err(|why: ParseImageError| {
+        node.origin.error(
+            format!("`{key}` cannot be `{text}`: that {why}"),
+            "not a repository such as `ghcr.io/acme/signatures`",
+        )
+    })
 }
 
 #[cfg(test)]

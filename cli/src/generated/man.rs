@@ -22,10 +22,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// The variables of others that sigtool reads.
-const OTHER_VARIABLES: [(&str, &str); 3] = [
+const OTHER_VARIABLES: [(&str, &str); 4] = [
     (
         "COSIGN_PASSWORD",
         "the password of the private key, where SIGTOOL_PASSWORD is not set",
+    ),
+    (
+        "COSIGN_REPOSITORY",
+        "where the signatures of images lie, where neither `attach_to` nor --attach-to says so",
     ),
     ("MANPATH", "where `sigtool help` looks for pages besides"),
     ("NO_COLOR", "no colours, unless --color says otherwise"),

@@ -4,6 +4,7 @@ use super::PROGRAM;
 use serde_json::json;
 use sigtool_tests::faults::Stage;
 use sigtool_tests::images::{INDEX, MANIFEST, digest};
+use sigtool_tests::peers::{Cosign, ImageForm, Said, Version};
 use sigtool_tests::proxy::{Fault, Matcher};
 use sigtool_tests::registry::Registry;
 
@@ -150,4 +151,68 @@ fn the_oldest_of_many_signatures_is_found() {
         said.text.contains("more, which `--format json` tells"),
         "{said}"
     );
+}
+
+/// As cosign does: `COSIGN_REPOSITORY`, and what says so here.
+#[test]
+fn signatures_lie_in_a_repository_of_their_own_if_that_is_wanted() {
+    let Some(stage) = with_lists() else { return };
+    let host = stage.proxy.host();
+    let elsewhere = format!("{host}/signatures");
+    let flag = format!("--attach-to={elsewhere}");
+    for format in FORMATS {
+        let said = stage.sign(&["--signature-format", format, &flag]);
+        said.expect_success(format);
+        assert!(said.text.contains(&elsewhere), "{said}");
+    }
+    assert_eq!(
+        stage.registry.tags("app"),
+        ["v1"],
+        "nothing is beside the image"
+    );
+    let said = stage.verify(&[]);
+    assert_eq!(said.code, Some(1), "{said}");
+    stage.verify(&[&flag]).expect_success("the flag");
+    let configured = format!("--config=profile.default.attach_to=\"{elsewhere}\"");
+    let said = stage.verify(&[&configured, "--config=default_profile=\"default\""]);
+    said.expect_success("the profile");
+    let verify = |repository: &str| {
+        let command = stage.machines.verifier.sigtool();
+        let command = command.env("COSIGN_REPOSITORY", repository);
+        let said = command.args(["verify", "--key=a.pub", &stage.image()]);
+        Said::from(said.output().unwrap())
+    };
+    verify(&elsewhere).expect_success("the variable");
+    assert_eq!(verify(&format!("{host}/others")).code, Some(1));
+    let said = verify("no repository");
+    assert_eq!(said.code, Some(2), "{said}");
+    assert!(said.text.contains("COSIGN_REPOSITORY"), "{said}");
+}
+
+#[test]
+fn cosign_and_we_find_each_others_signatures_in_a_repository_of_their_own() {
+    let (Some(stage), Some(cosign)) = (with_lists(), Cosign::find(Version::V3)) else {
+        return;
+    };
+    let host = stage.proxy.host();
+    let there = &stage.machines.verifier;
+    let made = cosign.run(there, "example", ["generate-key-pair"]);
+    made.expect_success("a key");
+    let image = format!("{host}/app@{}", digest(manifest_of(&stage).as_bytes()));
+    for (format, form) in [("bundle", ImageForm::Bundle), ("cosign", ImageForm::Sig)] {
+        let repository = format!("{host}/of-{format}");
+        let cosign = cosign.clone().with_repository(repository.clone());
+        let flag = format!("--attach-to={repository}");
+        stage
+            .sign(&["--signature-format", format, &flag])
+            .expect_success(format);
+        let said = cosign.verify_image(there, "a.pub", form, &image, &[]);
+        said.expect_success("what we put there");
+        let said = cosign.sign_image(there, ("cosign.key", "example"), form, &image, &[]);
+        said.expect_success(format);
+        let said = stage
+            .machines
+            .verify(&host, &["--key=cosign.pub", &flag, &image]);
+        said.expect_success("what cosign puts there");
+    }
 }

@@ -21,7 +21,7 @@ const MODE: u32 = 0o644;
 
 pub(super) fn run(app: &App, args: &Inspect, image: &ImageRef) -> Outcome {
     let profile = app.profile()?;
-    let sources = Sources::new(app, &profile);
+    let sources = Sources::new(app, &profile).attach_to(args.attach_to.as_ref());
     let source = sources.get(SourceOf::Images)?;
     let store = store(app);
     let store = store.as_ref().map(Option::as_ref).map_err(Clone::clone);
