@@ -6,9 +6,10 @@ use crate::failure::{Failure, FailureKind};
 use crate::message::{Request, Response};
 use crate::redirect::{self, MAX_REDIRECTS};
 use crate::retry::{self, FIRST_WAIT, MAX_ATTEMPTS, Retries};
-use crate::settings::{Settings, Tls};
+use crate::settings::{Settings, Tls, Unmade};
 use crate::text::authority;
 use crate::trace::Attempt;
+use crate::tunnel::Tunnel;
 use reqwest::blocking;
 use sigtool_sdk::Call;
 use sigtool_sdk::host::{NetworkSettings, TraceLevel};
@@ -147,16 +148,30 @@ impl Client {
         request: &Request,
         patience: &Patience,
     ) -> Result<Response, Failure> {
-        let client = self.client_for(request)?;
+        let proxy = self.settings.proxies.of(&request.url);
         let tried = Tried {
             url: &request.url,
-            proxy: self.settings.proxies.of(&request.url),
+            proxy,
             has_identity: self.settings.has_identity(),
             allowed: patience.allowed,
             max_body: request.max_body,
         };
-        let answer =
-            exchange(call, client, request, patience).map_err(|trouble| tried.diagnose(trouble))?;
+        let tunnel = proxy
+            .filter(|_| Tunnel::is_needed(&request.url))
+            .map(|proxy| Tunnel::new(proxy, &request.url, patience.allowed))
+            .transpose()
+            .map_err(|error| tried.tunnel(&error))?;
+        let client = match &tunnel {
+            Some(tunnel) => self.settings.tls_client(Some(tunnel.socket())),
+            None => self.client_for(request),
+        };
+        let client = client.map_err(|e| unmade(&e))?;
+        let answer = exchange(call, client, request, patience).map_err(|trouble| {
+            match tunnel.and_then(Tunnel::trouble) {
+                Some(error) => tried.tunnel(&error),
+                None => tried.diagnose(trouble),
+            }
+        })?;
         Ok(Response {
             retry_after: retry::retry_after(&answer.headers, call),
             status: answer.status,
@@ -167,7 +182,7 @@ impl Client {
     }
 
     /// The client that this request needs, made at the first one.
-    fn client_for(&self, request: &Request) -> Result<blocking::Client, Failure> {
+    fn client_for(&self, request: &Request) -> Result<blocking::Client, Unmade> {
         let tls = self.settings.proxies.need_tls(&request.url);
         let lazy = if tls { &self.tls } else { &self.plain };
         let mut client = lazy.lock().unwrap_or_else(PoisonError::into_inner);
@@ -175,12 +190,11 @@ impl Client {
             return Ok(client.clone());
         }
         let made = if tls {
-            self.settings.tls_client()
+            self.settings.tls_client(None)
         } else {
             self.settings.plain_client()
         };
-        let made = made.map_err(|e| unmade(&e))?;
-        Ok(client.insert(made).clone())
+        Ok(client.insert(made?).clone())
     }
 }
 

@@ -7,6 +7,7 @@ use crate::failure::{Failure, FailureKind};
 use crate::settings::Unmade;
 use crate::text::{authority, clean};
 use crate::trace::seconds;
+use crate::tunnel::THROUGH_TLS;
 use rustls::{AlertDescription, CertificateError};
 use sigtool_sdk::{Error, ErrorCode};
 use std::error::Error as StdError;
@@ -120,11 +121,7 @@ impl Tried<'_> {
         }
         let kind = find::<io::Error>(error).map(io::Error::kind);
         match (kind, tunnel) {
-            (Some(ErrorKind::ConnectionRefused), _) => {
-                Failure::new(FailureKind::Connect, format!("{peer} refuses connections"))
-                    .because("nothing listens at that port, or a firewall is in the way")
-                    .hint("check the address and its port")
-            }
+            (Some(ErrorKind::ConnectionRefused), _) => refuses(&peer),
             (kind, Some(tunnel)) => self.tunnelling(tunnel, kind),
             (Some(kind), None) if is_cut(kind) && self.url.scheme() == "https" => {
                 let failure = Failure::new(
@@ -149,6 +146,16 @@ impl Tried<'_> {
         }
     }
 
+    /// A tunnel of ours did not come about.
+    pub(crate) fn tunnel(&self, error: &io::Error) -> Failure {
+        match error.kind() {
+            ErrorKind::ConnectionRefused => refuses(&self.peer(true)),
+            ErrorKind::TimedOut | ErrorKind::WouldBlock => self.timeout(false),
+            ErrorKind::Other => self.tunnelling(&error.to_string(), None),
+            kind => self.tunnelling(&error.to_string(), Some(kind)),
+        }
+    }
+
     /// The proxy was there, but opened no way to the host.
     fn tunnelling(&self, tunnel: &str, kind: Option<ErrorKind>) -> Failure {
         let peer = self.peer(true);
@@ -167,6 +174,14 @@ impl Tried<'_> {
         if kind.is_some() {
             return Failure::new(FailureKind::Connect, format!("{peer} cannot be reached"))
                 .because(tunnel);
+        }
+        if tunnel == THROUGH_TLS {
+            return Failure::new(
+                FailureKind::Connect,
+                format!("{} cannot be reached", self.host()),
+            )
+            .because(tunnel)
+            .hint("call the host by its name, or name it in `no_proxy` if it is reached directly");
         }
         Failure::new(
             FailureKind::Connect,
@@ -271,6 +286,13 @@ impl Tried<'_> {
         let message = format!("no thread can be started to reach {}", self.host());
         Failure::new(FailureKind::Connect, message).because(error)
     }
+}
+
+/// Nobody is there.
+fn refuses(peer: &str) -> Failure {
+    Failure::new(FailureKind::Connect, format!("{peer} refuses connections"))
+        .because("nothing listens at that port, or a firewall is in the way")
+        .hint("check the address and its port")
 }
 
 /// An alert by its name: below some errors only the text of it is left.

@@ -25,6 +25,7 @@ mod testing;
 mod tests;
 mod text;
 mod trace;
+mod tunnel;
 
 pub use client::Client;
 pub use failure::{Failure, FailureKind};

@@ -76,8 +76,9 @@ impl Settings {
         Ok(self.builder().tls_certs_only([]).build()?)
     }
 
-    /// A client that speaks TLS. Of this machine's certificates nothing is read before a server shows its own.
-    pub(crate) fn tls_client(&self) -> Result<Client, Unmade> {
+    /// A client that speaks TLS, with servers or through the socket of a tunnel. Of this machine's certificates nothing is read before a
+    /// server shows its own.
+    pub(crate) fn tls_client(&self, tunnel: Option<PathBuf>) -> Result<Client, Unmade> {
         let provider = Arc::new(aws_lc_rs::default_provider());
         let trusted = Authorities::new(self.authorities.clone(), Arc::clone(&provider))?;
         let config = ClientConfig::builder_with_provider(provider)
@@ -91,7 +92,12 @@ impl Settings {
             None => config.with_no_client_auth(),
         };
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        Ok(self.builder().tls_backend_preconfigured(config).build()?)
+        let builder = self.builder().tls_backend_preconfigured(config);
+        let builder = match tunnel {
+            Some(socket) => builder.unix_socket(socket),
+            None => builder,
+        };
+        Ok(builder.build()?)
     }
 
     fn builder(&self) -> ClientBuilder {

@@ -121,6 +121,75 @@ fn https_goes_through_a_tunnel_of_the_proxy() {
 }
 
 #[test]
+fn an_address_of_ipv6_is_reached_through_a_tunnel_too() {
+    if !have_tools() {
+        return;
+    }
+    let authority = Authority::new();
+    let server = authority.signs("server", "IP:2001:db8::5");
+    let server = TlsServer::new(&server, None, "TLSv1_3", &answers("200 OK", &[], "secure"));
+    let proxy = Server::new([Step::Tunnel(server.port())]);
+    let tls = Tls {
+        ca_file: Some(authority.path("ca.pem")),
+        ..Tls::default()
+    };
+    let client = client_with(&through(None, with_password(&proxy), ""), &tls);
+    for url in [
+        "https://[2001:db8::5]:5000/secret",
+        "https://[2001:DB8:0::5]/secret",
+    ] {
+        let request = get(url).header(AUTHORIZATION, HeaderValue::from_static("token"));
+        let response = Host::new().send(&client, &request).unwrap();
+        assert_eq!(response.body, b"secure");
+    }
+    for (seen, port) in proxy.requests().iter().zip([5000, 443]) {
+        assert!(
+            seen.starts_with(&format!("CONNECT [2001:db8::5]:{port} ")),
+            "{seen}"
+        );
+        assert!(seen.contains("Basic dXNlcjpzM2NyM3Q="), "{seen}");
+        assert!(
+            !seen.contains("token") && !seen.contains("/secret"),
+            "{seen}"
+        );
+    }
+    // The certificate has to be for this address.
+    let failure = Host::new().send(&client, &get("https://[2001:db8::6]/"));
+    let text = failure.unwrap_err().to_string();
+    assert!(text.contains("is for another name"), "{text}");
+
+    for (status, told) in [
+        (
+            "403 Forbidden",
+            "refuses to connect to `[2001:db8::5]:5000`",
+        ),
+        (
+            "407 Proxy Authentication Required",
+            "asks for a user and a password",
+        ),
+    ] {
+        let proxy = Server::new([answers(status, &[], "")]);
+        let client = client_with(&through(None, with_password(&proxy), ""), &tls);
+        let failure = Host::new().send(&client, &get("https://[2001:db8::5]:5000/"));
+        let text = failure.unwrap_err().to_string();
+        let expected = format!("the proxy `{}` {told}", proxy.authority());
+        assert!(text.starts_with(&expected), "{text}");
+    }
+    for (proxy, told) in [
+        (
+            format!("http://127.0.0.1:{}", closed_port()),
+            "refuses connections",
+        ),
+        ("https://127.0.0.1:1".to_owned(), "cannot be reached"),
+    ] {
+        let client = client_with(&through(None, Some(proxy), ""), &tls);
+        let failure = Host::new().send(&client, &get("https://[2001:db8::5]:5000/"));
+        let text = failure.unwrap_err().to_string();
+        assert!(text.contains(told), "{text}");
+    }
+}
+
+#[test]
 fn a_proxy_that_refuses_is_named() {
     for (status, text) in [
         ("403 Forbidden", "refuses to connect to `app.example`"),
