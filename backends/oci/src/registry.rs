@@ -458,7 +458,7 @@ mod tests {
 
     const BUNDLE: SignatureFormat = SignatureFormat::Bundle;
 
-    /// SECURITY.md: tokens are asked for by repository and purpose. Only the last one is of no other repository and no other purpose.
+    /// SECURITY.md: a token for our repository and purpose alone. Only the last one is of no other repository and no other purpose.
     const SCOPES: &str =
         "registry:catalog:* repository:victim/secret:pull,push,delete repository:app:delete x";
 

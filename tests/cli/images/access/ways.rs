@@ -220,8 +220,8 @@ error: cannot verify `[HOST]/app:v1`
     assert_eq!(said.code, Some(3), "{said}");
 }
 
-/// What a registry with TLS is called where only a proxy knows the way to it.
-const REGISTRY_NAME: &str = "registry.test";
+/// What a registry with TLS is called where only a proxy knows the way to it: its certificate has these.
+const REGISTRY_NAMES: [&str; 2] = ["registry.test", "[2001:db8::5]"];
 
 /// A forward proxy: it takes requests for whole addresses, and tunnels. Each connection serves one.
 struct ForwardProxy {
@@ -264,7 +264,13 @@ fn serve(mut client: TcpStream, heads: &Mutex<Vec<String>>) -> io::Result<()> {
     let (method, target) = (words.next().unwrap_or(""), words.next().unwrap_or(""));
     let mut server;
     if method == "CONNECT" {
-        server = TcpStream::connect(target.replace(REGISTRY_NAME, "127.0.0.1"))?;
+        let here = REGISTRY_NAMES
+            .iter()
+            .find_map(|name| target.strip_prefix(name));
+        server = match here {
+            Some(port) => TcpStream::connect(format!("127.0.0.1{port}"))?,
+            None => TcpStream::connect(target)?,
+        };
         client.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n")?;
     } else {
         let rest = target.strip_prefix("http://").unwrap_or(target);
@@ -459,28 +465,29 @@ fn a_proxy_tunnels_tls_and_sees_no_password_of_the_registry() {
     });
     let Some(registry) = registry else { return };
     registry.push_image("app", "v1", "app");
-    // The proxy of the tests leads this name to the registry, whose certificate has it.
-    let host = &registry.host().replace("127.0.0.1", REGISTRY_NAME);
-    let proxy = ForwardProxy::start();
-    let person = Person::new()
-        .with_config(&network("ca_file", registry.ca_file().unwrap()))
-        .with(
-            "https_proxy",
-            format!("http://proxy-user:{WRONG}@{}", proxy.host),
-        )
-        .with("DOCKER_AUTH_CONFIG", logins(&[(host, right())]));
-    let image = format!("{host}/app:v1");
-    person.sign(&image).expect_success("a tunnel");
-    person.verify(&image).expect_success("a tunnel");
-    let heads = proxy.heads();
-    assert!(!heads.is_empty());
-    let login = format!("basic {}", basic("proxy-user", WRONG)).to_lowercase();
-    for head in heads {
-        assert!(head.starts_with(&format!("CONNECT {host} ")), "{head}");
-        assert!(head.to_lowercase().contains(&login), "{head}");
-        assert!(
-            !contains_secret(head.as_bytes(), PASSWORD.as_bytes()),
-            "{head}"
-        );
+    for name in REGISTRY_NAMES {
+        let host = &registry.host().replace("127.0.0.1", name);
+        let proxy = ForwardProxy::start();
+        let person = Person::new()
+            .with_config(&network("ca_file", registry.ca_file().unwrap()))
+            .with(
+                "https_proxy",
+                format!("http://proxy-user:{WRONG}@{}", proxy.host),
+            )
+            .with("DOCKER_AUTH_CONFIG", logins(&[(host, right())]));
+        let image = format!("{host}/app:v1");
+        person.sign(&image).expect_success("a tunnel");
+        person.verify(&image).expect_success("a tunnel");
+        let heads = proxy.heads();
+        assert!(!heads.is_empty());
+        let login = format!("basic {}", basic("proxy-user", WRONG)).to_lowercase();
+        for head in heads {
+            assert!(head.starts_with(&format!("CONNECT {host} ")), "{head}");
+            assert!(head.to_lowercase().contains(&login), "{head}");
+            assert!(
+                !contains_secret(head.as_bytes(), PASSWORD.as_bytes()),
+                "{head}"
+            );
+        }
     }
 }
