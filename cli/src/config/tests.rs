@@ -272,6 +272,24 @@ fn a_choice_beside_its_profiles_is_called_default_profile() {
 }
 
 #[test]
+fn where_signatures_lie_is_a_repository_and_not_a_projects_to_choose() {
+    let text = |repository: &str| format!("[profile.a]\nattach_to = \"{repository}\"\n");
+    let machine = Machine::new().user(&text("ghcr.io/acme/signatures"));
+    let found = machine.profile("a").unwrap().attach_to.unwrap();
+    assert_eq!(found.value.to_string(), "ghcr.io/acme/signatures");
+    assert_eq!(found.origin.to_string(), "~/.config/sigtool/config.toml:2");
+
+    let error = Machine::new().user(&text("ghcr.io/acme/app:1.2")).error();
+    assert!(
+        error.message.contains("`profile.a.attach_to` cannot be"),
+        "{error:?}"
+    );
+    let error = Machine::new().project(&text("ghcr.io/mallory/app")).error();
+    let refused = "a project's file may not set `profile.a.attach_to`";
+    assert!(error.message.contains(refused), "{error:?}");
+}
+
+#[test]
 fn a_profile_inherits_and_covers() {
     let machine = Machine::new().user(
         r#"
