@@ -10,7 +10,7 @@ pub(crate) use folders::{UserFolders, working_folder};
 use crate::args::Global;
 use crate::config::schema::{Setting, TOP};
 use crate::config::settings::Grant;
-use crate::config::{self, Config, Profile};
+use crate::config::{self, Config, Profile, ProjectsChoice};
 use crate::error::CommandError;
 use crate::host::{Backends, Declared, Folders, HostSettings};
 use crate::output::Ui;
@@ -113,10 +113,34 @@ impl App {
         }
     }
 
-    /// The profile in use.
+    /// The profile in use. What a project's file says of profiles does not count: it may choose how something is signed, and neither
+    /// whose signatures are valid, nor whose keys and passwords are used.
     pub(crate) fn profile(&self) -> Result<Profile, CommandError> {
-        self.config.profile(self.global.profile.as_deref(), &|id| {
-            self.backends.named_manifest(id)
+        let name = self.global.profile.as_deref();
+        self.config
+            .profile_of_user(name, &|id| self.backends.named_manifest(id))
+    }
+
+    /// The profile to sign with, as the project's file may choose it.
+    pub(crate) fn profile_to_sign(&self) -> Result<Profile, CommandError> {
+        let name = self.global.profile.as_deref();
+        self.config
+            .profile(name, &|id| self.backends.named_manifest(id))
+    }
+
+    /// What to type so that the project's choice of a profile is followed, where it is not.
+    pub(crate) fn choice_not_followed(&self) -> Option<String> {
+        let chosen = self
+            .config
+            .choice_of_project(self.global.profile.as_deref())?;
+        let ProjectsChoice { choice, of_user } = chosen;
+        let said = format!(
+            "the project's file chooses the profile `{}` ({}), which counts for `sign` only",
+            choice.value, choice.origin
+        );
+        Some(match of_user {
+            Some(own) => format!("{said}; `--profile {own}` would use it"),
+            None => said,
         })
     }
 

@@ -2,7 +2,7 @@
 
 use crate::app::App;
 use crate::artifacts::item::SourceOf;
-use crate::config::Profile;
+use crate::config::{Profile, SchemeAndName};
 use crate::error::CommandError;
 use crate::host::HostSettings;
 use crate::host::opening::Opening;
@@ -148,8 +148,8 @@ impl<'a> Sources<'a> {
 
     /// Whether a word begins with a scheme that the profile's own third-party source serves.
     pub(crate) fn are_for(&self, word: &str) -> bool {
-        let (Some((scheme, _)), Some(table)) = (word.split_once(':'), self.profile.source.as_ref())
-        else {
+        let scheme = SchemeAndName::of(word).map(|parts| parts.scheme);
+        let (Some(scheme), Some(table)) = (scheme, self.profile.source.as_ref()) else {
             return false;
         };
         let id = &table.backend.value;

@@ -21,7 +21,7 @@ pub(super) fn run(app: &App) -> Outcome {
         // The same error as where anything else would be written.
         return app.config.edit().map(|_| 0);
     };
-    if let Some(chosen) = app.config.profile_chosen(None) {
+    if let Some(chosen) = app.config.choice_of_user() {
         return already(app, &chosen.value, config_file);
     }
     let Some(folder) = app.folders.keys() else {
@@ -132,7 +132,7 @@ fn password(app: &App) -> BTreeMap<String, SecretSource> {
 fn already(app: &App, profile: &str, config_file: PathBuf) -> Outcome {
     let read = app
         .config
-        .profile(None, &|id| app.backends.named_manifest(id))?;
+        .profile_of_user(None, &|id| app.backends.named_manifest(id))?;
     let key = read
         .signer
         .as_ref()

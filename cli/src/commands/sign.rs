@@ -7,6 +7,7 @@ use crate::artifacts::annotations;
 use crate::artifacts::batch::{self};
 use crate::artifacts::destination::{Places, STDIN, destination};
 use crate::artifacts::{Item, Items, SourceOf, Sources};
+use crate::config::origin::Origin;
 use crate::config::{Formats, Profile};
 use crate::custody::recorder::Custody;
 use crate::error::{CommandError, Outcome};
@@ -24,7 +25,7 @@ use std::path::PathBuf;
 
 pub(super) fn run(app: &App, args: &Sign) -> Outcome {
     interrupt::watch();
-    let profile = app.profile()?;
+    let profile = app.profile_to_sign()?;
     check_profile(&profile)?;
     let sources = Sources::new(app, &profile).attach_to(args.attach_to.as_ref());
     let mut items = Items::find("sign", &args.artifacts, &sources, needs_all(args))?;
@@ -47,9 +48,8 @@ pub(super) fn run(app: &App, args: &Sign) -> Outcome {
         store: store.as_ref(),
         custody: &custody,
     };
-    if images {
-        warn_of_project(app, &wanted, &profile);
-    }
+    let chosen = chosen_by_project(app, &wanted, &profile, images);
+    chosen.iter().for_each(|line| app.ui.warn(line));
     let mut kept_here = 0;
     let ticker = Ticker::new(&app.ui, "signing", items.known_count());
     let jobs = items.jobs(app.jobs());
@@ -68,7 +68,7 @@ pub(super) fn run(app: &App, args: &Sign) -> Outcome {
                 let in_store = |stored: &Stored| stored.location == Location::Store;
                 kept_here += usize::from(done.signed.stored.iter().all(in_store));
             }
-            report(app, shown, signer.as_ref(), result)
+            report(app, shown, signer.as_ref(), &chosen, result)
         },
     );
     drop(ticker);
@@ -219,22 +219,75 @@ fn store(app: &App, wanted: &Wanted<'_>) -> Result<Option<Store>, CommandError> 
     Ok(None)
 }
 
-/// A clone may choose these, and its user should know before others see it.
-fn warn_of_project(app: &App, wanted: &Wanted<'_>, profile: &Profile) {
-    if !pushes(wanted.args) && wanted.attach && profile.attach.origin.is_of_project() {
-        app.ui.warn(&format!(
-            "signatures are pushed beside the images, because the project's file says `attach = true` ({}); `--no-attach` keeps them here",
-            profile.attach.origin
-        ));
+/// What the project's file chose of how this is signed, and by whom: a clone may, and its user is told of each, with its line.
+fn chosen_by_project(
+    app: &App,
+    wanted: &Wanted<'_>,
+    profile: &Profile,
+    images: bool,
+) -> Vec<String> {
+    let says = |origin: &Origin| format!("because the project's file says so ({origin})");
+    let mut told = Vec::new();
+    if let Some(name) = &profile.name {
+        if name.origin.is_of_project() {
+            told.push(format!(
+                "the profile `{}` is used, {}",
+                name.value,
+                says(&name.origin)
+            ));
+        }
+        for (child, parent) in app.config.inherited_by_project(&name.value) {
+            let why = says(&parent.origin);
+            told.push(format!(
+                "the profile `{child}` is your `{}`, {why}",
+                parent.value
+            ));
+        }
     }
-    let foreign = profile.annotations.iter();
-    let signed = |key: &str, value: &str| wanted.annotations.get(key).is_some_and(|v| v == value);
-    for (key, value) in foreign.filter(|(k, v)| v.origin.is_of_project() && signed(k, &v.value)) {
-        app.ui.note(&format!(
-            "`{}={}` is signed along, because the project's file says so ({})",
-            key, value.value, value.origin
-        ));
+    let args = wanted.args;
+    let places = args.bundle.is_some() || args.signature.is_some();
+    let format = &profile.signature_format;
+    if format.origin.is_of_project() && args.signature_format.is_none() && (images || !places) {
+        let format = format!("`signature_format = \"{}\"`", format.value);
+        let why = says(&profile.signature_format.origin);
+        told.push(format!("signatures are written with {format}, {why}"));
     }
+    if images {
+        told.extend(chosen_for_images(wanted, profile, &says));
+    }
+    told
+}
+
+/// The same of what only images have.
+fn chosen_for_images(
+    wanted: &Wanted<'_>,
+    profile: &Profile,
+    says: &dyn Fn(&Origin) -> String,
+) -> Vec<String> {
+    let mut told = Vec::new();
+    let attach = &profile.attach;
+    let is_asked = pushes(wanted.args) || wanted.args.no_attach;
+    if !is_asked && attach.origin.is_of_project() {
+        let why = says(&attach.origin);
+        told.push(match attach.value {
+            true => format!(
+                "signatures are pushed beside the images, {why}; `--no-attach` keeps them here"
+            ),
+            false => {
+                format!("signatures are kept here, {why}; `--attach` pushes them beside the images")
+            }
+        });
+    }
+    let is_signed =
+        |key: &str, value: &str| wanted.annotations.get(key).is_some_and(|v| v == value);
+    let annotations = profile.annotations.iter();
+    for (key, value) in
+        annotations.filter(|(k, v)| v.origin.is_of_project() && is_signed(k, &v.value))
+    {
+        let why = says(&value.origin);
+        told.push(format!("`{key}={}` is signed along, {why}", value.value));
+    }
+    told
 }
 
 /// A person who signs an image for the first time may think that others see it.

@@ -154,12 +154,12 @@ fn asked_policy(app: &App, args: &Verify, profile: &Profile) -> Result<Policy, C
             || "no profile is in use".to_owned(),
             |name| format!("the profile `{}` does not say whom it trusts", name.value),
         );
-        return Err(
-            CommandError::input("verifying needs a policy: whose signatures count?")
-                .because(which)
-                .hint("name a public key: sigtool verify --key release.pub ARTIFACT")
-                .hint("or put it in a profile: [profile.NAME.verify] keys = [\"release.pub\"]"),
-        );
+        let mut error = CommandError::input("verifying needs a policy: whose signatures count?")
+            .because(which)
+            .hint("name a public key: sigtool verify --key release.pub ARTIFACT")
+            .hint("or put it in a profile: [profile.NAME.verify] keys = [\"release.pub\"]");
+        error.hints.extend(app.choice_not_followed());
+        return Err(error);
     };
     policy_of(app, settings, require)
 }

@@ -13,9 +13,14 @@ use sigtool_sdk::text::typed;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+/// The settings that say which profile is used, and what is in it.
+const PROFILES: [&str; 2] = ["default_profile", "profile"];
+
 /// What reading all layers gave.
 pub(crate) struct Layers {
     pub(crate) tree: Node,
+    /// The same without what a project's file says of profiles: whose signatures count, and where artifacts come from, is the user's.
+    pub(crate) of_user: Node,
     pub(crate) files: Vec<LookedAt>,
     pub(crate) user_file: Option<PathBuf>,
     pub(crate) warnings: Vec<String>,
@@ -28,6 +33,7 @@ pub(crate) fn read(inputs: &Inputs) -> Layers {
     let base: Arc<Path> = inputs.working_dir.as_path().into();
     let mut layers = Layers {
         tree: built_in(&base),
+        of_user: built_in(&base),
         files: Vec::new(),
         user_file: None,
         warnings: environment::warnings(&inputs.environment),
@@ -83,6 +89,20 @@ impl Layers {
             self.problems.push(error);
         }
         self.problems.extend(check(&tree));
+        merge(&mut self.of_user, tree.clone());
+        merge(&mut self.tree, tree);
+    }
+
+    /// The same of a project's file, as far as it may speak.
+    fn add_project(&mut self, mut tree: Node, user_file: Option<&str>) {
+        // Named before it is judged: the choice of a profile is not a profile.
+        self.problems.extend(name_the_choice(&mut tree).err());
+        self.problems.extend(check(&tree));
+        self.problems
+            .extend(trust::sift(&mut tree, &self.tree, user_file));
+        let mut of_user = tree.clone();
+        PROFILES.iter().for_each(|key| _ = of_user.remove(key));
+        merge(&mut self.of_user, of_user);
         merge(&mut self.tree, tree);
     }
 
@@ -187,7 +207,7 @@ impl Layers {
         file: Result<SourceFile, CommandError>,
     ) {
         let parsed = file.and_then(|file| parse_file(&Arc::new(file)));
-        let mut tree = match parsed {
+        let tree = match parsed {
             Ok(tree) => tree,
             Err(error) => {
                 self.problems.push(error);
@@ -197,14 +217,12 @@ impl Layers {
         };
         let before = self.problems.len();
         if layer == Layer::Project {
-            // Named before it is judged: the choice of a profile is not a profile.
-            self.problems.extend(name_the_choice(&mut tree).err());
             let home = inputs.home.as_deref();
             let user = self.user_file.as_deref().map(|p| shorten(p, home));
-            self.problems
-                .extend(trust::check(&tree, &self.tree, user.as_deref()));
+            self.add_project(tree, user.as_deref());
+        } else {
+            self.add(tree);
         }
-        self.add(tree);
         let state = if self.problems.len() == before {
             FileState::Read
         } else {

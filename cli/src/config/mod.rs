@@ -46,7 +46,7 @@ pub(crate) mod verify;
 mod tests;
 
 pub(crate) use inputs::{FileState, Inputs, LookedAt};
-pub(crate) use key_text::KeyText;
+pub(crate) use key_text::{KeyText, SchemeAndName};
 pub(crate) use profile::Manifests;
 pub(crate) use profile::{BackendTable, Profile, SettingValue};
 pub(crate) use secret::SecretReference;
@@ -75,9 +75,19 @@ pub(crate) struct ProfileName {
     pub(crate) inherits: Option<String>,
 }
 
+/// A project's choice of a profile, which is followed where something is signed and nowhere else.
+#[derive(Clone, Debug)]
+pub(crate) struct ProjectsChoice {
+    pub(crate) choice: Located<String>,
+    /// The user's own profile behind it: itself, or the one that it is made of.
+    pub(crate) of_user: Option<String>,
+}
+
 /// The configuration.
 pub(crate) struct Config {
     tree: Node,
+    /// The same without what a project's file says of profiles.
+    of_user: Node,
     ceiling: Ceiling,
     aliases: BTreeMap<String, Located<Vec<String>>>,
     backends: BTreeMap<String, BackendEntry>,
@@ -119,6 +129,7 @@ impl Config {
             aliases: aliases(&layers.tree),
             backends: BTreeMap::new(),
             tree: layers.tree,
+            of_user: layers.of_user,
             ceiling,
             files: layers.files,
             user_file: layers.user_file,
@@ -136,7 +147,8 @@ impl Config {
         &self.warnings
     }
 
-    /// The profile to use: that of the flag, else the configured one, else `default` if there is one, else what is built in.
+    /// The profile to sign with: that of the flag, else the configured one, else `default` if there is one, else what is built in. A
+    /// project's file may choose it, and how it signs.
     ///
     /// # Errors
     ///
@@ -146,8 +158,85 @@ impl Config {
         name: Option<&str>,
         manifests: Manifests<'_>,
     ) -> Result<Profile, CommandError> {
-        self.read_profile(self.profile_chosen(name), manifests)
+        self.read_profile(&self.tree, self.profile_chosen(name), manifests)
             .map_err(|mut problems| problems.swap_remove(0))
+    }
+
+    /// The profile of everything but signing: as if the project's file said nothing of profiles.
+    ///
+    /// # Errors
+    ///
+    /// As [`profile`](Self::profile), and the profile that is named may be the project's own.
+    pub(crate) fn profile_of_user(
+        &self,
+        name: Option<&str>,
+        manifests: Manifests<'_>,
+    ) -> Result<Profile, CommandError> {
+        let chosen = chosen(&self.of_user, name);
+        if let Some(name) = &chosen {
+            self.of_project_only(name)?;
+        }
+        self.read_profile(&self.of_user, chosen, manifests)
+            .map_err(|mut problems| problems.swap_remove(0))
+    }
+
+    /// Which profile is chosen for everything but signing.
+    pub(crate) fn choice_of_user(&self) -> Option<Located<String>> {
+        chosen(&self.of_user, None)
+    }
+
+    /// The project's choice of a profile, where another one holds for everything but signing.
+    pub(crate) fn choice_of_project(&self, flag: Option<&str>) -> Option<ProjectsChoice> {
+        let choice = self.profile_chosen(flag)?;
+        let own = chosen(&self.of_user, flag);
+        let is_other = own.is_none_or(|own| own.value != choice.value);
+        (is_other && choice.origin.is_of_project()).then(|| ProjectsChoice {
+            of_user: self.profile_behind(&choice.value),
+            choice,
+        })
+    }
+
+    /// The profiles of the project's own that a profile is made of, each with what it inherits from.
+    pub(crate) fn inherited_by_project(&self, profile: &str) -> Vec<(String, Located<String>)> {
+        let name = Located::built_in(profile.to_owned());
+        let chain = profile::chain(&self.tree, &name).unwrap_or_default();
+        let of_project = chain.into_iter().filter_map(|(name, table)| {
+            let parent = table.child("inherits")?;
+            let is_its = parent.origin.is_of_project();
+            let text = parent.string("inherits").ok().filter(|_| is_its)?;
+            Some((name, Located::new(text.to_owned(), &parent.origin)))
+        });
+        of_project.collect()
+    }
+
+    /// The error for a profile that only the project's file has.
+    fn of_project_only(&self, name: &Located<String>) -> Result<(), CommandError> {
+        let path = ["profile", &name.value];
+        let (None, Some(table)) = (self.of_user.find(&path), self.tree.find(&path)) else {
+            return Ok(());
+        };
+        let message = format!("there is no profile `{}` of yours", name.value);
+        let error = match &name.origin {
+            Origin::Flag(_) => CommandError::input(message),
+            origin => origin.error(message, ""),
+        };
+        let error = error.because(format!(
+            "the project's file makes one ({}), and that counts for `sign` only",
+            table.named
+        ));
+        Err(match self.profile_behind(&name.value) {
+            Some(own) => error.hint(format!(
+                "name the one of yours that is meant: `--profile {own}`?"
+            )),
+            None => error,
+        })
+    }
+
+    /// The first profile of the user's that a profile is made of.
+    fn profile_behind(&self, profile: &str) -> Option<String> {
+        let chain = profile::chain(&self.tree, &Located::built_in(profile.to_owned())).ok()?;
+        let mut names = chain.into_iter().map(|(name, _)| name);
+        names.find(|name| self.of_user.find(&["profile", name]).is_some())
     }
 
     /// Every profile, by name.
@@ -166,17 +255,12 @@ impl Config {
 
     /// Which profile is chosen, and by what; `None` if none is and there is none called `default`.
     pub(crate) fn profile_chosen(&self, flag: Option<&str>) -> Option<Located<String>> {
-        if let Some(name) = flag {
-            let origin = Origin::Flag("--profile".to_owned());
-            return Some(Located::new(name.to_owned(), &origin));
+        let found = chosen(&self.tree, flag)?;
+        match chosen(&self.of_user, flag) {
+            // What the project's file adds to a profile does not make it the one that chose it.
+            Some(own) if own.value == found.value => Some(own),
+            _ => Some(found),
         }
-        self.setting("default_profile", |node, key| {
-            node.string(key).map(str::to_owned)
-        })
-        .or_else(|| {
-            let default = self.tree.find(&["profile", "default"])?;
-            Some(Located::new("default".to_owned(), &default.named))
-        })
     }
 
     /// The aliases, each a list of words.
@@ -251,7 +335,7 @@ impl Config {
         for (name, node) in self.profiles() {
             let name = Located::new(name.clone(), &node.named);
             problems.extend(
-                self.read_profile(Some(name), manifests)
+                self.read_profile(&self.tree, Some(name), manifests)
                     .err()
                     .into_iter()
                     .flatten(),
@@ -340,12 +424,13 @@ impl Config {
 
     fn read_profile(
         &self,
+        tree: &Node,
         name: Option<Located<String>>,
         manifests: Manifests<'_>,
     ) -> Result<Profile, Vec<CommandError>> {
         let resolved = match &name {
-            Some(name) => profile::resolve(&self.tree, name).map_err(|e| vec![e])?,
-            None => profile::built_in(&self.tree.base),
+            Some(name) => profile::resolve(tree, name).map_err(|e| vec![e])?,
+            None => profile::built_in(&tree.base),
         };
         Reading {
             manifests,
@@ -362,8 +447,7 @@ impl Config {
         key: &str,
         read: impl Fn(&'a Node, &str) -> Result<T, CommandError>,
     ) -> Option<Located<T>> {
-        let node = self.tree.child(key)?;
-        Some(Located::new(read(node, key).ok()?, &node.origin))
+        setting(&self.tree, key, read)
     }
 
     fn read_backends(&mut self) -> BTreeMap<String, BackendEntry> {
@@ -389,6 +473,31 @@ impl Config {
         }
         backends
     }
+}
+
+/// The profile that a tree chooses, and what chose it.
+fn chosen(tree: &Node, flag: Option<&str>) -> Option<Located<String>> {
+    if let Some(name) = flag {
+        let origin = Origin::Flag("--profile".to_owned());
+        return Some(Located::new(name.to_owned(), &origin));
+    }
+    setting(tree, "default_profile", |node, key| {
+        node.string(key).map(str::to_owned)
+    })
+    .or_else(|| {
+        let default = tree.find(&["profile", "default"])?;
+        Some(Located::new("default".to_owned(), &default.named))
+    })
+}
+
+/// A setting of the top level of a tree. A wrong one is among the problems, and counts as absent.
+fn setting<'a, T>(
+    tree: &'a Node,
+    key: &str,
+    read: impl Fn(&'a Node, &str) -> Result<T, CommandError>,
+) -> Option<Located<T>> {
+    let node = tree.child(key)?;
+    Some(Located::new(read(node, key).ok()?, &node.origin))
 }
 
 impl std::fmt::Debug for Config {

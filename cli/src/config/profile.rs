@@ -152,7 +152,7 @@ pub(crate) fn built_in(base: &Arc<Path>) -> Node {
 }
 
 /// The profile and all that it inherits from, itself first.
-fn chain<'a>(
+pub(super) fn chain<'a>(
     tree: &'a Node,
     name: &Located<String>,
 ) -> Result<Vec<(String, &'a Node)>, CommandError> {

@@ -350,8 +350,11 @@ pub(crate) const PROFILE: &[Setting] = &[
     )
     .default(Default::Word("bundle"))
     .project(Project::May),
-    Setting::new("signer", "a backend's table", "who signs", Reads::Backend)
-        .project(Project::Depends),
+    Setting::new("signer", "a backend's table", "who signs", Reads::Backend).project(
+        Project::MayNot(
+            "a clone must not name keys, secrets or services, only one of your profiles",
+        ),
+    ),
     Setting::new(
         "source",
         "a backend's table",

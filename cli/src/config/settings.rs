@@ -126,6 +126,13 @@ impl Formats {
     }
 }
 
+impl fmt::Display for Formats {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let word = Self::WORDS.iter().find(|(_, value)| value == self);
+        f.write_str(word.map_or("", |(word, _)| word))
+    }
+}
+
 impl Choice for Formats {
     const WORDS: &'static [(&'static str, Self)] = &[
         ("bundle", Self::Bundle),

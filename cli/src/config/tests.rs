@@ -484,7 +484,11 @@ fn a_written_out_secret_is_refused_and_not_repeated() {
 fn paths_resolve_against_the_file_that_holds_them() {
     let machine = Machine::new()
         .user("[profile.a.signer]\nbackend = \"cosign-key\"\nkey = \"keys/a.key\"\nroots = \"~/roots\"\npassword = { file = \"pw\" }\n")
-        .project("[profile.a.signer]\nkey = \"./b.key\"\n");
+        .config("named.toml");
+    write(
+        &machine.home().join("app/src/named.toml"),
+        "[profile.a.signer]\nkey = \"./b.key\"\n",
+    );
     let path = |machine: &Machine, key: &str| {
         let signer = machine.profile("a").unwrap().signer.unwrap();
         match &signer.settings[key].value {
@@ -495,7 +499,7 @@ fn paths_resolve_against_the_file_that_holds_them() {
             other => panic!("{other:?}"),
         }
     };
-    assert_eq!(path(&machine, "key"), machine.home().join("app/b.key"));
+    assert_eq!(path(&machine, "key"), machine.home().join("app/src/b.key"));
     assert_eq!(path(&machine, "roots"), machine.home().join("roots"));
     assert_eq!(
         path(&machine, "password"),

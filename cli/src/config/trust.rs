@@ -1,48 +1,39 @@
 //! What a project's file may not set.
 //!
-//! A project is often a clone of someone else's. Its file may choose among what the user has: the profile, the form of the
-//! results and of signatures, annotations, the name of the key. It may not bring in code, secrets, services or trust. What
-//! is not allowed in the table of settings is refused, so that a setting of tomorrow is refused too until someone thinks about it.
+//! A project is often a clone of someone else's. Its file may choose how something is signed, which of the user's profiles signs, and
+//! what touches neither a signature nor a verdict. It may not bring in code, keys, secrets, services or trust. What is not allowed in
+//! the table of settings is refused, so that a setting of tomorrow is refused too until someone thinks about it, and is taken out, so
+//! that what repairs or shows the configuration does not meet it either.
 
+use crate::config::key_text::SchemeAndName;
 use crate::config::schema::{PROFILE, Project, Setting, TOP, alias};
-use crate::config::value::{Data, Node, below};
+use crate::config::value::{Data, Node, below, split};
 use crate::error::CommandError;
 use sigtool_sdk::types::reference::looks_like_image;
 
-/// The commands that a project's alias may begin with: those that a clone cannot change anything of the user's with.
-const COMMANDS: [&str; 3] = ["inspect", "sign", "verify"];
+/// The commands that a project's alias may begin with: none of them makes, changes or removes anything.
+const COMMANDS: [&str; 3] = ["inspect", "overview", "verify"];
 
-/// The flags that a project's alias may have. Not among them: all that name a key, a policy, a place or another setting.
-const FLAGS: [&str; 14] = [
-    "--annotations",
+/// The flags that a project's alias may have. Not among them: all that name a key, a profile, a policy, a place or another setting, and
+/// all that leave out what the user would see.
+const FLAGS: [&str; 9] = [
     "--color",
     "--fail-fast",
     "--format",
     "--keep-going",
     "--offline",
-    "--profile",
-    "--quiet",
     "--recursive",
-    "--signature-format",
     "--verbose",
-    "-a",
-    "-p",
-    "-q",
+    "-r",
+    "-v",
 ];
 
 /// Those of them that take the next word.
-const WITH_VALUE: [&str; 7] = [
-    "--annotations",
-    "--color",
-    "--format",
-    "--profile",
-    "--signature-format",
-    "-a",
-    "-p",
-];
+const WITH_VALUE: [&str; 2] = ["--color", "--format"];
 
-/// Every setting of the project's file that it may not have. `lower` is what the layers below say, `user_file` the user's own.
-pub(crate) fn check(project: &Node, lower: &Node, user_file: Option<&str>) -> Vec<CommandError> {
+/// Takes every setting out of the project's file that it may not have, and tells of each. `lower` is what the layers below say,
+/// `user_file` the user's own.
+pub(crate) fn sift(project: &mut Node, lower: &Node, user_file: Option<&str>) -> Vec<CommandError> {
     let mut judge = Judge {
         user_file,
         refused: Vec::new(),
@@ -62,12 +53,26 @@ pub(crate) fn check(project: &Node, lower: &Node, user_file: Option<&str>) -> Ve
         }
         _ => judge.refuse(key, node, "nobody has thought about it"),
     });
-    judge.refused
+    let (keys, errors): (Vec<_>, Vec<_>) = judge.refused.into_iter().unzip();
+    keys.iter().for_each(|key| take_out(project, key));
+    errors
+}
+
+/// Takes the value at a dotted key out of a tree.
+fn take_out(tree: &mut Node, key: &str) {
+    let keys = split(key).unwrap_or_default();
+    let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+    if let [tables @ .., last] = &keys[..]
+        && let Some(table) = tree.find_mut(tables)
+    {
+        table.remove(last);
+    }
 }
 
 struct Judge<'a> {
     user_file: Option<&'a str>,
-    refused: Vec<CommandError>,
+    /// Each dotted key with what is told of it.
+    refused: Vec<(String, CommandError)>,
 }
 
 impl Judge<'_> {
@@ -93,7 +98,6 @@ impl Judge<'_> {
 
     fn profile(&mut self, path: &str, node: &Node, exists: bool) {
         let inherits = below(path, "inherits");
-        let signer = below(path, "signer");
         self.table(path, node, PROFILE, |judge, path, entry| match path {
             path if path == inherits && !exists => {}
             path if path == inherits => judge.refuse(
@@ -101,68 +105,20 @@ impl Judge<'_> {
                 entry,
                 "a clone must not change what a profile of yours is made of",
             ),
-            path if path == signer => judge.signer(path, entry),
             _ => judge.refuse(path, entry, "nobody has thought about it"),
         });
-    }
-
-    /// Of the signer only the name of the key.
-    fn signer(&mut self, path: &str, node: &Node) {
-        for (key, entry) in node.entries() {
-            let path = &below(path, key);
-            if key != "key" {
-                self.refuse(
-                    path,
-                    entry,
-                    "a clone must not choose who signs, only the name of the key",
-                );
-            } else if let Data::String(text) = &entry.data
-                && (text.contains("://") || text.starts_with("env:"))
-            {
-                self.refuse(
-                    path,
-                    entry,
-                    "a clone may name a key, not a service or a variable to get it from",
-                );
-            }
-        }
     }
 
     fn aliases(&mut self, node: &Node, lower: &Node) {
         for (name, entry) in node.entries() {
             let path = &below("alias", name);
-            if lower.find(&["alias", name]).is_some() {
-                self.refuse(path, entry, "a clone must not change an alias of yours");
-                continue;
-            }
-            let Ok(words) = alias(entry, path) else {
-                continue;
+            let why = if lower.find(&["alias", name]).is_some() {
+                Some("a clone must not change an alias of yours".to_owned())
+            } else {
+                alias(entry, path).ok().and_then(|words| fault(&words))
             };
-            if !COMMANDS.contains(&words[0].as_str()) {
-                self.refuse(
-                    path,
-                    entry,
-                    "a clone's alias may only begin with inspect, sign or verify",
-                );
-            }
-            let flag = words[1..].iter().find(|word| {
-                let flag = word.split('=').next().unwrap_or(word);
-                word.starts_with('-') && !FLAGS.contains(&flag)
-            });
-            if let Some(flag) = flag {
-                let flag = flag.split('=').next().unwrap_or(flag);
-                self.refuse(
-                    path,
-                    entry,
-                    &format!("a clone's alias must not have the flag `{flag}`"),
-                );
-            }
-            if let Some(image) = image_in(&words) {
-                self.refuse(
-                    path,
-                    entry,
-                    &format!("a clone's alias must not name an image, as `{image}` does: you would sign what its author chose"),
-                );
+            if let Some(why) = why {
+                self.refuse(path, entry, &why);
             }
         }
     }
@@ -172,23 +128,47 @@ impl Judge<'_> {
             Some(file) => format!("put it in your own file, {file}, if you mean it"),
             None => "put it in your own configuration file, if you mean it".to_owned(),
         };
-        self.refused.push(
-            node.named
-                .error(format!("a project's file may not set `{key}`"), "not here")
-                .because(why)
-                .hint(place),
-        );
+        let error = node
+            .named
+            .error(format!("a project's file may not set `{key}`"), "not here")
+            .because(why)
+            .hint(place);
+        self.refused.push((key.to_owned(), error));
     }
 }
 
-/// The first artifact of an alias that is an image.
-fn image_in(words: &[String]) -> Option<&String> {
-    let pairs = words.iter().zip(&words[1..]);
-    pairs
-        .filter(|(before, _)| !WITH_VALUE.contains(&before.as_str()))
-        .map(|(_, word)| word)
-        .filter(|word| !word.starts_with('-'))
-        .find(|word| word.starts_with("oci:") || looks_like_image(word))
+/// Why a project's alias may not stand for these words.
+fn fault(words: &[String]) -> Option<String> {
+    if !COMMANDS.contains(&words[0].as_str()) {
+        return Some(
+            "a clone's alias may only begin with inspect, overview or verify: it must not sign, make or change anything"
+                .to_owned(),
+        );
+    }
+    let mut words = words[1..].iter().peekable();
+    while let Some(word) = words.next() {
+        let flag = word.split('=').next().unwrap_or(word);
+        if !word.starts_with('-') {
+            if names_a_service(word) {
+                return Some(format!(
+                    "a clone's alias must not name an image or a service, as `{word}` does, but files only"
+                ));
+            }
+        } else if !FLAGS.contains(&flag) {
+            return Some(format!("a clone's alias must not have the flag `{flag}`"));
+        } else if WITH_VALUE.contains(&word.as_str()) {
+            words.next_if(|value| !value.starts_with('-'));
+        }
+    }
+    None
+}
+
+/// Whether a word is taken for anything but a file: by those who read what artifacts, keys and secrets are called.
+fn names_a_service(word: &str) -> bool {
+    match SchemeAndName::of(word).map(|parts| parts.scheme) {
+        Some(scheme) => scheme != "file",
+        None => looks_like_image(word),
+    }
 }
 
 #[cfg(test)]
@@ -214,8 +194,8 @@ mod tests {
 
     fn refused(project: &str) -> Vec<String> {
         let lower = tree("[profile.prod]\nattach = false\n[alias]\nship = [\"sign\"]\n");
-        check(
-            &tree(project),
+        sift(
+            &mut tree(project),
             &lower,
             Some("~/.config/sigtool/config.toml"),
         )
@@ -237,11 +217,10 @@ mod tests {
             "profile = \"prod\"",
             "default_profile = \"prod\"\nformat = \"json\"\noffline = true",
             "[profile.prod]\nattach = true\nannotations = { a = \"b\" }\nsignature_format = \"both\"",
-            "[profile.prod.signer]\nkey = \"release-2026\"",
-            "[profile.prod.signer]\nkey = \"keyring:release-2026\"",
             "[profile.mine]\ninherits = \"prod\"",
-            "[alias]\ncheck = [\"verify\", \"--profile\", \"prod\", \"--format=json\"]",
-            "[alias]\ns = [\"sign\", \"-a\", \"from=https://build.example/1\", \"dist/app.tgz\"]",
+            "[alias]\ncheck = [\"verify\", \"--format=json\", \"--recursive\", \"dist\"]",
+            "[alias]\ncheck = [\"verify\", \"--format\", \"json\", \"file:dist/app.tgz\"]",
+            "[alias]\nl = [\"overview\", \"-v\"]\ni = \"inspect dist/app.tgz.sigstore.json\"",
         ] {
             assert!(refused(text).is_empty(), "{text}: {:?}", refused(text));
         }
@@ -253,11 +232,6 @@ mod tests {
             ("[backend.\"dev.evil\"]\npath = \"x.so\"", "backend"),
             ("[commands]\nexternal = true", "commands"),
             ("[network]\nhttps_proxy = \"http://proxy:1\"", "network"),
-            ("[alias]\ns = [\"sign\", \"oci:evil\"]", "alias.s"),
-            (
-                "[alias]\ns = [\"sign\", \"-q\", \"evil.example/x\"]",
-                "alias.s",
-            ),
             ("offline = false", "offline"),
             (
                 "[profile.prod]\nverify = { keys = [\"evil.pub\"] }",
@@ -274,24 +248,49 @@ mod tests {
             ),
             (
                 "[profile.prod.signer]\nbackend = \"sigstore\"",
-                "profile.prod.signer.backend",
+                "profile.prod.signer",
             ),
             (
                 "[profile.prod.signer]\nfulcio = \"https://evil\"",
-                "profile.prod.signer.fulcio",
+                "profile.prod.signer",
             ),
             (
                 "[profile.prod.signer]\npassword = { env = \"X\" }",
-                "profile.prod.signer.password",
+                "profile.prod.signer",
+            ),
+            (
+                "[profile.prod.signer]\nkey = \"release-2026\"",
+                "profile.prod.signer",
+            ),
+            (
+                "[profile.prod.signer]\nkey = \"../keys/release.key\"",
+                "profile.prod.signer",
             ),
             (
                 "[profile.prod.signer]\nkey = \"env:AWS_SECRET\"",
-                "profile.prod.signer.key",
+                "profile.prod.signer",
             ),
             (
                 "[profile.prod.signer]\nkey = \"awskms://evil/x\"",
-                "profile.prod.signer.key",
+                "profile.prod.signer",
             ),
+            (
+                "[profile.prod.signer]\nkey = \"awskms:evil/x\"",
+                "profile.prod.signer",
+            ),
+            (
+                "[profile.prod.signer]\nkey = \"shelf:db-password\"",
+                "profile.prod.signer",
+            ),
+            (
+                "[profile.prod.signer]\nkey = \"keyring:release\"",
+                "profile.prod.signer",
+            ),
+            (
+                "[profile.prod.signer]\nkey = \"file:/etc/shadow\"",
+                "profile.prod.signer",
+            ),
+            ("[profile.prod]\nsigner = {}", "profile.prod.signer"),
             (
                 "[profile.prod.identity]\nurl = \"https://evil\"",
                 "profile.prod.identity",
@@ -302,15 +301,6 @@ mod tests {
                 "profile.prod.secret",
             ),
             ("[alias]\nship = [\"verify\"]", "alias.ship"),
-            ("[alias]\nx = [\"evil-command\"]", "alias.x"),
-            (
-                "[alias]\nx = [\"verify\", \"--key\", \"evil.pub\"]",
-                "alias.x",
-            ),
-            (
-                "[alias]\nx = [\"sign\", \"--config=profile.prod.verify.keys=[]\"]",
-                "alias.x",
-            ),
         ] {
             assert_eq!(
                 refused(text),
@@ -318,5 +308,76 @@ mod tests {
                 "{text}"
             );
         }
+    }
+
+    #[test]
+    fn a_projects_alias_looks_at_files_and_does_nothing_else() {
+        for words in [
+            // What signs, makes, changes or removes something, or is not there.
+            "sign",
+            "sign --quiet --profile prod payload.bin",
+            "sign --recursive ../..",
+            "key generate",
+            "history",
+            "custody --verify",
+            "backend pin x.so",
+            "config set format json",
+            "init",
+            "help",
+            "evil-command",
+            "ship",
+            "-q verify x",
+            // What hides something, or says who or what is trusted.
+            "inspect --quiet payload.bin.sigstore.json",
+            "verify -q x",
+            "verify -rq x",
+            "verify --profile prod x",
+            "verify --profile=prod x",
+            "verify -p prod x",
+            "verify -pprod x",
+            "verify --annotations a=b x",
+            "verify -a a=b x",
+            "verify --key evil.pub x",
+            "verify --key=evil.pub x",
+            "verify --config=profile.prod.verify.keys=[] x",
+            "verify --require any x",
+            "verify --bundle evil.json x",
+            "verify --from-file list",
+            "verify --no-history x",
+            "verify --yes x",
+            "verify -- --key",
+            "verify -",
+            "verify --format --key x",
+            // What asks somebody who is not the file system.
+            "verify oci:evil",
+            "verify --format json oci:evil",
+            "inspect evil.example/x",
+            "inspect localhost:5000/x",
+            "verify app:1.2",
+            "verify app@sha256:0",
+            "verify shelf:db-password",
+            "verify shelf://db-password",
+            "overview ghcr.io/acme/app",
+        ] {
+            let words: Vec<String> = words.split(' ').map(str::to_owned).collect();
+            assert_eq!(
+                refused(&format!("[alias]\nx = {words:?}")),
+                ["a project's file may not set `alias.x`"],
+                "{words:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_refused_is_taken_out() {
+        let mut project = tree(
+            "[backend.\"dev.evil\"]\npath = \"x.so\"\n[profile.prod]\nattach = true\nsigner.key = \"x\"\n[alias]\n\"a.b\" = \"sign\"\n",
+        );
+        let lower = tree("[profile.prod]\n");
+        assert_eq!(sift(&mut project, &lower, None).len(), 3);
+        assert_eq!(
+            project.shown(&[]),
+            "{ alias = {}, profile = { prod = { attach = true } } }"
+        );
     }
 }

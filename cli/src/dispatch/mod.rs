@@ -127,12 +127,21 @@ fn not_built_in(
     let path = environment.get("PATH").cloned();
     let path = path.as_deref().map(OsStr::new);
     let name = words[0].to_string_lossy().into_owned();
-    let Some(expanded) = expand_alias(app, &name, &words[1..])? else {
-        return run_external(app, path, words);
+    let expanded = match expand_alias(app, &name, &words[1..])? {
+        Some(expanded) if !is_taken(app, &name, path) => expanded,
+        _ => return run_external(app, path, words),
     };
-    let arguments = with_globals(arguments, words, expanded);
-    app.ui
-        .trace(&format!("alias `{name}`: {}", show(&arguments[1..])));
+    let by_project = expanded.by_project;
+    let arguments = with_globals(arguments, words, expanded.words);
+    let shown = show(&arguments[1..]);
+    match by_project {
+        // A clone gave the word its meaning, and its user may think of another.
+        Some(origin) => app.ui.warn(&format!(
+            "`{}` runs `sigtool {shown}`, because the project's file says so ({origin})",
+            clean(&name)
+        )),
+        None => app.ui.trace(&format!("alias `{name}`: {shown}")),
+    }
     let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
         Err(error) => return Ok(misspelt(&arguments, &error)),
@@ -141,6 +150,12 @@ fn not_built_in(
         Some(Command::External(words)) => run_external(app, path, &words),
         _ => dispatch(plain, Typed(Some(&arguments)), cli, environment),
     }
+}
+
+/// Whether the user has a command of that name already, which a project's alias must not stand in front of.
+fn is_taken(app: &App, name: &str, path: Option<&OsStr>) -> bool {
+    let alias = app.config.aliases().get(name);
+    alias.is_some_and(|alias| alias.origin.is_of_project()) && external::find(name, path).is_some()
 }
 
 fn show(words: &[OsString]) -> String {

@@ -112,8 +112,8 @@ pub(crate) struct Row<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     head: Option<&'a Head>,
     /// Remarks, which are not failures.
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    notes: &'a [String],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<&'a str>,
     /// Why it was not signed.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<super::ErrorRow<'a>>,
@@ -161,16 +161,17 @@ struct Signature<'a> {
     pub(crate) signature: &'a Bytes,
 }
 
-/// Tells what became of an artifact. Gives what it failed with, if it did.
+/// Tells what became of an artifact. `chosen` is what has been told of the whole run. Gives what it failed with, if it did.
 pub(crate) fn report(
     app: &App,
     shown: &str,
     signer: Option<&SignerInUse>,
+    chosen: &[String],
     result: Result<Done, CommandError>,
 ) -> Option<Failure> {
     let done = match result {
         Ok(done) => done,
-        Err(error) => return Some(not_signed(app, shown, error)),
+        Err(error) => return Some(not_signed(app, shown, chosen, error)),
     };
     let signed = &done.signed;
     for note in &signed.notes {
@@ -188,13 +189,13 @@ pub(crate) fn report(
             describe(shown, &signed.artifact),
             places(app, signed).join(", ")
         ),
-        &Row::of(shown, signer, &done),
+        &Row::of(shown, signer, chosen, &done),
     );
     None
 }
 
 /// Tells that an artifact was not signed.
-fn not_signed(app: &App, shown: &str, error: CommandError) -> Failure {
+fn not_signed(app: &App, shown: &str, chosen: &[String], error: CommandError) -> Failure {
     let error = app.relative_error(error);
     app.ui.error(&error);
     if app.ui.is_machine() {
@@ -205,7 +206,7 @@ fn not_signed(app: &App, shown: &str, error: CommandError) -> Failure {
             signer: None,
             signatures: Vec::new(),
             head: error.head.as_deref(),
-            notes: &[],
+            notes: chosen.iter().map(String::as_str).collect(),
             error: Some(super::ErrorRow::of(&error)),
         };
         app.ui.item("", &row);
@@ -214,7 +215,12 @@ fn not_signed(app: &App, shown: &str, error: CommandError) -> Failure {
 }
 
 impl<'a> Row<'a> {
-    fn of(shown: &'a str, signer: Option<&'a SignerInUse>, done: &'a Done) -> Self {
+    fn of(
+        shown: &'a str,
+        signer: Option<&'a SignerInUse>,
+        chosen: &'a [String],
+        done: &'a Done,
+    ) -> Self {
         let signed = &done.signed;
         let signatures = signed.stored.iter().map(|stored| Signature {
             format: stored.format,
@@ -236,7 +242,11 @@ impl<'a> Row<'a> {
             }),
             signatures: signatures.collect(),
             head: done.head.as_ref(),
-            notes: &signed.notes,
+            notes: chosen
+                .iter()
+                .chain(&signed.notes)
+                .map(String::as_str)
+                .collect(),
             error: None,
         }
     }

@@ -216,6 +216,7 @@ fn not_valid(
     if let Some(place) = &judged.of_machine {
         error = error.because(format!("the policy of this machine demands more: {place}"));
     }
+    error.hints.extend(app.choice_not_followed());
     let failure = error.failure;
     app.ui.error(&because(app, error, reasons));
     if app.ui.is_machine() {

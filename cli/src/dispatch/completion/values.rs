@@ -52,7 +52,7 @@ pub(super) fn complete(
     let mut words = line.before.clone();
     if let (Some(app), Some(typed)) = (app, outside(&words)) {
         match expand_alias(app, &typed[0].to_string_lossy(), &typed[1..]) {
-            Ok(Some(expanded)) => words = with_globals(&words, &typed, expanded),
+            Ok(Some(expanded)) => words = with_globals(&words, &typed, expanded.words),
             Ok(None) => {}
             Err(_) => return Vec::new(),
         }
