@@ -1,5 +1,7 @@
 //! Verifying files: the policy that must be given, and each reason to refuse or not to know.
 
+mod policy;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};

@@ -7,6 +7,7 @@ use crate::args::Verify;
 use crate::artifacts::annotations;
 use crate::artifacts::destination::{Places, STDIN, destination};
 use crate::artifacts::{Item, Items, SourceOf, Sources, batch};
+use crate::config::value::dotted;
 use crate::config::verify::VerifySettings;
 use crate::config::{KeyText, Profile};
 use crate::custody::ledger::store;
@@ -27,6 +28,7 @@ pub(super) fn run(app: &App, args: &Verify) -> Outcome {
     interrupt::watch();
     let profile = app.profile()?;
     let policies = policies(app, args, &profile)?;
+    let said = tell_of_policies(app, args, &profile, &policies);
     let sources = Sources::new(app, &profile).attach_to(args.attach_to.as_ref());
     let needs_all =
         args.bundle.is_some() || args.signature.is_some() || !args.annotations.is_empty();
@@ -58,7 +60,7 @@ pub(super) fn run(app: &App, args: &Verify) -> Outcome {
         |judged| !judged.is_valid(),
         |shown, result| {
             ticker.done();
-            report(app, shown, result)
+            report(app, shown, &said, result)
         },
     );
     drop(ticker);
@@ -117,6 +119,30 @@ fn policies(app: &App, args: &Verify, profile: &Profile) -> Result<Vec<Demand>, 
     Ok(demands)
 }
 
+/// Says how the policies are not what they may be taken for. Gives the same for programs.
+fn tell_of_policies(
+    app: &App,
+    args: &Verify,
+    profile: &Profile,
+    policies: &[Demand],
+) -> Vec<String> {
+    let mut said = Vec::new();
+    if let (false, Some(name), Some(_)) = (args.key.is_empty(), &profile.name, &profile.verify) {
+        let line = format!(
+            "`--key` says whose signatures count, in place of the profile `{}` ({})",
+            name.value, name.origin
+        );
+        app.ui.note(&line);
+        said.push(line);
+    }
+    let repeated = policies.iter().flat_map(|demand| demand.policy.repeated());
+    for line in repeated.map(ToString::to_string) {
+        app.ui.warn(&line);
+        said.push(line);
+    }
+    said
+}
+
 /// A policy that must be met.
 struct Demand {
     policy: Policy,
@@ -132,6 +158,7 @@ fn asked_policy(app: &App, args: &Verify, profile: &Profile) -> Result<Policy, C
         .transpose()
         .map_err(|e| CommandError::input(e.to_string()))?;
     if !args.key.is_empty() {
+        check_keys(args, profile)?;
         let base = working_folder()?;
         let keys = args
             .key
@@ -162,6 +189,41 @@ fn asked_policy(app: &App, args: &Verify, profile: &Profile) -> Result<Policy, C
         return Err(error);
     };
     policy_of(app, settings, require)
+}
+
+/// Refuses keys beside a profile that the same command line names, and that says itself whom it trusts: one would replace the other
+/// without a word, and the shell may have made a flag of a file's name. A profile that was chosen elsewhere gives way.
+fn check_keys(args: &Verify, profile: &Profile) -> Result<(), CommandError> {
+    let (Some(name), Some(verify)) = (&profile.name, &profile.verify) else {
+        return Ok(());
+    };
+    if !name.origin.is_of_command_line() {
+        return Ok(());
+    }
+    let message = format!(
+        "`--key` and the profile `{}` both say whose signatures count",
+        name.value
+    );
+    let keys: Vec<toml::Value> = args.key.iter().map(|key| key.as_str().into()).collect();
+    let key = dotted(&["profile", &name.value, "verify", "keys"]);
+    let setting = format!("{key}={}", toml::Value::from(keys));
+    let place = verify.keys.first().map(|key| &key.origin);
+    let error = place
+        .into_iter()
+        .fold(CommandError::input(message), |error, place| {
+            error.because(format!("the profile does at {place}"))
+        });
+    Err(error
+        .hint("to verify by the profile's policy leave out `--key`")
+        .hint(format!(
+            "to verify by these keys in its place: --config {}",
+            shell_word(&setting)
+        )))
+}
+
+/// A text as one word of a shell.
+fn shell_word(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "'\\''"))
 }
 
 fn policy_of(

@@ -100,6 +100,15 @@ impl Origin {
         matches!(self, Self::File { file, .. } if file.layer == Layer::Project)
     }
 
+    /// Whether the command line says so, or a file that it names.
+    pub(crate) fn is_of_command_line(&self) -> bool {
+        match self {
+            Self::File { file, .. } => file.layer == Layer::Override,
+            Self::Flag(_) => true,
+            Self::BuiltIn | Self::Variable(_) => false,
+        }
+    }
+
     /// An error about the value that came from here. Of a file it shows the line, with everything hidden that may be a secret.
     pub(crate) fn error(&self, message: impl Into<String>, label: &str) -> CommandError {
         self.report(message.into(), label, None)

@@ -1,6 +1,6 @@
 //! What is said of words that are not a command line.
 
-use super::cosign;
+use super::{cosign, dashes};
 use crate::args::Cli;
 use crate::dispatch::environment::environment;
 use crate::error::CommandError;
@@ -17,6 +17,11 @@ pub(crate) fn misspelt(arguments: &[OsString], error: &clap::Error) -> u8 {
     let format = asked(arguments).unwrap_or_else(|| format(&environment()));
     let ui = Ui::new(format, Color::Auto, false, 0);
     if let Err(error) = pasted::refuse(arguments) {
+        return fail(&ui, &error, false);
+    }
+    if dashes::may_take_artifacts(arguments)
+        && let Err(error) = dashes::check(std::env::args_os().skip(1))
+    {
         return fail(&ui, &error, false);
     }
     if error.kind() == ErrorKind::UnknownArgument

@@ -2,6 +2,7 @@
 
 pub(crate) mod completion;
 mod cosign;
+mod dashes;
 mod environment;
 mod external;
 pub(crate) mod help;
@@ -93,6 +94,10 @@ fn dispatch(
         }
         command => {
             pasted::refuse(&typed.words())?;
+            if dashes::takes_artifacts(&command) {
+                // Those of an alias are the user's own.
+                dashes::check(std::env::args_os().skip(1))?;
+            }
             let start = match command {
                 Command::Config(_) => App::start_to_mend,
                 _ => App::start,

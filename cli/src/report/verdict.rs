@@ -49,8 +49,8 @@ pub(crate) struct Row<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     head: Option<&'a Head>,
     /// Remarks, which decide nothing.
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    notes: &'a [String],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<&'a str>,
     /// Why it could not be verified at all.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<super::ErrorRow<'a>>,
@@ -147,15 +147,16 @@ fn because(app: &App, mut error: CommandError, reasons: &[Reason]) -> CommandErr
     error.because(format!("trusted: {}", trusted.join(", ")))
 }
 
-/// Tells what verifying an artifact gave. Gives what it failed with, if it did.
+/// Tells what verifying an artifact gave. `said` is what has been told of the whole run. Gives what it failed with, if it did.
 pub(crate) fn report(
     app: &App,
     shown: &str,
+    said: &[String],
     result: Result<Judged, CommandError>,
 ) -> Option<Failure> {
     let judged = match result {
         Ok(judged) => judged,
-        Err(error) => return Some(not_verified(app, shown, error)),
+        Err(error) => return Some(not_verified(app, shown, said, error)),
     };
     let (name, verified) = (clean(shown), &judged.verified);
     say_notes(app, &name, verified);
@@ -165,27 +166,27 @@ pub(crate) fn report(
             let what = describe(shown, &verified.artifact);
             app.ui.item(
                 &format!("valid {name}{what}, signed by {}", by.join(" and ")),
-                &Row::of(shown, Status::Valid, &judged),
+                &Row::of(shown, Status::Valid, said, &judged),
             );
             None
         }
         Verification::Refused { reasons } => {
             let error = CommandError::new(Failure::Refused, format!("refused `{name}`"));
-            let row = Row::of(shown, Status::Refused, &judged);
-            Some(not_valid(app, error, reasons, &judged, &row))
+            let row = Row::of(shown, Status::Refused, said, &judged);
+            Some(not_valid(app, error, reasons, &judged, row))
         }
         Verification::Inconclusive { reasons } => {
             let error = CommandError::could_not_tell(format!(
                 "could not tell whether `{name}` is signed as the policy demands"
             ));
-            let row = Row::of(shown, Status::Inconclusive, &judged);
-            Some(not_valid(app, error, reasons, &judged, &row))
+            let row = Row::of(shown, Status::Inconclusive, said, &judged);
+            Some(not_valid(app, error, reasons, &judged, row))
         }
     }
 }
 
 /// Tells that an artifact could not be verified at all.
-fn not_verified(app: &App, shown: &str, error: CommandError) -> Failure {
+fn not_verified(app: &App, shown: &str, said: &[String], error: CommandError) -> Failure {
     let error = app.relative_error(error);
     app.ui.error(&error);
     if app.ui.is_machine() {
@@ -197,7 +198,7 @@ fn not_verified(app: &App, shown: &str, error: CommandError) -> Failure {
             demanded_by: None,
             checked: &[],
             head: error.head.as_deref(),
-            notes: &[],
+            notes: said.iter().map(String::as_str).collect(),
             error: Some(super::ErrorRow::of(&error)),
         };
         app.ui.item("", &row);
@@ -211,16 +212,19 @@ fn not_valid(
     mut error: CommandError,
     reasons: &[Reason],
     judged: &Judged,
-    row: &Row<'_>,
+    row: Row<'_>,
 ) -> Failure {
     if let Some(place) = &judged.of_machine {
         error = error.because(format!("the policy of this machine demands more: {place}"));
     }
-    error.hints.extend(app.choice_not_followed());
+    let not_followed = app.choice_not_followed();
+    let mut row = row;
+    row.notes.extend(not_followed.as_deref());
+    error.hints.extend(not_followed.clone());
     let failure = error.failure;
     app.ui.error(&because(app, error, reasons));
     if app.ui.is_machine() {
-        app.ui.item("", row);
+        app.ui.item("", &row);
     }
     failure
 }
@@ -233,7 +237,7 @@ fn signer(signer: &Signer) -> String {
 }
 
 impl<'a> Row<'a> {
-    fn of(shown: &'a str, status: Status, judged: &'a Judged) -> Self {
+    fn of(shown: &'a str, status: Status, said: &'a [String], judged: &'a Judged) -> Self {
         let verified = &judged.verified;
         Self {
             artifact: shown,
@@ -243,7 +247,11 @@ impl<'a> Row<'a> {
             demanded_by: judged.of_machine.as_deref(),
             checked: &verified.checked,
             head: judged.head.as_ref(),
-            notes: &verified.notes,
+            notes: said
+                .iter()
+                .chain(&verified.notes)
+                .map(String::as_str)
+                .collect(),
             error: None,
         }
     }

@@ -3,5 +3,7 @@
 mod policy;
 mod signer_id;
 
-pub use policy::{NamedKey, ParseRequireError, Policy, PolicyError, Require, TrustedKey};
+pub use policy::{
+    NamedKey, ParseRequireError, Policy, PolicyError, RepeatedKey, Require, TrustedKey,
+};
 pub use signer_id::SignerId;

@@ -111,6 +111,26 @@ pub struct Policy {
     keys: Vec<TrustedKey>,
     require: Require,
     annotations: BTreeMap<String, String>,
+    repeated: Vec<RepeatedKey>,
+}
+
+/// A key that was listed again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RepeatedKey {
+    /// How it was named this time.
+    pub name: String,
+    /// How it was named first.
+    pub first: String,
+}
+
+impl fmt::Display for RepeatedKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.name == self.first {
+            true => write!(f, "the key `{}` is listed twice", self.name),
+            false => write!(f, "`{}` and `{}` are one key", self.first, self.name),
+        }?;
+        f.write_str(", which counts as one signer")
+    }
 }
 
 /// Why something is not a policy.
@@ -148,13 +168,18 @@ impl Policy {
     /// There is no key, one cannot verify, or the requirement can never or always be met.
     pub fn new(keys: Vec<TrustedKey>, require: Require) -> Result<Self, PolicyError> {
         let mut distinct: Vec<TrustedKey> = Vec::with_capacity(keys.len());
+        let mut repeated = Vec::new();
         for trusted in keys {
             key::check(&trusted.key).map_err(|error| PolicyError::Key {
                 name: trusted.named.name.clone(),
                 error,
             })?;
-            if !distinct.iter().any(|d| d.signer() == trusted.signer()) {
-                distinct.push(trusted);
+            match distinct.iter().find(|d| d.signer() == trusted.signer()) {
+                Some(first) => repeated.push(RepeatedKey {
+                    name: trusted.named.name,
+                    first: first.named.name.clone(),
+                }),
+                None => distinct.push(trusted),
             }
         }
         if distinct.is_empty() {
@@ -170,6 +195,7 @@ impl Policy {
                 keys: distinct,
                 require,
                 annotations: BTreeMap::new(),
+                repeated,
             }),
         }
     }
@@ -191,6 +217,12 @@ impl Policy {
     #[must_use]
     pub fn keys(&self) -> &[TrustedKey] {
         &self.keys
+    }
+
+    /// The keys that were listed more than once: somebody may have thought of two signers.
+    #[must_use]
+    pub fn repeated(&self) -> &[RepeatedKey] {
+        &self.repeated
     }
 
     /// What was demanded.
@@ -250,11 +282,12 @@ mod tests {
         let a = trusted("a");
         let again = TrustedKey::new("again".to_owned(), a.key().clone());
         let listed = vec![a, again];
+        let policy = Policy::new(listed.clone(), Require::All).unwrap();
+        assert_eq!(policy.required(), 1);
+        let repeated: Vec<_> = policy.repeated().iter().map(ToString::to_string).collect();
         assert_eq!(
-            Policy::new(listed.clone(), Require::All)
-                .unwrap()
-                .required(),
-            1
+            repeated,
+            ["`a` and `again` are one key, which counts as one signer"]
         );
         assert_eq!(
             Policy::new(listed, Require::Count(2)),
