@@ -15,6 +15,7 @@ mod host;
 mod interrupt;
 mod output;
 mod pasted;
+mod place;
 mod report;
 mod suggest;
 mod topics;

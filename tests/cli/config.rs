@@ -1,5 +1,6 @@
 //! The configuration as its user sees it: where it is read, what wins, what is told of its mistakes, and how it is changed.
 
+mod places;
 mod project;
 
 use serde_json::{Value, json};

@@ -2,21 +2,25 @@
 
 use crate::app::App;
 use crate::app::opening::FILE_KEYS;
-use crate::config::KeyText;
+use crate::config::value::Located;
+use crate::config::{KeyText, PolicyKey};
 use crate::error::CommandError;
 use crate::host::{Opening, SecretSource};
 use crate::output::clean;
+use crate::place::{self, PlaceError};
 use serde_json::json;
 use sigtool_core::key::parse_public_key;
 use sigtool_core::trust::TrustedKey;
 use sigtool_sdk::connection::Handle;
-use sigtool_sdk::file::read_regular;
+use sigtool_sdk::file::{Links, ReadError, read_regular};
 use sigtool_sdk::signer::{Generate, GenerateArgs, KeyMade};
 use sigtool_sdk::types::KeyAlgorithm;
 use sigtool_sdk::types::Secret;
 use sigtool_sdk::{ErrorCode, Kind};
 use std::collections::BTreeMap;
+use std::io;
 use std::path::Path;
+use zeroize::Zeroizing;
 
 /// The largest private key that is read: many times an RSA-4096 PEM.
 const MAX_KEY: u64 = 64 * 1024;
@@ -62,39 +66,90 @@ pub(crate) fn known(app: &App, shown: &dyn Fn(&Path) -> String) -> BTreeMap<Stri
 /// The largest public key or signature that is read from a file of the user's.
 pub(crate) const MAX_FILE: u64 = 16 * 1024 * 1024;
 
-/// A public key by its reference: a file, or a variable that holds it.
-pub(crate) fn trusted_key(app: &App, key: &KeyText) -> Result<TrustedKey, CommandError> {
-    let cannot = || CommandError::input(format!("cannot use the key `{}`", clean(&key.text)));
-    let text = match (key.path(), key.scheme()) {
+/// A public key that the command line names. It is used whoever could change it; gives what is to be told of that.
+pub(crate) fn named_key(
+    app: &App,
+    key: &KeyText,
+) -> Result<(TrustedKey, Option<String>), CommandError> {
+    let judged = key
+        .path()
+        .map(|path| place::open(&path, Links::Followed, None));
+    let told = match judged {
+        Some(Err(error @ (PlaceError::Owner { .. } | PlaceError::Writable { .. }))) => {
+            Some(format!(
+                "`{}` is trusted because you name it, though others can change it: {error}",
+                clean(&key.text)
+            ))
+        }
+        _ => None,
+    };
+    let text = text_of(app, key, |path| read_regular(path, MAX_FILE))?;
+    Ok((parsed(name(app, key), &text)?, told))
+}
+
+/// A public key that a policy lists. Nobody but its owners may be able to change it.
+pub(crate) fn listed_key(app: &App, key: &Located<PolicyKey>) -> Result<TrustedKey, CommandError> {
+    let reference = match &key.value {
+        PolicyKey::Reference(reference) => reference,
+        PolicyKey::Text(text) => return parsed(key.origin.to_string(), text.as_bytes()),
+    };
+    let untrusted = |error: PlaceError| {
+        let shown = cannot(&reference.text).because(&error);
+        error.hint().into_iter().fold(shown, CommandError::hint)
+    };
+    let mut refused = None;
+    let text = text_of(app, reference, |path| {
+        match place::open(path, Links::Followed, None) {
+            Ok(file) => file.read(MAX_FILE),
+            Err(PlaceError::Missing(_)) => read_regular(path, MAX_FILE),
+            Err(error) => {
+                refused = Some(untrusted(error));
+                Err(ReadError::Io(io::ErrorKind::PermissionDenied.into()))
+            }
+        }
+    });
+    match refused {
+        Some(error) => Err(error),
+        None => parsed(name(app, reference), &text?),
+    }
+}
+
+fn cannot(key: &str) -> CommandError {
+    CommandError::input(format!("cannot use the key `{}`", clean(key)))
+}
+
+/// The text of a public key by its reference: a file, or a variable that holds it.
+fn text_of(
+    app: &App,
+    key: &KeyText,
+    read: impl FnOnce(&Path) -> Result<Zeroizing<Vec<u8>>, ReadError>,
+) -> Result<Vec<u8>, CommandError> {
+    let cannot = || cannot(&key.text);
+    match (key.path(), key.scheme()) {
         (Some(path), _) => {
-            let mut bytes = read_regular(path, MAX_FILE).map_err(|e| cannot().because(e))?;
-            std::mem::take(&mut *bytes)
+            let mut bytes = read(&path).map_err(|e| cannot().because(e))?;
+            Ok(std::mem::take(&mut *bytes))
         }
         (None, Some("env")) => {
             let name = key.rest();
-            let value = app.settings.environment.get(name);
-            value
-                .ok_or_else(|| {
-                    cannot().because(format!("the environment variable `{name}` is not set"))
-                })?
-                .clone()
-                .into_bytes()
+            let value = app.settings.environment.get(name).ok_or_else(|| {
+                cannot().because(format!("the environment variable `{name}` is not set"))
+            })?;
+            Ok(value.clone().into_bytes())
         }
-        (None, scheme) => {
-            return Err(cannot().because(format!(
-                "public keys of the form `{}:` are not served",
-                scheme.unwrap_or("")
-            )));
-        }
-    };
-    let public_key = parse_public_key(&text).map_err(|e| {
-        let error = cannot().because(&e);
-        match e.hint() {
-            Some(hint) => error.hint(hint),
-            None => error,
-        }
+        (None, scheme) => Err(cannot().because(format!(
+            "public keys of the form `{}:` are not served",
+            scheme.unwrap_or("")
+        ))),
+    }
+}
+
+fn parsed(name: String, text: &[u8]) -> Result<TrustedKey, CommandError> {
+    let public_key = parse_public_key(text).map_err(|e| {
+        let error = cannot(&name).because(&e);
+        e.hint().into_iter().fold(error, CommandError::hint)
     })?;
-    Ok(TrustedKey::new(name(app, key), public_key))
+    Ok(TrustedKey::new(name, public_key))
 }
 
 /// How reports call a trusted key: as it was written, or shorter.

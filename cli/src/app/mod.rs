@@ -167,7 +167,6 @@ fn sources(
             .collect(),
         overrides: global.config.clone(),
         flags: flags(global),
-        user_id: rustix::process::getuid().as_raw(),
     })
 }
 

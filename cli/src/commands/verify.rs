@@ -2,7 +2,7 @@
 
 use crate::app::App;
 use crate::app::folders::working_folder;
-use crate::app::keys::{MAX_FILE, trusted_key};
+use crate::app::keys::{MAX_FILE, listed_key, named_key};
 use crate::args::Verify;
 use crate::artifacts::annotations;
 use crate::artifacts::destination::{Places, STDIN, destination};
@@ -104,9 +104,11 @@ fn check_files(args: &Verify, items: &Items<'_>) -> Result<(), CommandError> {
 /// What must hold: the policy of the command line or of the profile, and the one that this system demands of everyone.
 fn policies(app: &App, args: &Verify, profile: &Profile) -> Result<Vec<Demand>, CommandError> {
     let annotations = annotations(&args.annotations)?;
+    let (policy, untrusted) = asked_policy(app, args, profile)?;
     let asked = Demand {
-        policy: asked_policy(app, args, profile)?.with_annotations(annotations),
+        policy: policy.with_annotations(annotations),
         of_machine: None,
+        untrusted,
     };
     let mut demands = vec![asked];
     if let Some(demanded) = &app.config.policy().verify {
@@ -114,6 +116,7 @@ fn policies(app: &App, args: &Verify, profile: &Profile) -> Result<Vec<Demand>, 
         demands.push(Demand {
             policy: policy_of(app, demanded, None)?,
             of_machine: place,
+            untrusted: Vec::new(),
         });
     }
     Ok(demands)
@@ -136,7 +139,8 @@ fn tell_of_policies(
         said.push(line);
     }
     let repeated = policies.iter().flat_map(|demand| demand.policy.repeated());
-    for line in repeated.map(ToString::to_string) {
+    let untrusted = policies.iter().flat_map(|demand| demand.untrusted.clone());
+    for line in untrusted.chain(repeated.map(ToString::to_string)) {
         app.ui.warn(&line);
         said.push(line);
     }
@@ -148,9 +152,16 @@ struct Demand {
     policy: Policy,
     /// Where it stands, if it is not what this run asked for, but what the machine demands of every run.
     of_machine: Option<String>,
+    /// What is to be told of its keys.
+    untrusted: Vec<String>,
 }
 
-fn asked_policy(app: &App, args: &Verify, profile: &Profile) -> Result<Policy, CommandError> {
+/// The policy of the command line or of the profile, and what is to be told of its keys.
+fn asked_policy(
+    app: &App,
+    args: &Verify,
+    profile: &Profile,
+) -> Result<(Policy, Vec<String>), CommandError> {
     let require = args
         .require
         .as_deref()
@@ -159,22 +170,7 @@ fn asked_policy(app: &App, args: &Verify, profile: &Profile) -> Result<Policy, C
         .map_err(|e| CommandError::input(e.to_string()))?;
     if !args.key.is_empty() {
         check_keys(args, profile)?;
-        let base = working_folder()?;
-        let keys = args
-            .key
-            .iter()
-            .map(|text| {
-                trusted_key(
-                    app,
-                    &KeyText {
-                        text: text.clone(),
-                        base: base.clone(),
-                    },
-                )
-            })
-            .collect::<Result<_, _>>()?;
-        return Policy::new(keys, require.unwrap_or_default())
-            .map_err(|e| CommandError::input("this policy cannot be used").because(e));
+        return policy_of_keys(app, &args.key, require.unwrap_or_default());
     }
     let Some(settings) = &profile.verify else {
         let which = profile.name.as_ref().map_or_else(
@@ -188,7 +184,23 @@ fn asked_policy(app: &App, args: &Verify, profile: &Profile) -> Result<Policy, C
         error.hints.extend(app.choice_not_followed());
         return Err(error);
     };
-    policy_of(app, settings, require)
+    Ok((policy_of(app, settings, require)?, Vec::new()))
+}
+
+fn policy_of_keys(
+    app: &App,
+    keys: &[String],
+    require: Require,
+) -> Result<(Policy, Vec<String>), CommandError> {
+    let base = working_folder()?;
+    let read = keys.iter().map(|text| {
+        let (text, base) = (text.clone(), base.clone());
+        named_key(app, &KeyText { text, base })
+    });
+    let (keys, told): (Vec<_>, Vec<_>) = read.collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
+    let policy = Policy::new(keys, require)
+        .map_err(|e| CommandError::input("this policy cannot be used").because(e))?;
+    Ok((policy, told.into_iter().flatten().collect()))
 }
 
 /// Refuses keys beside a profile that the same command line names, and that says itself whom it trusts: one would replace the other
@@ -243,7 +255,7 @@ fn policy_of(
     let keys = settings
         .keys
         .iter()
-        .map(|key| trusted_key(app, &key.value).map_err(|error| key.origin.blame(error)))
+        .map(|key| listed_key(app, key).map_err(|error| key.origin.blame(error)))
         .collect::<Result<_, _>>()?;
     let configured = settings.require.value;
     Policy::new(keys, require.unwrap_or(configured)).map_err(|e| {

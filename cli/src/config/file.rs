@@ -1,7 +1,8 @@
 //! The files of the configuration, read.
 
 use crate::config::origin::{Layer, SourceFile, shorten};
-use crate::error::{CommandError, Failure};
+use crate::error::{CommandError, Failure, why};
+use crate::place::{self, PlaceError};
 use sigtool_sdk::file::{Links, ReadError, RegularFile};
 use std::path::Path;
 
@@ -12,6 +13,10 @@ const MAX_FILE: u64 = 1024 * 1024;
 pub(crate) const NO_FILE: &str = "/dev/null";
 
 /// Reads a file of at most 1 MiB; `None` if it is not there.
+///
+/// # Errors
+///
+/// It cannot be read, or others could change what it says: it grants something, such as code that is run.
 pub(crate) fn read_file(
     path: &Path,
     home: Option<&Path>,
@@ -25,11 +30,25 @@ pub(crate) fn read_file(
             layer,
         )));
     }
-    match RegularFile::open(path, Links::Followed) {
+    match place::open(path, Links::Followed, None) {
         Ok(file) => contents(file, path, home, layer).map(Some),
-        Err(e) if e.is_missing() => Ok(None),
-        Err(e) => Err(unreadable(path, home, layer, &e)),
+        Err(PlaceError::Missing(_)) if !(layer == Layer::Policy && is_in_the_way(path)) => Ok(None),
+        Err(PlaceError::NotAFile { kind, .. }) => {
+            let why = ReadError::NotRegular(kind);
+            Err(unreadable(path, home, layer, &why))
+        }
+        Err(PlaceError::Open { source, .. }) => Err(unreadable(path, home, layer, &why(&source))),
+        Err(error) => {
+            let shown = unusable("use", path, home, layer, &error);
+            Err(error.hint().into_iter().fold(shown, CommandError::hint))
+        }
     }
+}
+
+/// Whether something else stands where the file's folder should be. Without the policy nothing is allowed that it may forbid.
+fn is_in_the_way(path: &Path) -> bool {
+    let folder = path.parent();
+    folder.is_some_and(|folder| folder.exists() && !folder.is_dir())
 }
 
 /// The content of an open file.
@@ -54,10 +73,21 @@ fn unreadable(
     layer: Layer,
     why: &dyn std::fmt::Display,
 ) -> CommandError {
+    unusable("read", path, home, layer, why)
+}
+
+fn unusable(
+    verb: &str,
+    path: &Path,
+    home: Option<&Path>,
+    layer: Layer,
+    why: &dyn std::fmt::Display,
+) -> CommandError {
     let failure = match layer {
         Layer::Override => Failure::Input,
         _ => Failure::CouldNotTell,
     };
     let shown = shorten(path, home);
-    CommandError::new(failure, format!("cannot read the configuration {shown}")).because(why)
+    let message = format!("cannot {verb} the configuration {shown}");
+    CommandError::new(failure, message).because(why)
 }

@@ -21,8 +21,6 @@ pub(crate) struct Inputs {
     pub(crate) overrides: Vec<String>,
     /// Each flag that is a setting, with its value.
     pub(crate) flags: Vec<(&'static Setting, toml::Value)>,
-    /// Who runs sigtool; a project's file must belong to that user or to root.
-    pub(crate) user_id: u32,
 }
 
 /// A file that was looked for.

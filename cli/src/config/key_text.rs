@@ -21,6 +21,38 @@ pub(crate) fn key_texts(
         .collect()
 }
 
+/// The public keys under `keys` in the policy of the machine: absolute paths, or the keys' own text. Neither a variable nor a home folder
+/// of whoever runs sigtool has a part in what nothing overrides.
+pub(crate) fn machine_keys(
+    node: &Node,
+    key: &str,
+) -> Result<Vec<super::value::Located<PolicyKey>>, CommandError> {
+    let read = |item: &Node| {
+        let text = item.string(key)?;
+        let policy_key = if text.contains("-----BEGIN PUBLIC KEY-----") && !is_private_key(text) {
+            PolicyKey::Text(text.to_owned())
+        } else if Path::new(text).is_absolute() {
+            PolicyKey::Reference(KeyText::read(item, key, None)?)
+        } else {
+            return Err(item.origin.error_hiding_value(
+                format!("`{key}` of a machine's policy takes absolute paths, or the text of a public key"),
+                "neither of these",
+            ));
+        };
+        Ok(super::value::Located::new(policy_key, &item.origin))
+    };
+    node.array(key)?.iter().map(read).collect()
+}
+
+/// A public key that a policy lists.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum PolicyKey {
+    /// Where it is.
+    Reference(KeyText),
+    /// The key itself, in PEM.
+    Text(String),
+}
+
 /// A key reference as it was written, and the folder that a path in it is relative to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct KeyText {

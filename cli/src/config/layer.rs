@@ -9,7 +9,6 @@ use crate::config::schema::{Reads, TOP};
 use crate::config::value::{Data, Node, from_value, parse_file, parse_value, split};
 use crate::config::{environment, project, trust};
 use crate::error::CommandError;
-use sigtool_sdk::text::typed;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -136,7 +135,7 @@ impl Layers {
             return;
         };
         let home = inputs.home.as_deref();
-        match project::open(&path, inputs.user_id) {
+        match project::open(&path) {
             Ok(file) => {
                 let file = contents(file, &path, home, Layer::Project);
                 self.found(inputs, &path, Layer::Project, file);
@@ -187,13 +186,6 @@ impl Layers {
             self.looked(layer, path.to_owned(), FileState::Missing);
             return false;
         };
-        if matches!(layer, Layer::System | Layer::User) && project::writable_by_others(path) {
-            let shown = shorten(path, home);
-            self.warnings.push(format!(
-                "{shown} can be written by others, who can so run their code as you: `chmod go-w {}`",
-                typed(path)
-            ));
-        }
         self.found(inputs, path, layer, file);
         true
     }

@@ -46,7 +46,7 @@ pub(crate) mod verify;
 mod tests;
 
 pub(crate) use inputs::{FileState, Inputs, LookedAt};
-pub(crate) use key_text::{KeyText, SchemeAndName};
+pub(crate) use key_text::{KeyText, PolicyKey, SchemeAndName};
 pub(crate) use profile::Manifests;
 pub(crate) use profile::{BackendTable, Profile, SettingValue};
 pub(crate) use secret::SecretReference;

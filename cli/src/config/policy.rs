@@ -6,7 +6,7 @@
 //! external_commands = false                          # no `sigtool-NAME` from the PATH
 //!
 //! [verify]                                           # demanded of every verification, besides what the profile demands
-//! keys    = ["release.pub"]
+//! keys    = ["/etc/sigtool/release.pub"]             # absolute paths, or the text of a public key
 //! require = "all"
 //! ```
 
@@ -15,13 +15,12 @@ use crate::config::file::read_file;
 use crate::config::inputs::{FileState, Inputs, LookedAt};
 use crate::config::layer::Layers;
 use crate::config::origin::Layer;
-use crate::config::schema::{POLICY, VERIFY};
+use crate::config::schema::{MACHINE_VERIFY, POLICY};
 use crate::config::settings::Choice as _;
 use crate::config::settings::Isolation;
 use crate::config::value::{Located, Node, parse_file};
-use crate::config::verify::VerifySettings;
+use crate::config::verify::{VerifySettings, Whose};
 use crate::error::CommandError;
-use sigtool_core::Require;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -123,14 +122,14 @@ fn ceiling(tree: &Node, home: Option<&Path>, problems: &mut Vec<CommandError>) -
     };
     if let Some(node) = tree.child("verify") {
         // What is wrong inside has been told by `check`.
-        match VerifySettings::read(node, "verify", home, Require::All) {
+        match VerifySettings::read(node, "verify", home, Whose::Machine) {
             Ok(Some(verify)) => ceiling.verify = Some(verify),
             Ok(None) => problems.push(node.origin.error(
                 "the policy's `verify` lists neither keys nor identities",
                 "nothing could satisfy this",
             )),
             Err(error) => {
-                if check_table(node, "verify", VERIFY).is_empty() {
+                if check_table(node, "verify", MACHINE_VERIFY).is_empty() {
                     problems.push(error);
                 }
             }

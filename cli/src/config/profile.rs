@@ -8,10 +8,9 @@ use crate::config::schema::{FIRST_PARTY, PROFILE};
 use crate::config::secret::SecretReference;
 use crate::config::settings::{Choice as _, Formats, repository};
 use crate::config::value::{Data, Located, Node, absolute, below, field};
-use crate::config::verify::VerifySettings;
+use crate::config::verify::{VerifySettings, Whose};
 use crate::error::CommandError;
 use crate::suggest::closest;
-use sigtool_core::Require;
 use sigtool_sdk::manifest::{Kind, Manifest, SettingType};
 use sigtool_sdk::types::{BackendId, Repository};
 use std::collections::BTreeMap;
@@ -268,7 +267,7 @@ impl Reading<'_> {
             timestamp: self.kind(node, &path, Kind::Timestamp, &mut problems),
             trust: self.kind(node, &path, Kind::Trust, &mut problems),
             verify: field(node, &path, "verify", &mut problems, |node, key| {
-                VerifySettings::read(node, key, self.home, Require::Any)
+                VerifySettings::read(node, key, self.home, Whose::Profile)
             })
             .and_then(|verify| verify.value),
             name,

@@ -3,7 +3,7 @@
 //!
 //! The settings of a backend's own table stand in the backend's manifest; [`profile`](super::profile) checks them.
 
-use super::key_text::key_texts;
+use super::key_text::{key_texts, machine_keys};
 use super::network::{no_proxy, proxy};
 use super::settings::{
     Choice as _, Color, Format, Formats, Grant, Isolation, duration, jobs, repository, require,
@@ -147,7 +147,6 @@ const TEXT: Reads = Reads::Value(|node, key| node.string(key).map(drop));
 const BOOLEAN: Reads = Reads::Value(|node, key| node.boolean(key).map(drop));
 const PROXY: Reads = Reads::Value(|node, key| proxy(node, key).map(drop));
 const ISOLATION: Reads = Reads::Value(|node, key| Isolation::read(node, key).map(drop));
-const VERIFY_TABLE: Reads = Reads::Table(VERIFY);
 
 /// The settings of the top level.
 pub(crate) const TOP: &[Setting] = &[
@@ -380,32 +379,48 @@ pub(crate) const PROFILE: &[Setting] = &[
         "verify",
         "a table",
         "which signatures are accepted",
-        VERIFY_TABLE,
+        Reads::Table(VERIFY),
     )
     .project(OF_TRUST),
 ];
 
 /// The settings of `verify`.
 pub(crate) const VERIFY: &[Setting] = &[
-    Setting::new(
-        "identities",
-        "a list of tables",
-        "the accepted identities, each with `subject` and `issuer`",
-        Reads::Whole(IDENTITY),
-    ),
+    IDENTITIES,
     Setting::new(
         "keys",
         "a list of key references",
         "the accepted public keys",
         Reads::Value(|node, key| key_texts(node, key, None).map(drop)),
     ),
-    Setting::new(
-        "require",
-        "\"any\", \"all\" or a number",
-        "how many of them must have signed",
-        Reads::Value(|node, key| require(node, key).map(drop)),
-    ),
+    REQUIRE,
 ];
+
+/// The same in the policy of the machine.
+pub(crate) const MACHINE_VERIFY: &[Setting] = &[
+    IDENTITIES,
+    Setting::new(
+        "keys",
+        "a list of absolute paths, or of texts of public keys",
+        "the accepted public keys",
+        Reads::Value(|node, key| machine_keys(node, key).map(drop)),
+    ),
+    REQUIRE,
+];
+
+const IDENTITIES: Setting = Setting::new(
+    "identities",
+    "a list of tables",
+    "the accepted identities, each with `subject` and `issuer`",
+    Reads::Whole(IDENTITY),
+);
+
+const REQUIRE: Setting = Setting::new(
+    "require",
+    "\"any\", \"all\" or a number",
+    "how many of them must have signed",
+    Reads::Value(|node, key| require(node, key).map(drop)),
+);
 
 /// The settings of an accepted identity.
 pub(crate) const IDENTITY: &[Setting] = &[
@@ -492,7 +507,7 @@ pub(crate) const POLICY: &[Setting] = &[
         "verify",
         "a table",
         "what every verification demands, besides what the profile demands",
-        VERIFY_TABLE,
+        Reads::Table(MACHINE_VERIFY),
     ),
 ];
 
@@ -571,7 +586,15 @@ mod tests {
     #[test]
     fn each_table_is_in_order_and_each_row_whole() {
         for settings in [
-            TOP, PROFILE, VERIFY, IDENTITY, BACKEND, COMMANDS, NETWORK, POLICY,
+            TOP,
+            PROFILE,
+            VERIFY,
+            MACHINE_VERIFY,
+            IDENTITY,
+            BACKEND,
+            COMMANDS,
+            NETWORK,
+            POLICY,
         ] {
             assert!(settings.is_sorted_by_key(|setting| setting.key));
             for setting in settings {

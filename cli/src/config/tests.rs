@@ -63,7 +63,6 @@ impl Machine {
                 user_file: Some(home.join(".config/sigtool/config.toml")),
                 working_dir,
                 home: Some(home),
-                user_id: owner(&path),
                 ..Inputs::default()
             },
             _root: root,
@@ -142,17 +141,6 @@ fn write(path: &Path, text: &str) {
         use std::os::unix::fs::PermissionsExt;
         fs::set_permissions(path, fs::Permissions::from_mode(0o644)).unwrap();
     }
-}
-
-#[cfg(unix)]
-fn owner(path: &Path) -> u32 {
-    use std::os::unix::fs::MetadataExt;
-    fs::metadata(path).unwrap().uid()
-}
-
-#[cfg(not(unix))]
-fn owner(_path: &Path) -> u32 {
-    0
 }
 
 fn marked(error: &CommandError) -> &str {
@@ -669,7 +657,7 @@ fn the_first_problem_stops_and_check_has_them_all() {
 fn the_policy_is_above_the_command_line() {
     let sha = "0".repeat(64);
     let machine = Machine::new()
-        .policy("backends = [\"local-stage\"]\nisolation = \"process\"\nexternal_commands = false\n[verify]\nkeys = [\"must.pub\"]\n")
+        .policy("backends = [\"local-stage\"]\nisolation = \"process\"\nexternal_commands = false\n[verify]\nkeys = [\"/etc/must.pub\"]\n")
         .user(&format!(
             "[profile.a.signer]\nbackend = \"cosign-key\"\nkey = \"k\"\n[profile.b.source]\nbackend = \"local-stage\"\n\
              [backend.\"dev.acme.hsm\"]\npath = \"hsm.so\"\nsha256 = \"{sha}\"\nisolation = \"in-process\"\ngrants = [\"identity-token\"]\n"
@@ -678,10 +666,10 @@ fn the_policy_is_above_the_command_line() {
     let config = machine.load();
     let policy: &Ceiling = config.policy();
     let must = policy.verify.as_ref().unwrap();
-    assert_eq!(
-        must.keys[0].value.path().unwrap(),
-        machine.inputs.system_dir.join("must.pub")
-    );
+    let PolicyKey::Reference(key) = &must.keys[0].value else {
+        panic!("it is a path");
+    };
+    assert_eq!(key.path().unwrap(), Path::new("/etc/must.pub"));
     assert_eq!(must.require.value, Require::All);
     assert!(!config.external_commands().value);
     let hsm = &config.backends()["dev.acme.hsm"];

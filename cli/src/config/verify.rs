@@ -1,6 +1,6 @@
 //! Whose signatures count: `[profile.NAME.verify]`.
 
-use crate::config::key_text::{KeyText, key_texts};
+use crate::config::key_text::{PolicyKey, key_texts, machine_keys};
 use crate::config::settings::require;
 use crate::config::value::{Located, Node, below};
 use crate::error::CommandError;
@@ -10,9 +10,18 @@ use std::path::Path;
 /// Which signatures are accepted.
 #[derive(Clone, Debug)]
 pub(crate) struct VerifySettings {
-    pub(crate) keys: Vec<Located<KeyText>>,
+    pub(crate) keys: Vec<Located<PolicyKey>>,
     pub(crate) identities: Vec<AcceptedIdentity>,
     pub(crate) require: Located<Require>,
+}
+
+/// Whose policy it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Whose {
+    /// The machine's, which nothing overrides.
+    Machine,
+    /// A profile's.
+    Profile,
 }
 
 /// An identity whose signatures are accepted.
@@ -32,10 +41,10 @@ impl VerifySettings {
         node: &Node,
         path: &str,
         home: Option<&Path>,
-        default: Require,
+        whose: Whose,
     ) -> Result<Option<Self>, CommandError> {
         let keys = match node.child("keys") {
-            Some(keys) => key_texts(keys, &below(path, "keys"), home)?,
+            Some(keys) => whose.keys(keys, &below(path, "keys"), home)?,
             None => Vec::new(),
         };
         let identities = match node.child("identities") {
@@ -48,7 +57,7 @@ impl VerifySettings {
         };
         let required = match node.child("require") {
             Some(node) => Located::new(require(node, &below(path, "require"))?, &node.origin),
-            None => Located::built_in(default),
+            None => Located::built_in(whose.require()),
         };
         let listed = keys.len() + identities.len();
         if listed == 0 {
@@ -67,6 +76,30 @@ impl VerifySettings {
             identities,
             require: required,
         }))
+    }
+}
+
+impl Whose {
+    fn keys(
+        self,
+        node: &Node,
+        key: &str,
+        home: Option<&Path>,
+    ) -> Result<Vec<Located<PolicyKey>>, CommandError> {
+        if self == Self::Machine {
+            return machine_keys(node, key);
+        }
+        let keys = key_texts(node, key, home)?.into_iter();
+        let keys = keys.map(|key| Located::new(PolicyKey::Reference(key.value), &key.origin));
+        Ok(keys.collect())
+    }
+
+    /// How many must have signed where nobody says it.
+    fn require(self) -> Require {
+        match self {
+            Self::Machine => Require::All,
+            Self::Profile => Require::Any,
+        }
     }
 }
 

@@ -6,7 +6,8 @@ use crate::args::Cli;
 use crate::config::environment::variables;
 use crate::config::mask::KINDS;
 use crate::config::schema::{
-    BACKEND, COMMANDS, FIRST_PARTY, IDENTITY, NETWORK, POLICY, PROFILE, Setting, TOP, VERIFY,
+    BACKEND, COMMANDS, FIRST_PARTY, IDENTITY, MACHINE_VERIFY, NETWORK, POLICY, PROFILE, Setting,
+    TOP, VERIFY,
 };
 use crate::config::settings::Choice;
 use crate::error::EXIT_CODES;
@@ -311,6 +312,7 @@ fn the_chapter_on_the_configuration_names_every_setting_and_no_other() {
     settings("Commands", COMMANDS);
     settings("Network", NETWORK);
     settings("Policy", POLICY);
+    settings("Verify in the policy", MACHINE_VERIFY);
     let topic = "configuration";
     names(topic, "Secrets", KINDS);
     names(topic, "Environment", variables().into_keys());

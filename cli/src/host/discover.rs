@@ -1,11 +1,12 @@
 //! Where backends lie, and what is read of them before anything of theirs runs.
 
 use super::object_file::{self, ObjectError};
-use super::place::{self, PlaceError};
 use crate::config::Isolation;
 use crate::error::CommandError;
+use crate::place::{self, PlaceError};
 use rustix::fs::{MemfdFlags, SealFlags};
 use sigtool_sdk::Manifest;
+use sigtool_sdk::file::{Links, RegularFile};
 use sigtool_sdk::manifest::MAX_MANIFEST;
 use sigtool_sdk::text::typed;
 use sigtool_sdk::types::BackendId;
@@ -250,7 +251,7 @@ pub(crate) fn read_backend(path: &Path) -> Result<Found, CommandError> {
 
 /// Opens a file, checks its place and its shape, and reads its manifest.
 fn read(path: &Path, owner: Owner, trusted: Option<u32>) -> Result<Found, CommandError> {
-    let file = place::open(path, trusted).map_err(|e| untrusted(path, &e))?;
+    let file = open(path, trusted).map_err(|e| untrusted(path, &e))?;
     let mut start = [0; 64];
     let _ = file.read_at(&mut start, 0);
     let looks_cut = object_file::is_object(&start);
@@ -290,16 +291,15 @@ fn read(path: &Path, owner: Owner, trusted: Option<u32>) -> Result<Found, Comman
     })
 }
 
+/// Opens a file of a backend's, where nobody else could have changed it.
+fn open(path: &Path, trusted: Option<u32>) -> Result<File, PlaceError> {
+    place::open(path, Links::Refused, trusted).map(RegularFile::into_file)
+}
+
 fn untrusted(path: &Path, error: &PlaceError) -> CommandError {
     let message = format!("`{}` cannot be a backend", path.display());
     let shown = CommandError::could_not_tell(message).because(error);
-    match error {
-        PlaceError::Writable { path, .. } => shown.hint(format!(
-            "if it should be yours alone: chmod go-w {}",
-            typed(path)
-        )),
-        _ => shown,
-    }
+    error.hint().into_iter().fold(shown, CommandError::hint)
 }
 
 /// Where the manifest of an executable lies.
@@ -311,7 +311,7 @@ fn manifest_path(path: &Path) -> PathBuf {
 
 fn beside(path: &Path, trusted: Option<u32>) -> Result<String, CommandError> {
     let manifest = manifest_path(path);
-    let file = place::open(&manifest, trusted).map_err(|e| {
+    let file = open(&manifest, trusted).map_err(|e| {
         CommandError::could_not_tell(format!("`{}` cannot be a backend", path.display()))
             .because(format!("its manifest: {e}"))
     })?;
@@ -327,7 +327,7 @@ fn beside(path: &Path, trusted: Option<u32>) -> Result<String, CommandError> {
 impl Found {
     /// The SHA-256 of its bytes as they are now; of an executable its manifest is a part, since it says what may be done.
     pub(crate) fn digest(&self) -> Result<String, CommandError> {
-        let file = place::open(&self.path, self.trusted).map_err(|e| untrusted(&self.path, &e))?;
+        let file = open(&self.path, self.trusted).map_err(|e| untrusted(&self.path, &e))?;
         self.seal(&file).map(|(_, sha256)| sha256)
     }
 
@@ -337,7 +337,7 @@ impl Found {
             let file = self.file.try_clone().map_err(|e| self.unreadable(&e))?;
             return Ok(Body::Library(file));
         }
-        let file = place::open(&self.path, self.trusted).map_err(|e| untrusted(&self.path, &e))?;
+        let file = open(&self.path, self.trusted).map_err(|e| untrusted(&self.path, &e))?;
         let (copy, found) = self.seal(&file)?;
         if let Some(expected) = &self.sha256
             && *expected != found

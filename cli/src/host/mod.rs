@@ -30,7 +30,6 @@ mod in_process;
 mod load;
 mod object_file;
 pub(crate) mod opening;
-mod place;
 mod protocol;
 mod queue;
 mod redact;

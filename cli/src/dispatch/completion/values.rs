@@ -5,6 +5,7 @@ use crate::app::App;
 use crate::app::folders::working_folder;
 use crate::app::keys::known as known_keys;
 use crate::args::{Cli, Command, Global};
+use crate::config::PolicyKey;
 use crate::config::schema;
 use crate::config::value::dotted;
 use crate::dispatch::completion::line::Line;
@@ -156,8 +157,9 @@ pub(super) fn public_keys(typed: &OsStr) -> Candidates {
                 .profile(Some(&profile.name), &|id| app.backends.named_manifest(id));
             let verify = profile.ok().and_then(|profile| profile.verify);
             for key in verify.into_iter().flat_map(|verify| verify.keys) {
-                let path = key.value.path();
-                known.insert(path.map_or(key.value.text, |path| shown(&path)));
+                if let PolicyKey::Reference(key) = key.value {
+                    known.insert(key.path().map_or(key.text, |path| shown(&path)));
+                }
             }
         }
     }
