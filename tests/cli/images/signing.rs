@@ -177,15 +177,15 @@ fn what_the_projects_file_has_pushed_is_told() {
         .run(&["sign", &stage.image()])
         .code(0)
         .stderr_eq(str![[r#"
-warning: signatures are pushed beside the images, because the project's file says `attach = true` ([ROOT]/here/.sigtool.toml:2); `--no-attach` keeps them here
-note: `env=prod` is signed along, because the project's file says so ([ROOT]/here/.sigtool.toml:3)
+warning: signatures are pushed beside the images, because the project's file says so ([ROOT]/here/.sigtool.toml:2); `--no-attach` keeps them here
+warning: `env=prod` is signed along, because the project's file says so ([ROOT]/here/.sigtool.toml:3)
 
 "#]]);
     stage
         .run(&["sign", "--no-attach", &stage.image()])
         .code(0)
         .stderr_eq(str![[r#"
-note: `env=prod` is signed along, because the project's file says so ([ROOT]/here/.sigtool.toml:3)
+warning: `env=prod` is signed along, because the project's file says so ([ROOT]/here/.sigtool.toml:3)
 note: the signature is on this machine only: `--attach` pushes it beside the image, `sigtool inspect IMAGE --bundle FILE` writes it out
 
 "#]]);
@@ -677,7 +677,7 @@ fn json_says_all_that_was_done() {
         .run_elsewhere(&["verify", "--format=jsonl", "--key=b.pub", &image])
         .code(1)
         .stdout_eq(str![[r#"
-{"artifact":"[HOST]/app:v1","status":"refused","resolved":{"reference":"[HOST]/app@[IMAGE]","name":"[HOST]/app","version":"v1","kind":"container-image","digests":["[IMAGE]"],"size":397,"media_type":"application/vnd.oci.image.manifest.v1+json"},"verification":{"verdict":"refused","reasons":[{"code":"wrong-key","signature":"[HOST]/app@sha256:[..]","unverified_key_hint":"I/dsfvoVK5uzp8ssMnPabo6ENWjLWnIzBlcfKJybTSY=","trusted":[{"name":"b.pub","key_hint":"eUeeM4sYtiIAzPKdwrd0smw0nUCZSii4ADSywb/hA+k="}]},{"code":"wrong-key","signature":"[HOST]/app:[TAG].sig","trusted":[{"name":"b.pub","key_hint":"eUeeM4sYtiIAzPKdwrd0smw0nUCZSii4ADSywb/hA+k="}]}]},"checked":[{"location":"[HOST]/app@sha256:[..]","format":"Sigstore bundle v0.3","reason":{"code":"wrong-key","signature":"[HOST]/app@sha256:[..]","unverified_key_hint":"I/dsfvoVK5uzp8ssMnPabo6ENWjLWnIzBlcfKJybTSY=","trusted":[{"name":"b.pub","key_hint":"eUeeM4sYtiIAzPKdwrd0smw0nUCZSii4ADSywb/hA+k="}]},"unverified_key_hint":"I/dsfvoVK5uzp8ssMnPabo6ENWjLWnIzBlcfKJybTSY=","unverified_log_entries":0},{"location":"[HOST]/app:[TAG].sig","format":"cosign signature","reason":{"code":"wrong-key","signature":"[HOST]/app:[TAG].sig","trusted":[{"name":"b.pub","key_hint":"eUeeM4sYtiIAzPKdwrd0smw0nUCZSii4ADSywb/hA+k="}]},"unverified_log_entries":0}],"head":"[..]"}
+{"artifact":"[HOST]/app:v1","status":"refused","resolved":{"reference":"[HOST]/app@[IMAGE]","name":"[HOST]/app","version":"v1","kind":"container-image","digests":["[IMAGE]"],"size":397,"media_type":"application/vnd.oci.image.manifest.v1+json"},"verification":{"verdict":"refused","reasons":[{"code":"wrong-key","signature":"[HOST]/app@sha256:05aac40a215e1a54e03062103dd431e4af7b636e364020fb46c2a62d4a01b53b","unverified_key_hint":"I/dsfvoVK5uzp8ssMnPabo6ENWjLWnIzBlcfKJybTSY=","trusted":[{"name":"b.pub","key_hint":"eUeeM4sYtiIAzPKdwrd0smw0nUCZSii4ADSywb/hA+k="}]},{"code":"wrong-key","signature":"[HOST]/app:[TAG].sig","trusted":[{"name":"b.pub","key_hint":"eUeeM4sYtiIAzPKdwrd0smw0nUCZSii4ADSywb/hA+k="}]}]},"checked":[{"location":"[HOST]/app@sha256:05aac40a215e1a54e03062103dd431e4af7b636e364020fb46c2a62d4a01b53b","format":"Sigstore bundle v0.3","reason":{"code":"wrong-key","signature":"[HOST]/app@sha256:05aac40a215e1a54e03062103dd431e4af7b636e364020fb46c2a62d4a01b53b","unverified_key_hint":"I/dsfvoVK5uzp8ssMnPabo6ENWjLWnIzBlcfKJybTSY=","trusted":[{"name":"b.pub","key_hint":"eUeeM4sYtiIAzPKdwrd0smw0nUCZSii4ADSywb/hA+k="}]},"unverified_key_hint":"I/dsfvoVK5uzp8ssMnPabo6ENWjLWnIzBlcfKJybTSY=","unverified_log_entries":0},{"location":"[HOST]/app:[TAG].sig","format":"cosign signature","reason":{"code":"wrong-key","signature":"[HOST]/app:[TAG].sig","trusted":[{"name":"b.pub","key_hint":"eUeeM4sYtiIAzPKdwrd0smw0nUCZSii4ADSywb/hA+k="}]},"unverified_log_entries":0}],"head":"2:sha256:e291d365700828a68198b1b0fb4663829d295b3ece4b022bd92dc4f39b14471c","notes":["`--key` says whose signatures count, in place of the profile `default` (~/.config/sigtool/config.toml:1)"]}
 
 "#]]);
     stage
