@@ -3,11 +3,11 @@
 use crate::config::{Color, Format, Formats, Isolation};
 use crate::error::EXIT_CODES;
 use crate::topics;
-use clap::builder::ArgExt;
+use clap::builder::{ArgExt, OsStringValueParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use sigtool_core::ledger::{Head, ParseHeadError, Since};
 use sigtool_sdk::types::{KeyAlgorithm, Repository};
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -222,9 +222,9 @@ impl Command {
 #[derive(Debug, Args)]
 pub(crate) struct Artifacts {
     /// Files or images; globs are expanded; `-` is standard input
-    #[arg(value_name = "ARTIFACT", add = Takes::Artifact)]
-    // Not `String`: there may be a hundred thousand words.
-    pub(crate) artifacts: Vec<Box<str>>,
+    #[arg(value_name = "ARTIFACT", add = Takes::Artifact, value_parser = OsStringValueParser::new().map(OsString::into_boxed_os_str))]
+    // Not `OsString`: there may be a hundred thousand words.
+    pub(crate) artifacts: Vec<Box<OsStr>>,
 
     /// Also take the artifacts listed in this file, one a line; `-` is standard input
     #[arg(long, value_name = "LIST", value_hint = ValueHint::FilePath)]

@@ -2,10 +2,11 @@
 
 use sigtool_core::ledger::Head;
 pub(crate) use sigtool_sdk::file::why;
+use sigtool_sdk::text::quoted_path;
 use sigtool_sdk::{Error, ErrorCode};
 use std::fmt;
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The exit code of a command that got as far as reporting.
 pub(crate) type Outcome = Result<u8, CommandError>;
@@ -162,6 +163,17 @@ impl CommandError {
     pub(crate) fn bug(message: impl Into<String>) -> Self {
         Self::new(Failure::Bug, message)
             .hint("this is a bug in sigtool: please report it with the command and this message")
+    }
+
+    /// A path that is not UTF-8 where only text can go: into messages to backends, and into reports.
+    pub(crate) fn not_utf8(path: &Path) -> Self {
+        let is_text = |path: &&Path| path.to_str().is_some();
+        // The shortest part of it that is at fault: a folder above may be.
+        let culprit = path.ancestors().take_while(|part| !is_text(part)).last();
+        let message = format!("{} is not UTF-8", quoted_path(path));
+        Self::input(message)
+            .because("a backend and a report get it as text")
+            .hint(format!("rename {}", quoted_path(culprit.unwrap_or(path))))
     }
 
     pub(crate) fn because(mut self, cause: impl fmt::Display) -> Self {

@@ -72,7 +72,7 @@ pub fn quoted(text: &str) -> String {
 /// A path as it stands in messages. All of it: nobody finds a file by a part of its path.
 #[must_use]
 pub fn quoted_path(path: impl AsRef<Path>) -> String {
-    let path = path.as_ref().to_string_lossy();
+    let path = escaped_path(path.as_ref());
     format!("`{}`", clean(&path, Instead::Escape, usize::MAX))
 }
 
@@ -89,6 +89,19 @@ pub fn typed(path: impl AsRef<Path>) -> String {
         true => format!("./{typed}"),
         false => typed,
     }
+}
+
+/// A path as text. What of it is not UTF-8 stands there as `\xE9`, as `printf` takes it, so that one name is told from another.
+#[must_use]
+pub fn escaped_path(path: &Path) -> String {
+    let mut text = String::new();
+    for part in path.as_os_str().as_encoded_bytes().utf8_chunks() {
+        text.push_str(part.valid());
+        for byte in part.invalid() {
+            text.push_str(&format!(r"\x{byte:02X}"));
+        }
+    }
+    text
 }
 
 #[cfg(test)]
@@ -117,6 +130,15 @@ mod tests {
         assert_eq!(quoted("a\u{1b}[2J\n"), r"`a\u{1b}[2J\n`");
         assert_eq!(quoted("x\u{202e}gpj"), r"`x\u{202e}gpj`");
         assert_eq!(quoted_path("/tmp/née"), "`/tmp/née`");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn names_that_are_not_text_are_told_from_one_another() {
+        use std::os::unix::ffi::OsStrExt as _;
+        let path = |bytes| Path::new(std::ffi::OsStr::from_bytes(bytes));
+        assert_eq!(quoted_path(path(b"caf\xe9\n")), r"`caf\xE9\n`");
+        assert_eq!(escaped_path(path(b"n\xc3\xa9e\xff\xc3")), r"née\xFF\xC3");
     }
 
     #[test]

@@ -22,6 +22,7 @@ mod json;
 mod keys;
 mod lending;
 mod manual;
+mod names;
 mod offline;
 mod rogues;
 mod secrets;

@@ -209,7 +209,7 @@ pub(crate) fn absolute(prefix: &Path) -> Result<String, CommandError> {
     })?;
     path.to_str()
         .map(str::to_owned)
-        .ok_or_else(|| CommandError::input(format!("`{}` is not UTF-8", prefix.display())))
+        .ok_or_else(|| CommandError::not_utf8(&path))
 }
 
 #[cfg(test)]

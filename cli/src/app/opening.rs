@@ -12,6 +12,7 @@ use sigtool_core::sign::SignError;
 use sigtool_sdk::Kind;
 use sigtool_sdk::types::{BackendId, KeyReference};
 use std::collections::BTreeMap;
+use std::path::Path;
 
 /// The signer that keeps key pairs in files, and reads them from secrets.
 pub(crate) const FILE_KEYS: BackendId = BackendId::from_static("cosign-key");
@@ -53,7 +54,7 @@ impl App {
                 base: working_folder()?,
             };
             return Ok(Opening {
-                lent: self.lent(profile),
+                lent: self.lent(profile)?,
                 ..self.opening_of_key(&key)?
             });
         }
@@ -68,22 +69,21 @@ impl App {
                 .hint("or name a key: sigtool sign --key FILE ARTIFACT"));
         };
         Ok(Opening {
-            lent: self.lent(profile),
-            ..self.opening_of_table(table)
+            lent: self.lent(profile)?,
+            ..self.opening_of_table(table)?
         })
     }
 
     /// The backends of a profile that a signer may use by way of the host.
-    fn lent(&self, profile: &Profile) -> Lent {
+    fn lent(&self, profile: &Profile) -> Result<Lent, CommandError> {
         let lend = |table: &Option<BackendTable>| {
-            table
-                .as_ref()
-                .map(|table| Box::new(self.opening_of_table(table)))
+            let opening = table.as_ref().map(|table| self.opening_of_table(table));
+            Ok(opening.transpose()?.map(Box::new))
         };
-        Lent {
-            secret: lend(&profile.secret),
-            identity: lend(&profile.identity),
-        }
+        Ok(Lent {
+            secret: lend(&profile.secret)?,
+            identity: lend(&profile.identity)?,
+        })
     }
 
     /// The backend that a key reference belongs to, with that key.
@@ -98,7 +98,7 @@ impl App {
             return Err(self.no_such_scheme(key, scheme));
         };
         let mut secrets = BTreeMap::new();
-        let reference = self.key_reference(&backend, key, "/key", &mut secrets);
+        let reference = self.key_reference(&backend, key, "/key", &mut secrets)?;
         Ok(Opening {
             configuration: json!({ "key": reference }),
             secrets,
@@ -127,7 +127,7 @@ impl App {
     }
 
     /// A profile's table, as a backend gets it: keys resolved, paths absolute, secrets as pointers.
-    pub(crate) fn opening_of_table(&self, table: &BackendTable) -> Opening {
+    pub(crate) fn opening_of_table(&self, table: &BackendTable) -> Result<Opening, CommandError> {
         let mut configuration = serde_json::Map::new();
         let (mut secrets, mut origins) = (BTreeMap::new(), BTreeMap::new());
         for (name, setting) in &table.settings {
@@ -138,11 +138,11 @@ impl App {
                 SettingValue::Integer(value) => json!(value),
                 SettingValue::String(value) => json!(value),
                 SettingValue::Strings(value) => json!(value),
-                SettingValue::Path(value) => json!(value),
+                SettingValue::Path(value) => json!(as_text(value)?),
                 SettingValue::Table(value) => value.clone(),
                 SettingValue::Key(key) => {
                     let backend = &table.backend.value;
-                    json!(self.key_reference(backend, key, &pointer, &mut secrets))
+                    json!(self.key_reference(backend, key, &pointer, &mut secrets)?)
                 }
                 SettingValue::Secret(reference) => {
                     secrets.insert(pointer.clone(), secret_source(reference));
@@ -151,12 +151,12 @@ impl App {
             };
             configuration.insert(name.clone(), value);
         }
-        Opening {
+        Ok(Opening {
             configuration: Value::Object(configuration),
             secrets,
             origins,
             ..Opening::plain(table.backend.value.clone(), table.kind)
-        }
+        })
     }
 
     /// A key as a backend gets it: a file by its absolute path, its own scheme as it was written, and everything else, whose
@@ -167,7 +167,7 @@ impl App {
         key: &KeyText,
         pointer: &str,
         secrets: &mut BTreeMap<String, SecretSource>,
-    ) -> KeyReference {
+    ) -> Result<KeyReference, CommandError> {
         let source = match key.scheme() {
             None | Some("file") => None,
             Some("env") => Some(SecretSource::Variable(key.rest().to_owned())),
@@ -184,11 +184,15 @@ impl App {
             secrets.insert(pointer.to_owned(), source);
             pointer.to_owned()
         });
-        KeyReference {
-            name: key.text.clone(),
-            path: key.path(),
-            secret,
+        let path = key.path();
+        if let Some(path) = &path {
+            as_text(path)?;
         }
+        Ok(KeyReference {
+            name: key.text.clone(),
+            path,
+            secret,
+        })
     }
 
     /// Opens a signer and asks for its public key, once for the whole run.
@@ -208,4 +212,9 @@ impl App {
             signer,
         })
     }
+}
+
+/// A path as a backend gets it.
+pub(crate) fn as_text(path: &Path) -> Result<&str, CommandError> {
+    path.to_str().ok_or_else(|| CommandError::not_utf8(path))
 }

@@ -3,6 +3,7 @@
 use super::item::{Item, Missed, SourceOf};
 use super::list::List;
 use super::meaning::{self, Meant, Unclear};
+use super::pattern::Matches;
 use super::repeated::{Named, is_signature};
 use super::sources::Sources;
 use crate::args::Artifacts;
@@ -10,10 +11,11 @@ use crate::error::{CommandError, why};
 use crate::interrupt::{self, Patient};
 use crate::output::clean;
 use sigtool_sdk::source::{Resolve, ResolveArgs};
-use sigtool_sdk::text::quoted;
+use sigtool_sdk::text::{escaped_path, quoted, quoted_path};
 use sigtool_sdk::types::{Artifact, DigestAlgorithm, ImageRef};
 use sigtool_sdk::{Error, ErrorCode};
 use std::collections::VecDeque;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -30,7 +32,7 @@ pub(crate) struct Items<'a> {
     asked: &'a Artifacts,
     sources: &'a Sources<'a>,
     /// The words that have not been looked at.
-    words: std::slice::Iter<'a, Box<str>>,
+    words: std::slice::Iter<'a, Box<OsStr>>,
     list: Option<List<'a>>,
     /// What is to be looked into before the next word.
     pending: Pending,
@@ -46,8 +48,7 @@ struct Pending {
     notes: Vec<String>,
     /// The bytes of standard input; removed when this is dropped.
     spool: Option<tempfile::NamedTempFile>,
-    /// What a pattern matched.
-    paths: VecDeque<PathBuf>,
+    pattern: Option<Pattern>,
     folder: Option<Folder>,
 }
 
@@ -64,9 +65,16 @@ impl Pending {
     }
 }
 
+/// A pattern whose matches are looked into one by one.
+struct Pattern {
+    word: String,
+    matches: Matches,
+    found: bool,
+}
+
 /// A folder that is read page by page.
 struct Folder {
-    pub(crate) path: PathBuf,
+    path: PathBuf,
     reference: String,
     page: Option<String>,
 }
@@ -163,14 +171,18 @@ impl<'a> Items<'a> {
 
     /// How the user named what the next step looks into.
     fn what_is_next(&self) -> String {
-        let Pending { folder, paths, .. } = &self.pending;
-        let path = folder.as_ref().map(|folder| &folder.path);
-        if let Some(path) = path.or(paths.front()) {
-            return path.display().to_string();
+        let Pending {
+            folder, pattern, ..
+        } = &self.pending;
+        if let Some(folder) = folder {
+            return escaped_path(&folder.path);
+        }
+        if let Some(pattern) = pattern {
+            return pattern.word.clone();
         }
         let list = || self.asked.from_file.as_ref();
         match self.words.as_slice().first() {
-            Some(word) => word.to_string(),
+            Some(word) => escaped_path(word.as_ref().as_ref()),
             None => list().map_or_else(String::new, |list| list.display().to_string()),
         }
     }
@@ -182,9 +194,8 @@ impl<'a> Items<'a> {
         let pending = &mut self.pending;
         if let Some(folder) = pending.folder.take() {
             add_page(folder, sources, pending)?;
-        } else if let Some(path) = pending.paths.pop_front() {
-            let shown = path.display().to_string();
-            add_path(&path, &shown, asked, sources, pending)?;
+        } else if let Some(pattern) = pending.pattern.take() {
+            add_match(pattern, asked, sources, pending)?;
         } else if let Some(word) = self.words.next() {
             add(word, asked, sources, pending)?;
         } else if let Some(word) = self.line()? {
@@ -196,7 +207,7 @@ impl<'a> Items<'a> {
     }
 
     /// The next line of the list that names something.
-    fn line(&mut self) -> Result<Option<String>, CommandError> {
+    fn line(&mut self) -> Result<Option<OsString>, CommandError> {
         let Some(path) = &self.asked.from_file else {
             return Ok(None);
         };
@@ -258,9 +269,9 @@ fn nothing_in(verb: &str, asked: &Artifacts) -> CommandError {
 }
 
 /// What was named, or the first of it.
-fn first_words(words: &[Box<str>]) -> String {
+fn first_words(words: &[Box<OsStr>]) -> String {
     const SHOWN: usize = 3;
-    let shown = words.iter().take(SHOWN).map(|word| format!("`{word}`"));
+    let shown = words.iter().take(SHOWN).map(|word| quoted_path(&**word));
     let shown = shown.collect::<Vec<_>>().join(", ");
     let more = if words.len() > SHOWN {
         " and others"
@@ -271,7 +282,7 @@ fn first_words(words: &[Box<str>]) -> String {
 }
 
 fn add(
-    word: &str,
+    word: &OsStr,
     asked: &Artifacts,
     sources: &Sources<'_>,
     pending: &mut Pending,
@@ -283,12 +294,25 @@ fn add(
         pending.spool = Some(spool);
         return Ok(());
     }
+    let Some(word) = word.to_str() else {
+        // Only a file can have such a name.
+        return add_path(
+            Path::new(word),
+            &escaped_path(word.as_ref()),
+            asked,
+            sources,
+            pending,
+        );
+    };
     if sources.are_for(word) {
         return add_foreign(word, sources, pending);
     }
     match meaning::meaning(word) {
         Ok(Meant::File(path)) => add_path(Path::new(path), word, asked, sources, pending),
-        Ok(Meant::Pattern(pattern)) => add_glob(pattern, asked, pending),
+        Ok(Meant::Pattern(pattern)) => {
+            add_glob(pattern, asked, pending);
+            Ok(())
+        }
         Ok(Meant::Image(image)) => add_image(image, word, asked, sources, pending),
         // Another's source may know better what there is.
         Ok(Meant::Missing(path)) | Err(Unclear::Missing(path, _))
@@ -386,38 +410,53 @@ fn image_of(reference: &str) -> sigtool_sdk::Result<ImageRef> {
     })
 }
 
-fn add_glob(pattern: &str, asked: &Artifacts, pending: &mut Pending) -> Result<(), CommandError> {
-    let options = glob::MatchOptions {
-        case_sensitive: true,
-        require_literal_separator: true,
-        require_literal_leading_dot: true,
-    };
-    let paths = match glob::glob_with(pattern, options) {
-        Ok(paths) => paths,
+fn add_glob(pattern: &str, asked: &Artifacts, pending: &mut Pending) {
+    match Matches::of(pattern, asked.recursive) {
+        Ok(matches) => {
+            pending.pattern = Some(Pattern {
+                word: pattern.to_owned(),
+                matches,
+                found: false,
+            });
+        }
         Err(error) => {
             let error = CommandError::input(format!(
                 "there is no file `{pattern}`, and it is not a pattern: {}",
                 error.msg
             ));
             pending.miss(pattern, error);
+        }
+    }
+}
+
+/// The next match of a pattern; what follows it stays pending.
+fn add_match(
+    mut pattern: Pattern,
+    asked: &Artifacts,
+    sources: &Sources<'_>,
+    pending: &mut Pending,
+) -> Result<(), CommandError> {
+    let path = match pattern.matches.next() {
+        Some(Ok(path)) => path,
+        Some(Err(error)) => {
+            pending.miss(&pattern.word, error);
+            pattern.found = true;
+            pending.pattern = Some(pattern);
+            return Ok(());
+        }
+        None if pattern.found => return Ok(()),
+        None => {
+            let error = CommandError::input(format!("no artifact matches `{}`", pattern.word));
+            pending.miss(&pattern.word, error);
             return Ok(());
         }
     };
-    let mut found = false;
-    for path in paths {
-        interrupt::check()?;
-        let path = path.map_err(|e| CommandError::could_not_tell(e.to_string()))?;
-        // What `dist/*` is meant to match: the artifacts, not the signatures that lie beside them, nor the folders.
-        if is_signature(&path) || (path.is_dir() && !asked.recursive) {
-            continue;
-        }
-        found = true;
-        pending.paths.push_back(path);
+    // What `dist/*` is meant to match: the artifacts, not the signatures that lie beside them, nor the folders.
+    if !is_signature(&path) && (asked.recursive || !path.is_dir()) {
+        pattern.found = true;
+        add_path(&path, &escaped_path(&path), asked, sources, pending)?;
     }
-    if !found {
-        let error = CommandError::input(format!("no artifact matches `{pattern}`"));
-        pending.miss(pattern, error);
-    }
+    pending.pattern = Some(pattern);
     Ok(())
 }
 
@@ -433,12 +472,17 @@ fn add_path(
         true => path.canonicalize(),
         false => meaning::file_reference(path),
     };
-    let reference = reference
-        .map_err(|e| CommandError::input(format!("`{shown}` is not a path")).because(why(&e)))?;
+    let reference = reference.map_err(|e| {
+        CommandError::input(format!("{} is not a path", quoted_path(path))).because(why(&e))
+    })?;
     let Some(reference) = reference.to_str() else {
-        let error = CommandError::input(format!("`{}` is not UTF-8", path.display()))
-            .hint("rename the file");
-        pending.miss(shown, error);
+        // As it was written, if that tells it.
+        let at_fault = if path.to_str().is_none() {
+            path
+        } else {
+            &reference
+        };
+        pending.miss(shown, CommandError::not_utf8(at_fault));
         return Ok(());
     };
     if is_folder {

@@ -3,8 +3,10 @@
 use crate::error::{CommandError, why};
 use crate::host::HostSettings;
 use crate::interrupt::{self, Patient};
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read as _};
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::Path;
 
 /// The largest list: half a million long paths. A wrong file must not fill the memory.
@@ -14,8 +16,6 @@ const MAX_LIST: u64 = 64 * 1024 * 1024;
 pub(super) struct List<'a> {
     path: &'a Path,
     lines: Result<Box<dyn BufRead + Send>, CommandError>,
-    /// How many have been read.
-    count: usize,
     bytes: u64,
 }
 
@@ -24,13 +24,12 @@ impl<'a> List<'a> {
         Self {
             path,
             lines: open(path, settings),
-            count: 0,
             bytes: 0,
         }
     }
 
     /// The next line, without its end; none at the end of the list.
-    fn line(&mut self, lines: &mut dyn BufRead) -> Result<Option<String>, CommandError> {
+    fn line(&mut self, lines: &mut dyn BufRead) -> Result<Option<OsString>, CommandError> {
         let mut line = Vec::new();
         let left = MAX_LIST + 1 - self.bytes;
         let read = lines.take(left).read_until(b'\n', &mut line);
@@ -44,15 +43,14 @@ impl<'a> List<'a> {
         if line.is_empty() {
             return Ok(None);
         }
-        self.count += 1;
-        let line = String::from_utf8(line)
-            .map_err(|_| bad(self.path, &format!("line {} is not UTF-8", self.count)))?;
-        Ok(Some(line.trim_end_matches(['\n', '\r']).to_owned()))
+        let end = line.iter().rposition(|byte| !matches!(byte, b'\n' | b'\r'));
+        line.truncate(end.map_or(0, |last| last + 1));
+        Ok(Some(OsString::from_vec(line)))
     }
 }
 
 impl Iterator for List<'_> {
-    type Item = Result<String, CommandError>;
+    type Item = Result<OsString, CommandError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let no_more: Box<dyn BufRead + Send> = Box::new(io::empty());
@@ -62,7 +60,7 @@ impl Iterator for List<'_> {
         };
         loop {
             match self.line(&mut lines) {
-                Ok(Some(line)) if line.trim().is_empty() => {}
+                Ok(Some(line)) if line.as_bytes().trim_ascii().is_empty() => {}
                 Ok(Some(line)) => {
                     self.lines = Ok(lines);
                     return Some(Ok(line));

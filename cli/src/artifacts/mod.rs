@@ -7,6 +7,7 @@ pub(crate) mod expand;
 pub(crate) mod item;
 mod list;
 pub(crate) mod meaning;
+mod pattern;
 mod repeated;
 pub(crate) mod sources;
 

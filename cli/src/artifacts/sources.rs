@@ -109,7 +109,7 @@ impl<'a> Sources<'a> {
         });
         let serves_images = default == IMAGES;
         let mut opening = match meant {
-            Some(table) => self.app.opening_of_table(table),
+            Some(table) => self.app.opening_of_table(table)?,
             None => Opening::plain(default, Kind::Source),
         };
         if serves_images && let Some(repository) = self.place_of_signatures()? {

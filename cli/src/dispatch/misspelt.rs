@@ -24,6 +24,12 @@ pub(crate) fn misspelt(arguments: &[OsString], error: &clap::Error) -> u8 {
     {
         return fail(&ui, &error, false);
     }
+    if error.kind() == ErrorKind::InvalidUtf8
+        && let Some(word) = arguments.iter().find(|word| word.to_str().is_none())
+    {
+        let error = CommandError::not_utf8(word.as_ref());
+        return fail(&ui, &error, false);
+    }
     if error.kind() == ErrorKind::UnknownArgument
         && let Some(ContextValue::String(typed)) = error.get(ContextKind::InvalidArg)
         && let Some(ours) = cosign::flag(typed.split(['=', ' ']).next().unwrap_or(typed))

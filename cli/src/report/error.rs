@@ -77,5 +77,5 @@ impl<'a> ErrorRow<'a> {
 
 /// A path for programs. JSON has no other text than Unicode.
 pub(crate) fn lossy(path: &std::path::Path) -> String {
-    path.to_string_lossy().into_owned()
+    sigtool_sdk::text::escaped_path(path)
 }

@@ -2,6 +2,7 @@
 
 use crate::app::App;
 use crate::app::folders::working_folder;
+use crate::app::opening::as_text;
 use crate::artifacts::sources::PINS;
 use crate::config::KeyText;
 use crate::error::{CommandError, Failure, Outcome};
@@ -144,7 +145,7 @@ impl Check<'_> {
         let mut fixture = Fixture::default();
         if let Some(settings) = given.signer {
             fixture.signer = Some(SignerFixture {
-                configuration: self.configuration(Kind::Signer, settings, &base),
+                configuration: self.configuration(Kind::Signer, settings, &base)?,
                 secrets: given
                     .secrets
                     .into_iter()
@@ -154,7 +155,7 @@ impl Check<'_> {
         }
         if self.found.manifest.kinds.contains(&Kind::Source) {
             let settings = given.source.unwrap_or_default();
-            let configuration = self.configuration(Kind::Source, settings, &base);
+            let configuration = self.configuration(Kind::Source, settings, &base)?;
             fixture.source = match given.artifact {
                 Some(artifact) => Some(SourceFixture {
                     configuration,
@@ -169,36 +170,41 @@ impl Check<'_> {
     }
 
     /// Settings as a backend gets them: keys resolved, secrets as pointers.
-    fn configuration(&self, kind: Kind, settings: BTreeMap<String, Value>, base: &Path) -> Value {
+    fn configuration(
+        &self,
+        kind: Kind,
+        settings: BTreeMap<String, Value>,
+        base: &Path,
+    ) -> Result<Value, CommandError> {
         let declared = self.found.manifest.config.get(&kind);
         let mut ignored = BTreeMap::new();
-        let mut configuration: serde_json::Map<String, Value> = settings
-            .into_iter()
-            .map(|(name, value)| {
-                let setting = declared.and_then(|d| d.get(&name)).map(|s| s.kind);
-                let value = match (setting, &value) {
-                    (Some(SettingType::Key), Value::String(text)) => {
-                        let key = KeyText {
-                            text: text.clone(),
-                            base: base.to_owned(),
-                        };
-                        let id = &self.found.manifest.id;
-                        let pointer = format!("/{name}");
-                        json!(self.app.key_reference(id, &key, &pointer, &mut ignored))
-                    }
-                    (Some(SettingType::Path), Value::String(text)) => json!(base.join(text)),
-                    _ => value,
-                };
-                (name, value)
-            })
-            .collect();
+        let mut configuration = serde_json::Map::new();
+        for (name, value) in settings {
+            let setting = declared.and_then(|d| d.get(&name)).map(|s| s.kind);
+            let value = match (setting, &value) {
+                (Some(SettingType::Key), Value::String(text)) => {
+                    let key = KeyText {
+                        text: text.clone(),
+                        base: base.to_owned(),
+                    };
+                    let id = &self.found.manifest.id;
+                    let pointer = format!("/{name}");
+                    json!(self.app.key_reference(id, &key, &pointer, &mut ignored)?)
+                }
+                (Some(SettingType::Path), Value::String(text)) => {
+                    json!(as_text(&base.join(text))?)
+                }
+                _ => value,
+            };
+            configuration.insert(name, value);
+        }
         for (name, setting) in declared.into_iter().flatten() {
             // The suite asks signers alone for what they do with secrets.
             if kind == Kind::Signer && setting.kind == SettingType::Secret {
                 configuration.insert(name.clone(), json!({ "secret": format!("/{name}") }));
             }
         }
-        Value::Object(configuration)
+        Ok(Value::Object(configuration))
     }
 
     /// What can be made up: a file for a source, and a key for a signer that can make one.
@@ -257,7 +263,7 @@ impl Check<'_> {
         let settings = BTreeMap::from([("key".to_owned(), json!(made.key))]);
         let secrets = [("/password", PASSWORD), ("/new_password", PASSWORD)];
         Ok(SignerFixture {
-            configuration: self.configuration(Kind::Signer, settings, self.folder),
+            configuration: self.configuration(Kind::Signer, settings, self.folder)?,
             secrets: secrets
                 .into_iter()
                 .map(|(pointer, secret)| (pointer.to_owned(), secret.as_bytes().to_vec()))
