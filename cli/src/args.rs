@@ -234,6 +234,10 @@ pub(crate) struct Artifacts {
     #[arg(short, long)]
     pub(crate) recursive: bool,
 
+    /// Fail if a folder holds what is not looked at: hidden files, links, special files
+    #[arg(long)]
+    pub(crate) strict: bool,
+
     /// Go on after a failure (the default)
     #[arg(long, conflicts_with = "fail_fast")]
     pub(crate) keep_going: bool,

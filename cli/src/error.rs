@@ -170,10 +170,14 @@ impl CommandError {
         let is_text = |path: &&Path| path.to_str().is_some();
         // The shortest part of it that is at fault: a folder above may be.
         let culprit = path.ancestors().take_while(|part| !is_text(part)).last();
-        let message = format!("{} is not UTF-8", quoted_path(path));
-        Self::input(message)
+        Self::not_text(&quoted_path(path), &quoted_path(culprit.unwrap_or(path)))
+    }
+
+    /// The same of a path that is shown already.
+    pub(crate) fn not_text(shown: &str, culprit: &str) -> Self {
+        Self::input(format!("{shown} is not UTF-8"))
             .because("a backend and a report get it as text")
-            .hint(format!("rename {}", quoted_path(culprit.unwrap_or(path))))
+            .hint(format!("rename {culprit}"))
     }
 
     pub(crate) fn because(mut self, cause: impl fmt::Display) -> Self {

@@ -102,9 +102,44 @@ pub struct Resolved {
     /// There are more children.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_page: Option<String>,
+    /// What a folder holds beside its children, and is not one. Of each folder it comes before the children in it, or with them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<LeftOut>,
     /// Remarks for the user: why a kind could not be told, what was skipped.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+}
+
+/// Something in a folder that is not among its children.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct LeftOut {
+    /// What it is called, as a child would be. What of a path is not UTF-8 stands there as `\xE9`.
+    pub reference: String,
+    /// Why it is not a child.
+    pub why: WhyLeftOut,
+}
+
+/// Why something in a folder is not among its children.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub enum WhyLeftOut {
+    /// Its name begins with a dot. A folder is not entered.
+    Hidden,
+    /// It is a symbolic link.
+    Link,
+    /// Its name is not UTF-8, so that nobody can ask for it. A folder is not entered.
+    NotText,
+    /// It is named like a signature, and there is no child that it could be one of.
+    Signature,
+    /// It is named like a signature of something that is left out too.
+    SignatureOfLeftOut,
+    /// It is a pipe, a socket or a device.
+    Special,
+    /// A reason from a later version.
+    #[serde(other)]
+    Other,
 }
 
 /// The arguments of `source.signatures`.

@@ -322,28 +322,36 @@ fn of_a_folder_signatures_hidden_files_and_links_are_skipped() {
         .stdout_eq(str![[r#"
 signed dist/a → dist/a.sigstore.json, dist/a.sig
 signed dist/deep/er/b → dist/deep/er/b.sigstore.json, dist/deep/er/b.sig
+not looked at: dist/.git (its name begins with a dot)
+not looked at: dist/.hidden (its name begins with a dot)
+not looked at: dist/link (it is a symbolic link)
+not looked at: dist/up (it is a symbolic link)
 
 "#]])
         .stderr_eq(str![[r#"
-note: skipped 2 hidden files and folders in `dist`
-note: skipped 2 symbolic links in `dist`
-2 artifacts signed
+2 artifacts signed, 4 not looked at
 
 "#]]);
     // A second time there are signatures to skip.
     run(&sandbox, &both).code(0).stdout_eq(str![[r#"
 signed again dist/a → dist/a.sigstore.json, dist/a.sig
 signed again dist/deep/er/b → dist/deep/er/b.sigstore.json, dist/deep/er/b.sig
+not looked at: dist/.git (its name begins with a dot)
+not looked at: dist/.hidden (its name begins with a dot)
+not looked at: dist/link (it is a symbolic link)
+not looked at: dist/up (it is a symbolic link)
 
 "#]]);
     run(&sandbox, &["verify", "--recursive", "dist"]).code(0).stdout_eq(str![[r#"
 valid dist/a, signed by a.pub (ecdsa-p256, key hint I/dsfvoVK5uzp8ssMnPabo6ENWjLWnIzBlcfKJybTSY=)
 valid dist/deep/er/b, signed by a.pub (ecdsa-p256, key hint I/dsfvoVK5uzp8ssMnPabo6ENWjLWnIzBlcfKJybTSY=)
+not looked at: dist/.git (its name begins with a dot)
+not looked at: dist/.hidden (its name begins with a dot)
+not looked at: dist/link (it is a symbolic link)
+not looked at: dist/up (it is a symbolic link)
 
 "#]]).stderr_eq(str![[r#"
-note: skipped 2 hidden files and folders in `dist`
-note: skipped 2 symbolic links in `dist`
-2 artifacts valid
+2 artifacts valid, 4 not looked at
 
 "#]]);
 }
@@ -361,7 +369,6 @@ fn a_folder_without_artifacts_is_told() {
         .code(2)
         .stderr_eq(str![[r#"
 error: there is nothing to sign in `empty`
-  caused by: of a folder's files, signatures, hidden files and symbolic links are skipped
 
 "#]]);
 }

@@ -12,6 +12,7 @@ mod documents;
 mod example;
 mod external;
 mod faults;
+mod folder;
 mod images;
 mod init;
 mod inspect;

@@ -45,6 +45,13 @@ pub(crate) fn signed_by_hint(name: &str) -> Option<&str> {
     (is_hint(hint) && !artifact.is_empty()).then_some(artifact)
 }
 
+/// The artifacts that a file of this name may be a signature of: `app.jar.0a1b2c3d` and `app.jar` for `app.jar.0a1b2c3d.sig`.
+pub(crate) fn signed(name: &str) -> impl Iterator<Item = &str> {
+    let endings = FORMATS.into_iter().filter_map(ending);
+    let stems = endings.filter_map(|ending| name.strip_suffix(ending));
+    stems.chain(signed_by_hint(name))
+}
+
 /// Whether this is a hint: the first eight lowercase hexadecimal digits of a key's digest.
 pub(crate) fn is_hint(text: &str) -> bool {
     text.len() == 8 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
@@ -185,5 +192,9 @@ mod tests {
         assert_eq!(signed_by_hint("a.0a1b2c3d.sig"), Some("a"));
         assert_eq!(signed_by_hint("a.sig"), None);
         assert_eq!(signed_by_hint(".0a1b2c3d.sig"), None);
+        let signed = |name| signed(name).collect::<Vec<_>>();
+        assert_eq!(signed("a.0a1b2c3d.sig"), ["a.0a1b2c3d", "a"]);
+        assert_eq!(signed("a.sigstore.json"), ["a"]);
+        assert!(signed("a.json").is_empty());
     }
 }

@@ -1,19 +1,23 @@
 //! Walks a folder for artifacts, in the order of their whole paths, a page at a time.
 //!
-//! Signatures, hidden files and folders, symbolic links and all that is not a regular file are skipped; all but the signatures are
-//! counted for a remark. Each folder on the way from the top to the present one is held as a list of names, nothing else.
+//! Hidden files and folders, symbolic links, what is not a regular file, names that are not text, and signatures of nothing that is
+//! there are left out, and each is told before the artifacts of its folder. Signatures of what is there are passed over. Each folder
+//! on the way from the top to the present one is held as a list of names, nothing else.
 
 use crate::failure::{invalid, reading};
-use crate::names::is_signature;
-use sigtool_sdk::source::Resolved;
-use sigtool_sdk::text::quoted_path;
+use crate::names::{is_signature, signed};
+use sigtool_sdk::source::{LeftOut, Resolved, WhyLeftOut};
+use sigtool_sdk::text::{escaped_path, quoted_path};
 use sigtool_sdk::{Call, Result};
 use std::cmp::Ordering;
+use std::collections::VecDeque;
+use std::fmt;
+use std::fs::FileType;
 use std::io;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-/// How many artifacts a reply names.
+/// How many files a reply names.
 const PAGE: usize = 1000;
 
 /// How many walks wait for their next page. One that is forgotten is begun again, where the page before ended.
@@ -26,43 +30,50 @@ pub(crate) struct Walks {
 }
 
 impl Walks {
-    /// A page of the artifacts in a folder and those below it: the first one, or the one after the path `after`.
+    /// A page of the artifacts in a folder and those below it, and of what is left out: the first one, or the one after `page`.
     ///
     /// # Errors
     ///
     /// A folder cannot be read. What vanishes meanwhile is not an error.
-    pub(crate) fn page(&self, call: &Call, top: &str, after: Option<&str>) -> Result<Resolved> {
-        let mut walk = match after {
+    pub(crate) fn page(&self, call: &Call, top: &str, page: Option<&str>) -> Result<Resolved> {
+        let mut walk = match page {
             None => Walk::begin(top)?,
-            Some(after) => match self.take(top, after) {
+            Some(page) => match self.take(top, page) {
                 Some(walk) => walk,
-                None => Walk::resume(call, top, after)?,
+                None => Walk::resume(call, top, page)?,
             },
         };
         let mut reply = Resolved::default();
-        // One more than a page, so that the last page is known to be that.
-        while reply.children.len() < PAGE {
+        while reply.children.len() + reply.left_out.len() < PAGE {
             match walk.next(call)? {
-                Some(path) => reply.children.push(path),
-                None => break,
+                Some(Found::Artifact(path)) => {
+                    walk.given = Given {
+                        after: path.clone(),
+                        left_out: 0,
+                    };
+                    reply.children.push(path);
+                }
+                Some(Found::LeftOut(left_out)) => {
+                    walk.given.left_out += 1;
+                    reply.left_out.push(left_out);
+                }
+                None => return Ok(reply),
             }
         }
-        match walk.peek(call)? {
-            true => {
-                reply.next_page = reply.children.last().cloned();
-                walk.after = reply.next_page.clone().unwrap_or_default();
-                self.keep(walk);
-            }
-            false => reply.notes = walk.skipped.notes(top),
+        // One more than a page, so that the last page is known to be that.
+        walk.ahead = walk.next(call)?;
+        if walk.ahead.is_some() {
+            reply.next_page = Some(walk.given.to_string());
+            self.keep(walk);
         }
         Ok(reply)
     }
 
-    fn take(&self, top: &str, after: &str) -> Option<Walk> {
+    fn take(&self, top: &str, page: &str) -> Option<Walk> {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         let place = waiting
             .iter()
-            .position(|walk| walk.top == top && walk.after == after)?;
+            .position(|walk| walk.top == top && walk.given.to_string() == page)?;
         Some(waiting.remove(place))
     }
 
@@ -79,13 +90,45 @@ impl Walks {
 #[derive(Debug)]
 struct Walk {
     top: String,
-    /// The last path that was given out.
-    after: String,
+    given: Given,
     /// The folders from the top to the present one, each with what is still to be done in it, last first.
     folders: Vec<Folder>,
-    /// The next path, if it is known already.
-    ahead: Option<String>,
-    skipped: Skipped,
+    /// What is left out of the present folder, and has not been given.
+    left_out: VecDeque<(String, WhyLeftOut)>,
+    /// What comes next, if it is known already.
+    ahead: Option<Found>,
+}
+
+/// What a walk finds.
+#[derive(Debug)]
+enum Found {
+    Artifact(String),
+    LeftOut(LeftOut),
+}
+
+/// How far a walk has come: the last artifact that was given out, and how many were left out since. Written as `PATH`, a NUL and the
+/// number, it is the name of the next page.
+#[derive(Debug)]
+struct Given {
+    /// The top with a `/` before the first artifact.
+    after: String,
+    left_out: usize,
+}
+
+impl fmt::Display for Given {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}\0{}", self.after, self.left_out)
+    }
+}
+
+impl Given {
+    fn parse(page: &str) -> Option<Self> {
+        let (after, left_out) = page.split_once('\0')?;
+        Some(Self {
+            after: after.to_owned(),
+            left_out: left_out.parse().ok()?,
+        })
+    }
 }
 
 #[derive(Debug)]
@@ -136,6 +179,16 @@ impl Names {
         self.entries = entries;
     }
 
+    /// Whether there is a file of this name. They are sorted.
+    fn has_file(&self, name: &str) -> bool {
+        // The order of whole paths, last first; a file's name has no `/` behind it.
+        let found = self.entries.binary_search_by(|entry| {
+            let end = entry.is_folder.then_some(b'/');
+            name.bytes().cmp(self.name(*entry).bytes().chain(end))
+        });
+        found.is_ok()
+    }
+
     fn pop(&mut self) -> Option<(&str, bool)> {
         let entry = self.entries.pop()?;
         Some((self.name(entry), entry.is_folder))
@@ -159,64 +212,83 @@ impl Names {
 
 impl Walk {
     fn begin(top: &str) -> Result<Self> {
+        // `/` itself ends with the separator already.
+        let folder = top.trim_end_matches('/');
         let mut walk = Self {
             top: top.to_owned(),
-            after: String::new(),
+            given: Given {
+                after: format!("{folder}/"),
+                left_out: 0,
+            },
             folders: Vec::new(),
+            left_out: VecDeque::new(),
             ahead: None,
-            skipped: Skipped::default(),
         };
-        // `/` itself ends with the separator already.
-        walk.enter(top.trim_end_matches('/').to_owned())?;
+        walk.enter(folder.to_owned())?;
         Ok(walk)
     }
 
-    /// A walk that goes on behind a path. What was skipped before it is counted again.
-    fn resume(call: &Call, top: &str, after: &str) -> Result<Self> {
-        let inside = after
-            .strip_prefix(top.trim_end_matches('/'))
-            .is_some_and(|rest| rest.starts_with('/'));
-        if !inside {
-            return Err(invalid(format!(
-                "{} is not a page of {}",
-                quoted_path(after),
-                quoted_path(top)
-            )));
-        }
+    /// A walk that goes on behind a page.
+    fn resume(call: &Call, top: &str, page: &str) -> Result<Self> {
         let mut walk = Self::begin(top)?;
-        while let Some((path, is_folder)) = walk.step(call)? {
-            // Of the folders before it only those that hold it are entered.
-            if is_folder {
-                let path = path + "/";
-                if after.starts_with(&path) || path.as_str() > after {
-                    walk.enter(path.trim_end_matches('/').to_owned())?;
+        let given = Given::parse(page).filter(|given| given.after.starts_with(&walk.given.after));
+        let Some(given) = given else {
+            let (page, top) = (quoted_path(page), quoted_path(top));
+            return Err(invalid(format!("{page} is not a page of {top}")));
+        };
+        if given.after != walk.given.after {
+            walk.go_behind(call, &given.after)?;
+        }
+        for _ in 0..given.left_out {
+            match walk.next(call)? {
+                Some(Found::LeftOut(_)) => {}
+                // There are fewer now.
+                other => {
+                    walk.ahead = other;
+                    break;
                 }
-            } else if path.as_str() > after {
-                walk.ahead = Some(path);
-                break;
             }
         }
+        walk.given = given;
         Ok(walk)
     }
 
-    /// The next artifact.
-    fn next(&mut self, call: &Call) -> Result<Option<String>> {
-        if let Some(path) = self.ahead.take() {
-            return Ok(Some(path));
-        }
+    /// Passes over all up to an artifact. Of the folders before it only those that hold it are entered, and what is left out of them
+    /// was given before it.
+    fn go_behind(&mut self, call: &Call, after: &str) -> Result<()> {
+        self.left_out.clear();
         while let Some((path, is_folder)) = self.step(call)? {
-            if !is_folder {
-                return Ok(Some(path));
+            if is_folder && after.starts_with(&(path.clone() + "/")) {
+                self.enter(path)?;
+                self.left_out.clear();
+            } else if is_folder && (path.clone() + "/").as_str() > after {
+                return self.enter(path);
+            } else if !is_folder && path.as_str() > after {
+                self.ahead = Some(Found::Artifact(path));
+                return Ok(());
             }
-            self.enter(path)?;
         }
-        Ok(None)
+        Ok(())
     }
 
-    /// Whether there is another artifact.
-    fn peek(&mut self, call: &Call) -> Result<bool> {
-        self.ahead = self.next(call)?;
-        Ok(self.ahead.is_some())
+    /// What comes next.
+    fn next(&mut self, call: &Call) -> Result<Option<Found>> {
+        if let Some(found) = self.ahead.take() {
+            return Ok(Some(found));
+        }
+        loop {
+            if let (Some((name, why)), Some(folder)) =
+                (self.left_out.pop_front(), self.folders.last())
+            {
+                let reference = format!("{}/{name}", folder.path);
+                return Ok(Some(Found::LeftOut(LeftOut { reference, why })));
+            }
+            match self.step(call)? {
+                Some((path, true)) => self.enter(path)?,
+                Some((path, false)) => return Ok(Some(Found::Artifact(path))),
+                None => return Ok(None),
+            }
+        }
     }
 
     /// The next entry, file or folder, which is then done in its own folder.
@@ -233,8 +305,8 @@ impl Walk {
 
     fn enter(&mut self, path: String) -> Result<()> {
         let readable = if path.is_empty() { "/" } else { &path };
-        let names = match self.names(Path::new(readable)) {
-            Ok(names) => names,
+        let (names, left_out) = match look_into(Path::new(readable)) {
+            Ok(found) => found,
             // A folder that vanished holds nothing to sign; the top was there a moment ago, and is missed.
             Err(e) if e.kind() == io::ErrorKind::NotFound && !self.folders.is_empty() => {
                 return Ok(());
@@ -242,74 +314,71 @@ impl Walk {
             Err(e) => return Err(reading(Path::new(readable), &e)),
         };
         self.folders.push(Folder { path, names });
+        self.left_out = left_out.into();
         Ok(())
     }
+}
 
-    /// What is to be looked at in a folder, last first.
-    fn names(&mut self, folder: &Path) -> io::Result<Names> {
-        let mut names = Names::default();
-        for entry in std::fs::read_dir(folder)? {
-            let entry = entry?;
-            let kind = match entry.file_type() {
-                Ok(kind) => kind,
-                Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
-                Err(e) => return Err(e),
-            };
-            let Ok(name) = entry.file_name().into_string() else {
-                self.skipped.not_text += 1;
+/// A name with the reason why it is left out.
+type Named = (String, WhyLeftOut);
+
+/// What is to be looked at in a folder, and what is left out, in the order of names.
+fn look_into(folder: &Path) -> io::Result<(Names, Vec<Named>)> {
+    let (mut names, mut left_out, mut signatures) = (Names::default(), Vec::new(), Vec::new());
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        let kind = match entry.file_type() {
+            Ok(kind) => kind,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
+            Err(e) => return Err(e),
+        };
+        let name = match entry.file_name().into_string() {
+            Ok(name) => name,
+            Err(name) => {
+                left_out.push((escaped_path(Path::new(&name)), WhyLeftOut::NotText));
                 continue;
-            };
-            if name.starts_with('.') {
-                self.skipped.hidden += 1;
-            } else if kind.is_symlink() {
-                self.skipped.links += 1;
-            } else if !kind.is_dir() && !kind.is_file() {
-                self.skipped.special += 1;
-            } else if kind.is_dir() || !is_signature(&name) {
-                names.push(&name, kind.is_dir())?;
             }
+        };
+        if let Some(why) = why_left_out(&name, kind) {
+            left_out.push((name, why));
+        } else if kind.is_file() && is_signature(&name) {
+            signatures.push(name);
+        } else {
+            names.push(&name, kind.is_dir())?;
         }
-        names.sort();
-        Ok(names)
+    }
+    names.sort();
+    left_out.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+    let stray: Vec<Named> = signatures
+        .into_iter()
+        .filter_map(|name| stray(&name, &names, &left_out).map(|why| (name, why)))
+        .collect();
+    left_out.extend(stray);
+    left_out.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+    Ok((names, left_out))
+}
+
+fn why_left_out(name: &str, kind: FileType) -> Option<WhyLeftOut> {
+    if name.starts_with('.') {
+        Some(WhyLeftOut::Hidden)
+    } else if kind.is_symlink() {
+        Some(WhyLeftOut::Link)
+    } else if !kind.is_dir() && !kind.is_file() {
+        Some(WhyLeftOut::Special)
+    } else {
+        None
     }
 }
 
-/// How much of each kind was skipped.
-#[derive(Debug, Default)]
-struct Skipped {
-    hidden: u64,
-    links: u64,
-    special: u64,
-    not_text: u64,
-}
-
-impl Skipped {
-    fn notes(&self, top: &str) -> Vec<String> {
-        [
-            (
-                self.hidden,
-                "hidden file or folder",
-                "hidden files and folders",
-            ),
-            (self.links, "symbolic link", "symbolic links"),
-            (
-                self.special,
-                "pipe, socket or device",
-                "pipes, sockets and devices",
-            ),
-            (
-                self.not_text,
-                "file or folder whose name is not UTF-8",
-                "files and folders whose names are not UTF-8",
-            ),
-        ]
-        .into_iter()
-        .filter(|(count, ..)| *count > 0)
-        .map(|(count, one, many)| {
-            let what = if count == 1 { one } else { many };
-            format!("skipped {count} {what} in {}", quoted_path(top))
-        })
-        .collect()
+/// Why a signature is told: nothing that is looked at has the name that it signs.
+fn stray(name: &str, names: &Names, left_out: &[Named]) -> Option<WhyLeftOut> {
+    let is_left_out = |name: &str| left_out.binary_search_by(|(known, _)| known.as_str().cmp(name));
+    if signed(name).any(|artifact| names.has_file(artifact)) {
+        None
+    } else if signed(name).any(|artifact| is_left_out(artifact).is_ok()) {
+        Some(WhyLeftOut::SignatureOfLeftOut)
+    } else {
+        Some(WhyLeftOut::Signature)
     }
 }
 
@@ -335,14 +404,15 @@ mod tests {
     }
 
     /// All pages; with `forget` each one is asked of a source that has not seen the others.
-    fn all(top: &str, forget: bool) -> (Vec<String>, Vec<String>, usize) {
+    fn all(top: &str, forget: bool) -> (Vec<String>, Vec<(String, WhyLeftOut)>, usize) {
         let mut walks = Walks::default();
-        let (mut children, mut notes, mut pages, mut after) = (Vec::new(), Vec::new(), 0, None);
+        let (mut children, mut left_out, mut pages, mut after) = (Vec::new(), Vec::new(), 0, None);
         loop {
             let reply = with_call(|call| walks.page(call, top, after.as_deref())).unwrap();
-            assert!(reply.artifact.is_none() && reply.children.len() <= PAGE);
+            assert!(reply.artifact.is_none() && reply.notes.is_empty());
+            assert!(reply.children.len() + reply.left_out.len() <= PAGE);
             children.extend(reply.children);
-            notes.extend(reply.notes);
+            left_out.extend(reply.left_out);
             pages += 1;
             after = reply.next_page;
             if after.is_none() {
@@ -353,7 +423,11 @@ mod tests {
             }
         }
         let strip = |path: String| path.strip_prefix(&format!("{top}/")).unwrap().to_owned();
-        (children.into_iter().map(strip).collect(), notes, pages)
+        let left_out = left_out
+            .into_iter()
+            .map(|left| (strip(left.reference), left.why));
+        let left_out = left_out.collect();
+        (children.into_iter().map(strip).collect(), left_out, pages)
     }
 
     #[test]
@@ -368,21 +442,29 @@ mod tests {
             ".git/config",
             "b/.env",
             "c/d/e.yaml",
+            "c/install.sh.sig",
+            "c/d.sig",
+            "link.tgz.sig",
         ]);
         std::os::unix::fs::symlink("a.tgz", folder.path().join("link.tgz")).unwrap();
         std::os::unix::fs::symlink(".", folder.path().join("b/circle")).unwrap();
         let _socket = std::os::unix::net::UnixListener::bind(folder.path().join("s")).unwrap();
-        let (children, notes, pages) = all(top(&folder), false);
+        let (children, left_out, pages) = all(top(&folder), false);
         assert_eq!(children, ["a.tgz", "b/app.jar", "c/d/e.yaml"]);
         assert_eq!(pages, 1);
-        let begins = |start: &str| notes.iter().any(|note| note.starts_with(start));
-        assert!(
-            begins("skipped 3 hidden files and folders in `"),
-            "{notes:?}"
-        );
-        assert!(begins("skipped 2 symbolic links in"), "{notes:?}");
-        assert!(begins("skipped 1 pipe, socket or device in"), "{notes:?}");
-        assert_eq!(notes.len(), 3);
+        let left_out: Vec<_> = left_out.iter().map(|(name, why)| (&**name, *why)).collect();
+        let expected = [
+            (".git", WhyLeftOut::Hidden),
+            (".hidden", WhyLeftOut::Hidden),
+            ("link.tgz", WhyLeftOut::Link),
+            ("link.tgz.sig", WhyLeftOut::SignatureOfLeftOut),
+            ("s", WhyLeftOut::Special),
+            ("b/.env", WhyLeftOut::Hidden),
+            ("b/circle", WhyLeftOut::Link),
+            ("c/d.sig", WhyLeftOut::Signature),
+            ("c/install.sh.sig", WhyLeftOut::Signature),
+        ];
+        assert_eq!(left_out, expected);
     }
 
     #[test]
@@ -400,14 +482,19 @@ mod tests {
             .map(|i| format!("{}{}/file{i}", if i % 3 == 0 { "x-" } else { "x/" }, i % 7))
             .collect();
         let folder = tree(&names.iter().map(String::as_str).collect::<Vec<_>>());
-        fs::write(folder.path().join(".hidden"), "").unwrap();
+        for i in 0..1200 {
+            fs::write(folder.path().join(format!("x/3/.{i}")), "").unwrap();
+            fs::write(folder.path().join(format!("x-1/stray{i}.sig")), "").unwrap();
+        }
+        fs::create_dir_all(folder.path().join("x/30")).unwrap();
+        fs::write(folder.path().join("x/30/.hidden"), "").unwrap();
         let mut expected = names;
         expected.sort();
+        let (_, left_out, _) = all(top(&folder), false);
+        assert_eq!(left_out.len(), 2401);
         for forget in [false, true] {
-            let (children, notes, pages) = all(top(&folder), forget);
-            assert_eq!(children, expected);
-            assert_eq!(pages, 3);
-            assert_eq!(notes.len(), 1, "{notes:?}");
+            let found = all(top(&folder), forget);
+            assert_eq!(found, (expected.clone(), left_out.clone(), 5), "{forget}");
         }
     }
 
@@ -417,28 +504,31 @@ mod tests {
         let folder = tree(&names.iter().map(String::as_str).collect::<Vec<_>>());
         assert_eq!(all(top(&folder), false).2, 1);
         assert_eq!(all(top(&tree(&[])), false), (vec![], vec![], 1));
+        fs::write(folder.path().join(".hidden"), "").unwrap();
+        assert_eq!(all(top(&folder), true).1.len(), 1);
     }
 
     #[test]
     fn a_page_of_another_folder_is_refused() {
         let folder = tree(&["a"]);
-        for after in ["/etc/passwd", "", &format!("{}x/a", top(&folder))] {
+        let beside = format!("{}x/a\0000", top(&folder));
+        for after in ["/etc/passwd", "/etc/passwd\0000", "", &beside] {
             let reply = with_call(|call| Walks::default().page(call, top(&folder), Some(after)));
             assert!(reply.is_err(), "{after}");
         }
     }
 
     #[test]
-    fn names_that_are_not_text_are_counted() {
+    fn names_that_are_not_text_are_told() {
         use std::os::unix::ffi::OsStrExt;
         let folder = tree(&["a"]);
         let name = std::ffi::OsStr::from_bytes(b"\xff.jar");
         if fs::write(folder.path().join(name), "").is_err() {
             return; // This file system takes text only.
         }
-        let (children, notes, _) = all(top(&folder), false);
+        let (children, left_out, _) = all(top(&folder), false);
         assert_eq!(children, ["a"]);
-        assert!(notes[0].contains("not UTF-8"), "{notes:?}");
+        assert_eq!(left_out, [(r"\xFF.jar".to_owned(), WhyLeftOut::NotText)]);
     }
 
     #[test]

@@ -14,6 +14,8 @@ pub(crate) struct Tally {
     pub(crate) done: usize,
     pub(crate) failed: Vec<(String, Failure)>,
     pub(crate) not_tried: usize,
+    /// What folders hold that is not looked at, and is no failure.
+    pub(crate) not_looked_at: usize,
     /// There are others that were not even looked for.
     pub(crate) more: bool,
     /// Ctrl-C has kept it from being finished.

@@ -1,6 +1,7 @@
 //! From the words of the command line to artifacts: globs, folders, lists, standard input, images and what is in them.
 
-use super::item::{Item, Missed, SourceOf};
+use super::item::{Found, Item, Missed, SourceOf};
+use super::left_out::{LeftOut, Strays, has_artifact, reason};
 use super::list::List;
 use super::meaning::{self, Meant, Unclear};
 use super::pattern::Matches;
@@ -10,7 +11,7 @@ use crate::args::Artifacts;
 use crate::error::{CommandError, why};
 use crate::interrupt::{self, Patient};
 use crate::output::clean;
-use sigtool_sdk::source::{Resolve, ResolveArgs};
+use sigtool_sdk::source::{self, Resolve, ResolveArgs, WhyLeftOut};
 use sigtool_sdk::text::{escaped_path, quoted, quoted_path};
 use sigtool_sdk::types::{Artifact, DigestAlgorithm, ImageRef};
 use sigtool_sdk::{Error, ErrorCode};
@@ -31,6 +32,8 @@ const JOBS_WITH_IMAGES: usize = 8;
 pub(crate) struct Items<'a> {
     asked: &'a Artifacts,
     sources: &'a Sources<'a>,
+    /// Where signatures without an artifact are put, for a command that tries them; else they are left out.
+    strays: Option<&'a Strays>,
     /// The words that have not been looked at.
     words: std::slice::Iter<'a, Box<OsStr>>,
     list: Option<List<'a>>,
@@ -50,11 +53,41 @@ struct Pending {
     spool: Option<tempfile::NamedTempFile>,
     pattern: Option<Pattern>,
     folder: Option<Folder>,
+    left_out: Vec<LeftOut>,
+    /// What is looked into.
+    found: Found,
 }
 
 impl Pending {
     fn found(&mut self, item: Item) {
-        self.items.push_back(Ok(item));
+        let found = self.found;
+        self.items.push_back(Ok(Item { found, ..item }));
+    }
+
+    /// Something in a folder that its source does not give as an artifact.
+    fn leave_out(&mut self, shown: String, path: &str, why: WhyLeftOut, strays: Option<&Strays>) {
+        match why {
+            WhyLeftOut::NotText => {
+                let error = CommandError::not_text(&quoted(&shown), &quoted(&shown));
+                self.miss(&shown, error);
+            }
+            WhyLeftOut::Signature => self.stray(shown, path.as_ref(), strays),
+            _ => self.left_out.push(LeftOut {
+                shown,
+                why: reason(why),
+            }),
+        }
+    }
+
+    /// A file that is named like a signature, where there is no artifact of that name.
+    fn stray(&mut self, shown: String, path: &Path, strays: Option<&Strays>) {
+        match strays {
+            Some(strays) => strays.add(shown, path.to_owned()),
+            None => self.left_out.push(LeftOut {
+                shown,
+                why: reason(WhyLeftOut::Signature),
+            }),
+        }
     }
 
     fn miss(&mut self, shown: &str, error: CommandError) {
@@ -90,6 +123,7 @@ impl<'a> Items<'a> {
         verb: &str,
         asked: &'a Artifacts,
         sources: &'a Sources<'a>,
+        strays: Option<&'a Strays>,
         all: bool,
     ) -> Result<Self, CommandError> {
         if asked.artifacts.is_empty() && asked.from_file.is_none() {
@@ -100,6 +134,7 @@ impl<'a> Items<'a> {
         let mut items = Self {
             asked,
             sources,
+            strays,
             words: asked.artifacts.iter(),
             list: None,
             pending: Pending::default(),
@@ -107,8 +142,8 @@ impl<'a> Items<'a> {
             is_all: false,
         };
         items.look_ahead(if all { usize::MAX } else { FIRST })?;
-        if items.pending.items.is_empty() {
-            return Err(nothing_in(verb, asked));
+        if items.pending.items.is_empty() && strays.is_none_or(Strays::is_empty) {
+            return Err(nothing_in(verb, asked, &items.pending.left_out));
         }
         items.named.first(&mut items.pending.items);
         Ok(items)
@@ -169,6 +204,11 @@ impl<'a> Items<'a> {
         notes
     }
 
+    /// What was found since the last time and is not looked at.
+    pub(crate) fn take_left_out(&mut self) -> Vec<LeftOut> {
+        std::mem::take(&mut self.pending.left_out)
+    }
+
     /// How the user named what the next step looks into.
     fn what_is_next(&self) -> String {
         let Pending {
@@ -190,15 +230,18 @@ impl<'a> Items<'a> {
     /// Looks into the next thing. Tells whether there was one.
     fn step(&mut self) -> Result<bool, CommandError> {
         interrupt::check()?;
-        let (asked, sources) = (self.asked, self.sources);
+        let (asked, sources, strays) = (self.asked, self.sources, self.strays);
         let pending = &mut self.pending;
+        pending.found = Found::InFolder;
         if let Some(folder) = pending.folder.take() {
-            add_page(folder, sources, pending)?;
+            add_page(folder, sources, strays, pending)?;
         } else if let Some(pattern) = pending.pattern.take() {
-            add_match(pattern, asked, sources, pending)?;
+            add_match(pattern, asked, sources, strays, pending)?;
         } else if let Some(word) = self.words.next() {
+            pending.found = Found::ByName;
             add(word, asked, sources, pending)?;
         } else if let Some(word) = self.line()? {
+            self.pending.found = Found::InList;
             add(&word, asked, sources, &mut self.pending)?;
         } else {
             return Ok(false);
@@ -255,16 +298,22 @@ fn is_one_folder(asked: &Artifacts) -> bool {
     asked.from_file.is_none() && matches!(words, [word] if Path::new(&**word).is_dir())
 }
 
-fn nothing_in(verb: &str, asked: &Artifacts) -> CommandError {
-    match &asked.from_file {
-        Some(list) if asked.artifacts.is_empty() => {
-            CommandError::input(format!("the list `{}` names no artifact", list.display()))
-        }
-        _ => CommandError::input(format!(
-            "there is nothing to {verb} in {}",
-            first_words(&asked.artifacts)
-        ))
-        .because("of a folder's files, signatures, hidden files and symbolic links are skipped"),
+fn nothing_in(verb: &str, asked: &Artifacts, left_out: &[LeftOut]) -> CommandError {
+    const SHOWN: usize = 3;
+    if let Some(list) = &asked.from_file
+        && asked.artifacts.is_empty()
+    {
+        let message = format!("the list `{}` names no artifact", list.display());
+        return CommandError::input(message);
+    }
+    let words = first_words(&asked.artifacts);
+    let mut error = CommandError::input(format!("there is nothing to {verb} in {words}"));
+    for LeftOut { shown, why } in left_out.iter().take(SHOWN) {
+        error = error.because(format!("{} is not looked at: {why}", quoted(shown)));
+    }
+    match left_out.len().saturating_sub(SHOWN) {
+        0 => error,
+        more => error.because(format!("nor are {more} others")),
     }
 }
 
@@ -434,6 +483,7 @@ fn add_match(
     mut pattern: Pattern,
     asked: &Artifacts,
     sources: &Sources<'_>,
+    strays: Option<&Strays>,
     pending: &mut Pending,
 ) -> Result<(), CommandError> {
     let path = match pattern.matches.next() {
@@ -452,9 +502,17 @@ fn add_match(
         }
     };
     // What `dist/*` is meant to match: the artifacts, not the signatures that lie beside them, nor the folders.
-    if !is_signature(&path) && (asked.recursive || !path.is_dir()) {
+    let is_meant = asked.recursive || !path.is_dir();
+    let is_signature = path.is_file() && is_signature(&path);
+    if is_meant && !(is_signature && has_artifact(&path)) {
         pattern.found = true;
-        add_path(&path, &escaped_path(&path), asked, sources, pending)?;
+        let shown = escaped_path(&path);
+        if is_signature {
+            let place = meaning::file_reference(&path).unwrap_or(path);
+            pending.stray(shown, &place, strays);
+        } else {
+            add_path(&path, &shown, asked, sources, pending)?;
+        }
     }
     pending.pattern = Some(pattern);
     Ok(())
@@ -502,6 +560,7 @@ fn add_path(
 fn add_page(
     folder: Folder,
     sources: &Sources<'_>,
+    strays: Option<&Strays>,
     pending: &mut Pending,
 ) -> Result<(), CommandError> {
     let Folder {
@@ -519,12 +578,16 @@ fn add_page(
     let listed = listed.map_err(|error| {
         CommandError::from_backend(format!("cannot list `{}`", path.display()), error)
     })?;
+    let shown = |child: &str| {
+        Path::new(child)
+            .strip_prefix(&reference)
+            .map_or_else(|_| child.to_owned(), |rest| escaped_path(&path.join(rest)))
+    };
+    for source::LeftOut { reference, why } in listed.left_out {
+        pending.leave_out(shown(&reference), &reference, why, strays);
+    }
     for child in listed.children {
-        let shown = Path::new(&child).strip_prefix(&reference).map_or_else(
-            |_| child.clone(),
-            |rest| path.join(rest).display().to_string(),
-        );
-        pending.found(Item::file(shown, child));
+        pending.found(Item::file(shown(&child), child));
     }
     pending.notes.extend(listed.notes);
     pending.folder = listed.next_page.map(|page| Folder {

@@ -13,6 +13,20 @@ pub(crate) struct Item {
     pub(crate) reference: Reference,
     /// It came from standard input and lies in a temporary file.
     pub(crate) from_stdin: bool,
+    /// How it was come upon.
+    pub(crate) found: Found,
+}
+
+/// How an artifact was come upon. Only who names it by itself has surely thought of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// It was named by itself.
+    #[default]
+    ByName,
+    /// In a list.
+    InList,
+    /// In a folder, or by a pattern: with what lies there.
+    InFolder,
 }
 
 impl Item {
@@ -22,6 +36,7 @@ impl Item {
             shown: shown.into(),
             reference: Reference::File(reference.into()),
             from_stdin: false,
+            found: Found::ByName,
         }
     }
 
@@ -31,6 +46,7 @@ impl Item {
             shown: shown.into(),
             reference: Reference::Image(image),
             from_stdin: false,
+            found: Found::ByName,
         }
     }
 

@@ -5,6 +5,7 @@ pub(crate) mod batch;
 pub(crate) mod destination;
 pub(crate) mod expand;
 pub(crate) mod item;
+pub(crate) mod left_out;
 mod list;
 pub(crate) mod meaning;
 mod pattern;

@@ -131,7 +131,7 @@ fn place(item: &Item) -> String {
 }
 
 /// The artifacts that a file of this name may be a signature of: `app.tgz` for `app.tgz.sig` and `app.tgz.0123abcd.sig`.
-fn artifacts_of(name: &str) -> impl Iterator<Item = &str> {
+pub(super) fn artifacts_of(name: &str) -> impl Iterator<Item = &str> {
     let stem = SIGNATURE_ENDINGS
         .iter()
         .find_map(|ending| name.strip_suffix(ending));

@@ -10,10 +10,11 @@ use crate::artifacts::{Item, Items, SourceOf, Sources};
 use crate::config::origin::Origin;
 use crate::config::{Formats, Profile};
 use crate::custody::recorder::Custody;
-use crate::error::{CommandError, Outcome};
+use crate::error::{CommandError, Failure, Outcome};
 use crate::interrupt;
 use crate::output::{Ticker, clean};
-use crate::report::signing::{Done, already_written, failed, report};
+use crate::report::left_out;
+use crate::report::signing::{Done, already_written, failed, not_looked_at, report};
 use crate::report::summary::summary;
 use sigtool_core::sign::{
     Destination, Location, SignError, SignedArtifact, SigningRequest, Stored,
@@ -28,7 +29,7 @@ pub(super) fn run(app: &App, args: &Sign) -> Outcome {
     let profile = app.profile_to_sign()?;
     check_profile(&profile)?;
     let sources = Sources::new(app, &profile).attach_to(args.attach_to.as_ref());
-    let mut items = Items::find("sign", &args.artifacts, &sources, needs_all(args))?;
+    let mut items = Items::find("sign", &args.artifacts, &sources, None, needs_all(args))?;
     let wanted = Wanted::new(args, &profile)?;
     check_single(args, &items)?;
     check_files(app, args, &profile, &items)?;
@@ -53,7 +54,7 @@ pub(super) fn run(app: &App, args: &Sign) -> Outcome {
     let mut kept_here = 0;
     let ticker = Ticker::new(&app.ui, "signing", items.known_count());
     let jobs = items.jobs(app.jobs());
-    let tally = batch::run(
+    let mut tally = batch::run(
         &mut items,
         jobs,
         args.artifacts.fail_fast,
@@ -72,10 +73,14 @@ pub(super) fn run(app: &App, args: &Sign) -> Outcome {
         },
     );
     drop(ticker);
+    let strict = args.artifacts.strict.then_some(Failure::Input);
+    let row =
+        |line: &str, left_out: &_, error: Option<&_>| not_looked_at(app, line, left_out, error);
+    left_out::tell(app, &items.take_left_out(), strict, &mut tally, row);
     app.ui.end_items();
     say_where(app, kept_here);
     say_notes(app, items.take_notes());
-    if tally.count() > 1 {
+    if tally.count() > 1 || tally.not_looked_at > 0 {
         app.ui.say(summary("signed", &tally, |_| None));
     }
     Ok(tally.exit_code())

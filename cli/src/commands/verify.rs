@@ -5,8 +5,11 @@ use crate::app::folders::working_folder;
 use crate::app::keys::{MAX_FILE, listed_key, named_key};
 use crate::args::Verify;
 use crate::artifacts::annotations;
+use crate::artifacts::batch::{self, Tally};
 use crate::artifacts::destination::{Places, STDIN, destination};
-use crate::artifacts::{Item, Items, SourceOf, Sources, batch};
+use crate::artifacts::item::Found;
+use crate::artifacts::left_out::{Posing, Strays};
+use crate::artifacts::{Item, Items, SourceOf, Sources};
 use crate::config::value::dotted;
 use crate::config::verify::VerifySettings;
 use crate::config::{KeyText, Profile};
@@ -15,11 +18,13 @@ use crate::custody::recorder::Custody;
 use crate::error::{CommandError, Failure, Outcome};
 use crate::interrupt::{self, INTERRUPTED};
 use crate::output::{Ticker, clean};
+use crate::report::left_out;
 use crate::report::summary::summary;
-use crate::report::verdict::{Judged, report};
+use crate::report::verdict::{Judged, not_looked_at, refused_stray, report};
 use sigtool_core::trust::Require;
+use sigtool_core::verify::CheckedSignature;
 use sigtool_core::{
-    GivenSignature, Policy, Store, Verification, VerifyingRequest, verify_artifact,
+    GivenSignature, Policy, Reason, Store, Verification, VerifyingRequest, verify_artifact,
 };
 use sigtool_sdk::file::read_regular;
 use sigtool_sdk::types::Digest;
@@ -32,7 +37,14 @@ pub(super) fn run(app: &App, args: &Verify) -> Outcome {
     let sources = Sources::new(app, &profile).attach_to(args.attach_to.as_ref());
     let needs_all =
         args.bundle.is_some() || args.signature.is_some() || !args.annotations.is_empty();
-    let mut items = Items::find("verify", &args.artifacts, &sources, needs_all)?;
+    let strays = Strays::default();
+    let mut items = Items::find(
+        "verify",
+        &args.artifacts,
+        &sources,
+        Some(&strays),
+        needs_all,
+    )?;
     let places = Places {
         bundle: args.bundle.as_deref(),
         signature: args.signature.as_deref(),
@@ -47,12 +59,13 @@ pub(super) fn run(app: &App, args: &Verify) -> Outcome {
         places: &places,
         demands: &policies,
         sources: &sources,
+        strays: &strays,
         store: if images { store(app) } else { Ok(None) },
         custody: Custody::best_effort(app, &profile, !args.no_history),
     };
     let ticker = Ticker::new(&app.ui, "verifying", items.known_count());
     let jobs = items.jobs(app.jobs());
-    let tally = batch::run(
+    let mut tally = batch::run(
         &mut items,
         jobs,
         args.artifacts.fail_fast,
@@ -64,16 +77,69 @@ pub(super) fn run(app: &App, args: &Verify) -> Outcome {
         },
     );
     drop(ticker);
+    refuse_strays(app, &strays, &mut tally);
+    let strict = args.artifacts.strict.then_some(Failure::CouldNotTell);
+    let row =
+        |line: &str, left_out: &_, error: Option<&_>| not_looked_at(app, line, left_out, error);
+    left_out::tell(app, &items.take_left_out(), strict, &mut tally, row);
     app.ui.end_items();
     for note in items.take_notes() {
         app.ui.note(&app.relative(&note));
     }
-    if tally.count() > 1 {
+    if tally.count() > 1 || tally.not_looked_at > 0 {
         app.ui
             .say(summary("valid", &tally, |failure| Some(how(failure))));
     }
     Ok(tally.exit_code())
 }
+
+/// Refuses each file that is named like a signature and is none of an artifact in its folder, once all of these have been verified.
+fn refuse_strays(app: &App, strays: &Strays, tally: &mut Tally) {
+    let unfit = strays.unfit();
+    if tally.not_tried > 0 || tally.more {
+        tally.not_tried += unfit.len();
+        return;
+    }
+    let mut refuse = |shown: &str, error: CommandError| {
+        let error = app.relative_error(error.hint("verify what it signs by name, or remove it"));
+        refused_stray(app, shown, &error);
+        tally.failed.push((shown.to_owned(), error.failure));
+    };
+    for (stray, beside) in unfit {
+        let shown = clean(&stray.shown);
+        let error = if beside > MAX_STRAYS {
+            CommandError::could_not_tell(format!("could not tell what `{shown}` signs")).because(
+                format!("there are more than {MAX_STRAYS} signatures of that kind in its folder"),
+            )
+        } else {
+            CommandError::new(Failure::Refused, format!("refused `{shown}`")).because(
+                "it is named like a signature, and no artifact in its folder is signed by it",
+            )
+        };
+        refuse(&stray.shown, error);
+    }
+    for Posing {
+        artifact,
+        why,
+        is_certain,
+    } in strays.take_posing()
+    {
+        let shown = clean(&artifact);
+        let error = match is_certain {
+            true => CommandError::new(
+                Failure::Refused,
+                format!("refused what lies beside `{shown}` as its signature"),
+            ),
+            false => CommandError::could_not_tell(format!(
+                "could not tell whether what lies beside `{shown}` is its signature"
+            )),
+        };
+        refuse(&artifact, error.because(why));
+    }
+}
+
+/// More signatures without an artifact of their name than lie in any real folder; each is tried for each artifact that has none.
+const MAX_STRAYS: usize = 64;
 
 /// How it failed, in the summary.
 fn how(failure: Failure) -> &'static str {
@@ -269,6 +335,7 @@ struct Work<'a> {
     places: &'a Places<'a>,
     demands: &'a [Demand],
     sources: &'a Sources<'a>,
+    strays: &'a Strays,
     store: Result<Option<Store>, sigtool_sdk::Error>,
     custody: Custody,
 }
@@ -301,11 +368,99 @@ impl Work<'_> {
                 .because("standard input has no signatures beside it")
                 .hint("name one: --bundle FILE, or --signature FILE"));
         }
+        let mut judged = self.judge_all(item, &given, &cannot)?;
+        if given.is_empty() && item.found == Found::InFolder && judged.is_valid() {
+            self.look_beside(item, &judged);
+        }
+        if given.is_empty() && judged.has_no_signature() {
+            judged = self.judge_by_strays(item, &cannot)?.unwrap_or(judged);
+        }
+        let could_tell = !matches!(
+            judged.verified.verification,
+            Verification::Inconclusive { .. }
+        );
+        if interrupt::requested() && !could_tell {
+            return Err(CommandError::new(Failure::Cancelled, cannot()).because(INTERRUPTED));
+        }
+        let artifact = &mut judged.verified.artifact;
+        item.name_in(artifact);
+        if item.from_stdin {
+            artifact.name = STDIN.to_owned();
+        }
+        Ok(judged)
+    }
+
+    /// A folder's verdict covers what poses as a signature, too.
+    fn look_beside(&self, item: &Item, judged: &Judged) {
+        let add = |reason: &Reason, is_certain| {
+            self.strays.add_posing(Posing {
+                artifact: item.shown.clone(),
+                why: reason.to_string(),
+                is_certain,
+            });
+        };
+        let verified = &judged.verified;
+        let reasons = verified.checked.iter().filter_map(|c| c.reason.as_ref());
+        let malformed = reasons.filter(|reason| matches!(reason, Reason::Malformed { .. }));
+        malformed.for_each(|reason| add(reason, true));
+        verified.unread.iter().for_each(|reason| add(reason, false));
+    }
+
+    /// Whether one of the signatures in its folder that have no artifact of their name is its own.
+    fn judge_by_strays(
+        &self,
+        item: &Item,
+        cannot: &dyn Fn() -> String,
+    ) -> Result<Option<Judged>, CommandError> {
+        let beside = item.reference.path().map(|path| self.strays.beside(path));
+        let strays = beside.unwrap_or_default();
+        let given: Vec<GivenSignature> = strays
+            .iter()
+            .take(MAX_STRAYS)
+            .filter_map(|stray| {
+                let content = read_regular(&stray.path, MAX_FILE).ok()?;
+                Some(GivenSignature {
+                    label: stray.shown.clone(),
+                    content: content.to_vec(),
+                })
+            })
+            .collect();
+        if given.is_empty() {
+            return Ok(None);
+        }
+        let judged = self.judge_all(item, &given, cannot)?;
+        if !judged.is_valid() {
+            return Ok(None);
+        }
+        let own = judged
+            .verified
+            .checked
+            .iter()
+            .filter(|c| c.signer.is_some());
+        for signature in own {
+            let fits = strays.iter().filter(|s| s.shown == signature.location);
+            fits.for_each(|stray| self.strays.fits(&stray.path));
+        }
+        let mut judged = judged;
+        let place = |c: &CheckedSignature| c.signer.is_some().then(|| format!("`{}`", c.location));
+        let places: Vec<_> = judged.verified.checked.iter().filter_map(place).collect();
+        let note = format!("signed by {}, which has another name", places.join(" and "));
+        judged.verified.notes = vec![note];
+        Ok(Some(judged))
+    }
+
+    /// What all policies say.
+    fn judge_all(
+        &self,
+        item: &Item,
+        given: &[GivenSignature],
+        cannot: &dyn Fn() -> String,
+    ) -> Result<Judged, CommandError> {
         let mut judged: Option<Judged> = None;
         let mut reference = item.reference.to_string();
         let mut read: Option<Vec<Digest>> = None;
         for demand in self.demands {
-            let this = self.judge(demand, item, &reference, &given, &cannot)?;
+            let this = self.judge(demand, item, &reference, given, cannot)?;
             let artifact = &this.verified.artifact;
             // Two policies are met by one artifact only if both have seen the same bytes.
             let digests = &artifact.digests;
@@ -325,20 +480,7 @@ impl Work<'_> {
                 break;
             }
         }
-        let mut judged = judged.ok_or_else(|| CommandError::bug("there was no policy"))?;
-        let could_tell = !matches!(
-            judged.verified.verification,
-            Verification::Inconclusive { .. }
-        );
-        if interrupt::requested() && !could_tell {
-            return Err(CommandError::new(Failure::Cancelled, cannot()).because(INTERRUPTED));
-        }
-        let artifact = &mut judged.verified.artifact;
-        item.name_in(artifact);
-        if item.from_stdin {
-            artifact.name = STDIN.to_owned();
-        }
-        Ok(judged)
+        judged.ok_or_else(|| CommandError::bug("there was no policy"))
     }
 
     fn judge(

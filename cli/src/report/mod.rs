@@ -8,6 +8,7 @@ pub(crate) mod error;
 pub(crate) mod image;
 pub(crate) mod inspection;
 pub(crate) mod key;
+pub(crate) mod left_out;
 pub(crate) mod overview;
 pub(crate) mod profile;
 mod sections;

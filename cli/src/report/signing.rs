@@ -3,6 +3,7 @@
 use crate::app::App;
 use crate::app::opening::SignerInUse;
 use crate::artifacts::item::Item;
+use crate::artifacts::left_out::LeftOut;
 use crate::artifacts::sources::SourceInUse;
 use crate::custody::recorder::{location, shown};
 use crate::error::{CommandError, Failure, why};
@@ -99,6 +100,9 @@ pub(crate) struct Row<'a> {
     artifact: &'a str,
     /// What became of it.
     status: Status,
+    /// Why a part of a folder is not looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
     /// What it was found to be.
     #[serde(skip_serializing_if = "Option::is_none")]
     resolved: Option<&'a Artifact>,
@@ -124,6 +128,7 @@ pub(crate) struct Row<'a> {
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(inline))]
 enum Status {
     Failed,
+    NotLookedAt,
     Signed,
 }
 
@@ -200,21 +205,44 @@ fn not_signed(app: &App, shown: &str, chosen: &[String], error: CommandError) ->
     app.ui.error(&error);
     if app.ui.is_machine() {
         let row = Row {
-            artifact: shown,
-            status: Status::Failed,
-            resolved: None,
-            signer: None,
-            signatures: Vec::new(),
-            head: error.head.as_deref(),
             notes: chosen.iter().map(String::as_str).collect(),
-            error: Some(super::ErrorRow::of(&error)),
+            ..Row::without(shown, Status::Failed, Some(&error))
         };
         app.ui.item("", &row);
     }
     error.failure
 }
 
+/// Says that a part of a folder is not looked at.
+pub(crate) fn not_looked_at(
+    app: &App,
+    line: &str,
+    left_out: &LeftOut,
+    error: Option<&CommandError>,
+) {
+    let row = Row {
+        reason: Some(left_out.why),
+        ..Row::without(&left_out.shown, Status::NotLookedAt, error)
+    };
+    app.ui.item(line, &row);
+}
+
 impl<'a> Row<'a> {
+    /// Of what is not signed.
+    fn without(shown: &'a str, status: Status, error: Option<&'a CommandError>) -> Self {
+        Self {
+            artifact: shown,
+            status,
+            reason: None,
+            resolved: None,
+            signer: None,
+            signatures: Vec::new(),
+            head: error.and_then(|error| error.head.as_deref()),
+            notes: Vec::new(),
+            error: error.map(super::ErrorRow::of),
+        }
+    }
+
     fn of(
         shown: &'a str,
         signer: Option<&'a SignerInUse>,
@@ -232,6 +260,7 @@ impl<'a> Row<'a> {
         Self {
             artifact: shown,
             status: Status::Signed,
+            reason: None,
             resolved: Some(&signed.artifact),
             signer: signer.map(|signer| Signer {
                 backend: &signer.backend,

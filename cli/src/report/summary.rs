@@ -16,6 +16,9 @@ pub(crate) fn summary(
         ""
     };
     let mut lines = vec![format!("{before}{} {done}", plural(tally.done, "artifact"))];
+    if tally.not_looked_at > 0 {
+        lines[0] += &format!(", {} not looked at", tally.not_looked_at);
+    }
     if !tally.failed.is_empty() {
         lines[0] += &format!(", {} failed:", tally.failed.len());
         for (artifact, failure) in &tally.failed {

@@ -1,6 +1,7 @@
 //! What is said of a verified artifact.
 
 use crate::app::App;
+use crate::artifacts::left_out::LeftOut;
 use crate::error::{CommandError, Failure};
 use crate::output::{clean, plural};
 use crate::report::artifact::describe;
@@ -23,6 +24,14 @@ impl Judged {
     pub(crate) fn is_valid(&self) -> bool {
         matches!(self.verified.verification, Verification::Valid { .. })
     }
+
+    /// Whether it is refused because there is no signature at all.
+    pub(crate) fn has_no_signature(&self) -> bool {
+        let Verification::Refused { reasons } = &self.verified.verification else {
+            return false;
+        };
+        *reasons == [Reason::NoSignature]
+    }
 }
 
 /// A verified artifact in a report.
@@ -33,6 +42,9 @@ pub(crate) struct Row<'a> {
     artifact: &'a str,
     /// The verdict, or that there is none.
     status: Status,
+    /// Why a part of a folder is not looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
     /// What it was found to be.
     #[serde(skip_serializing_if = "Option::is_none")]
     resolved: Option<&'a Artifact>,
@@ -51,7 +63,7 @@ pub(crate) struct Row<'a> {
     /// Remarks, which decide nothing.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     notes: Vec<&'a str>,
-    /// Why it could not be verified at all.
+    /// Why it could not be verified at all, or must not lie where it does.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<super::ErrorRow<'a>>,
 }
@@ -62,6 +74,7 @@ pub(crate) struct Row<'a> {
 enum Status {
     Failed,
     Inconclusive,
+    NotLookedAt,
     Refused,
     Valid,
 }
@@ -191,19 +204,38 @@ fn not_verified(app: &App, shown: &str, said: &[String], error: CommandError) ->
     app.ui.error(&error);
     if app.ui.is_machine() {
         let row = Row {
-            artifact: shown,
-            status: Status::Failed,
-            resolved: None,
-            verification: None,
-            demanded_by: None,
-            checked: &[],
-            head: error.head.as_deref(),
             notes: said.iter().map(String::as_str).collect(),
-            error: Some(super::ErrorRow::of(&error)),
+            ..Row::without(shown, Status::Failed, Some(&error))
         };
         app.ui.item("", &row);
     }
     error.failure
+}
+
+/// Refuses a file that is named like a signature and is none of an artifact in its folder.
+pub(crate) fn refused_stray(app: &App, shown: &str, error: &CommandError) {
+    app.ui.error(error);
+    if app.ui.is_machine() {
+        let status = match error.failure {
+            Failure::Refused => Status::Refused,
+            _ => Status::Inconclusive,
+        };
+        app.ui.item("", &Row::without(shown, status, Some(error)));
+    }
+}
+
+/// Says that a part of a folder is not looked at.
+pub(crate) fn not_looked_at(
+    app: &App,
+    line: &str,
+    left_out: &LeftOut,
+    error: Option<&CommandError>,
+) {
+    let row = Row {
+        reason: Some(left_out.why),
+        ..Row::without(&left_out.shown, Status::NotLookedAt, error)
+    };
+    app.ui.item(line, &row);
 }
 
 /// Tells that a policy is not met, or that it cannot be told.
@@ -237,11 +269,28 @@ fn signer(signer: &Signer) -> String {
 }
 
 impl<'a> Row<'a> {
+    /// Of what has no verdict.
+    fn without(shown: &'a str, status: Status, error: Option<&'a CommandError>) -> Self {
+        Self {
+            artifact: shown,
+            status,
+            reason: None,
+            resolved: None,
+            verification: None,
+            demanded_by: None,
+            checked: &[],
+            head: error.and_then(|error| error.head.as_deref()),
+            notes: Vec::new(),
+            error: error.map(super::ErrorRow::of),
+        }
+    }
+
     fn of(shown: &'a str, status: Status, said: &'a [String], judged: &'a Judged) -> Self {
         let verified = &judged.verified;
         Self {
             artifact: shown,
             status,
+            reason: None,
             resolved: Some(&verified.artifact),
             verification: Some(&verified.verification),
             demanded_by: judged.of_machine.as_deref(),

@@ -41,7 +41,7 @@ pub fn verify_artifact(source: &Handle, request: &VerifyingRequest<'_>) -> Resul
     let (verification, more) = decide(
         request.policy,
         &seen.checked,
-        seen.failures,
+        seen.failures.clone(),
         request.nothing_found(),
     );
     seen.notes.extend(more);
@@ -49,6 +49,7 @@ pub fn verify_artifact(source: &Handle, request: &VerifyingRequest<'_>) -> Resul
         artifact,
         verification,
         checked: seen.checked,
+        unread: seen.failures,
         notes: seen.notes,
     })
 }

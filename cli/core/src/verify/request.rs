@@ -19,6 +19,8 @@ pub struct Verified {
     pub verification: Verification,
     /// Every signature that was looked at.
     pub checked: Vec<CheckedSignature>,
+    /// What may be signatures too and could not be read.
+    pub unread: Vec<Reason>,
     /// Remarks for the user: what did not count beside a good signature, what the source said.
     pub notes: Vec<String>,
 }
