@@ -277,3 +277,73 @@ error: `rel/d/xFF` is not UTF-8
         .collect();
     assert_eq!(told, [r"rel/caf\xE9.txt", r"rel/d\xFF", "rel/a.txt"]);
 }
+
+/// A private key in a folder that is released is a finding.
+#[test]
+fn a_private_key_is_signed_only_if_it_is_named() {
+    let sandbox = sandbox();
+    let key = std::fs::read(sandbox.work().join("b.key")).unwrap();
+    sandbox.write("rel/b.key", key);
+    sandbox.write("list", "rel/b.key\nrel/a.txt\n");
+    for what in [
+        &["--recursive", "rel"][..],
+        &["rel/*"],
+        &["--from-file", "list"],
+    ] {
+        run(&sandbox, &[&["sign"], what].concat())
+            .code(2)
+            .stdout_eq(str![[r#"
+signed again rel/a.txt → rel/a.txt.sigstore.json
+
+"#]])
+            .stderr_eq(str![[r#"
+error: cannot sign `rel/b.key`
+  caused by: it is a private key
+  hint: move it away from what is released, or sign it by its name if it is meant
+1 artifact signed, 1 failed:
+  rel/b.key
+
+"#]]);
+    }
+    run(&sandbox, &["sign", "--quiet", "rel/b.key"])
+        .code(0)
+        .stderr_eq(str![[r#"
+warning: rel/b.key: it is a private key
+
+"#]]);
+}
+
+/// SECURITY.md: "Only a signature is a signature."
+#[test]
+fn a_file_that_is_the_payload_of_another_kind_is_not_signed() {
+    let sandbox = sandbox();
+    sandbox.write("data.bin", "DSSEv1 28 application/vnd.in-toto+json 2 {}");
+    run(&sandbox, &["sign", "data.bin"])
+        .code(2)
+        .stderr_eq(str![[r#"
+error: cannot sign `data.bin`
+  caused by: these are the bytes that sign the statement in it: signed as a file, they would make it signed
+  hint: sign what it is about, or an archive with the file in it
+
+"#]]);
+    sandbox.write(
+        "notes.json",
+        r#"{"Critical":{"image":{"docker-manifest-digest":"sha256:00"}}}"#,
+    );
+    for key in ["a.key", "b.key"] {
+        run(&sandbox, &["sign", "--key", key, "--signature-format", "cosign", "notes.json"])
+            .code(2)
+            .stderr_eq(str![[r#"
+error: cannot sign `notes.json`
+  caused by: these are the bytes that sign the image that it names: signed as a file, they would make it signed
+  hint: sign what it is about, or an archive with the file in it
+
+"#]]);
+    }
+    sandbox
+        .sigtool()
+        .args(["sign", "--bundle", "x.json", "-"])
+        .stdin("DSSEv1 1 x 0 ")
+        .assert()
+        .code(2);
+}

@@ -6,6 +6,7 @@ use crate::args::Sign;
 use crate::artifacts::annotations;
 use crate::artifacts::batch::{self};
 use crate::artifacts::destination::{Places, STDIN, destination};
+use crate::artifacts::item::Found;
 use crate::artifacts::{Item, Items, SourceOf, Sources};
 use crate::config::origin::Origin;
 use crate::config::{Formats, Profile};
@@ -383,6 +384,7 @@ impl Work<'_> {
             destination,
             annotations: self.wanted.annotations.clone(),
             append: args.append,
+            is_named: item.found == Found::ByName,
         };
         sign_artifact(&source.handle, &signer.signer, self.store, request).map_err(|error| {
             let written = match &error {

@@ -59,6 +59,12 @@ pub(crate) fn failed(
         error @ (SignError::Destination(_) | SignError::NoBytes(_)) => {
             CommandError::input(message).because(error)
         }
+        error @ SignError::OtherKind(_) => CommandError::input(message)
+            .because(error)
+            .hint("sign what it is about, or an archive with the file in it"),
+        error @ SignError::PrivateKey => CommandError::input(message)
+            .because(error)
+            .hint("move it away from what is released, or sign it by its name if it is meant"),
         SignError::Partly { stored, error, .. } => {
             failed(source, signer, item, *error).because(already_written(&stored))
         }
@@ -118,6 +124,9 @@ pub(crate) struct Row<'a> {
     /// Remarks, which are not failures.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     notes: Vec<&'a str>,
+    /// What to look at, although it was signed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    warning: Option<&'a str>,
     /// Why it was not signed.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<super::ErrorRow<'a>>,
@@ -179,6 +188,9 @@ pub(crate) fn report(
         Err(error) => return Some(not_signed(app, shown, chosen, error)),
     };
     let signed = &done.signed;
+    if let Some(warning) = &signed.warning {
+        app.ui.warn(&format!("{shown}: {warning}"));
+    }
     for note in &signed.notes {
         let note = app.relative(note);
         app.ui.note(&format!("{shown}: {note}"));
@@ -239,6 +251,7 @@ impl<'a> Row<'a> {
             signatures: Vec::new(),
             head: error.and_then(|error| error.head.as_deref()),
             notes: Vec::new(),
+            warning: None,
             error: error.map(super::ErrorRow::of),
         }
     }
@@ -276,6 +289,7 @@ impl<'a> Row<'a> {
                 .chain(&signed.notes)
                 .map(String::as_str)
                 .collect(),
+            warning: signed.warning.as_deref(),
             error: None,
         }
     }

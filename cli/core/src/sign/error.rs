@@ -20,6 +20,12 @@ pub enum SignError {
         "an Ed25519 key signs the bytes themselves, and the source gives only a digest of `{0}`"
     )]
     NoBytes(String),
+    /// It is the very text that a signature of another kind is over, and would be signed as that.
+    #[error("these are the bytes that sign {0}: signed as a file, they would make it signed")]
+    OtherKind(&'static str),
+    /// It is a private key, come upon among other artifacts.
+    #[error("it is a private key")]
+    PrivateKey,
     /// The source failed where signatures are kept.
     #[error("{operation} failed: {error}")]
     Source {
@@ -75,7 +81,9 @@ impl SignError {
             Self::Artifact(error) | Self::Source { error, .. } | Self::Signer { error, .. } => {
                 error.code
             }
-            Self::Destination(_) | Self::NoBytes(_) => ErrorCode::InvalidRequest,
+            Self::Destination(_) | Self::NoBytes(_) | Self::OtherKind(_) | Self::PrivateKey => {
+                ErrorCode::InvalidRequest
+            }
             Self::Partly { error, .. } => error.code(),
             Self::Store(_) => ErrorCode::Unavailable,
             Self::SignerMisbehaved { .. } => ErrorCode::Integrity,

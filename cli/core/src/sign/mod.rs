@@ -1,5 +1,6 @@
 //! Signing an artifact: resolve, sign, verify as a stranger would, store. Nothing unverified is written.
 
+mod content;
 mod encoded;
 mod error;
 mod make;
@@ -20,6 +21,7 @@ use crate::verify::Reason;
 use crate::verify::check::{self, Outcome};
 use crate::verify::gather::{Candidate, Gathered, Pages};
 use crate::verify::payload::Challenges;
+use content::{Content, content};
 use encoded::{Encoded, is_image};
 use error::misbehaved;
 use make::make;
@@ -42,6 +44,7 @@ pub fn sign_artifact(
 ) -> Result<SignedArtifact, SignError> {
     let (artifact, notes) = resolve(source, &request.reference, &digests(signer))
         .map_err(|e| SignError::Artifact(e.into()))?;
+    let warning = look_into(&artifact, &request)?;
     let reference = artifact.reference.clone();
     let turn = signer.turns.of(&reference);
     let signed = {
@@ -49,7 +52,21 @@ pub fn sign_artifact(
         sign_resolved(source, signer, store, &request, artifact, notes)
     };
     signer.turns.end(&reference, &turn);
-    signed
+    signed.map(|signed| SignedArtifact { warning, ..signed })
+}
+
+/// Refuses a file whose signature would sign something else, and a private key that nobody has named. Gives what to warn of.
+fn look_into(artifact: &Artifact, request: &SigningRequest) -> Result<Option<String>, SignError> {
+    let Some(path) = artifact.path.as_deref().filter(|_| !is_image(artifact)) else {
+        return Ok(None);
+    };
+    match content(path) {
+        Content::Envelope => Err(SignError::OtherKind("the statement in it")),
+        Content::ImagePayload => Err(SignError::OtherKind("the image that it names")),
+        Content::PrivateKey if !request.is_named => Err(SignError::PrivateKey),
+        Content::PrivateKey => Ok(Some("it is a private key".to_owned())),
+        Content::Other => Ok(None),
+    }
 }
 
 /// Signs an artifact that nobody else signs meanwhile.
@@ -91,6 +108,7 @@ fn sign_resolved(
         key_id: made.key_id,
         key_version: made.key_version,
         stored,
+        warning: None,
         notes,
     })
 }

@@ -22,6 +22,8 @@ pub struct SigningRequest {
     pub annotations: BTreeMap<String, String>,
     /// Whether this key's earlier signatures are kept beside the new one.
     pub append: bool,
+    /// Whether the user named it by itself. A private key that was only come upon is not signed.
+    pub is_named: bool,
 }
 
 /// Where signatures go. A file's lies beside the file unless a place is named for its format. An image's lies in the local store,
@@ -49,6 +51,8 @@ pub struct SignedArtifact {
     pub key_version: Option<String>,
     /// What was written, and where.
     pub stored: Vec<Stored>,
+    /// What to look at, although it was signed.
+    pub warning: Option<String>,
     /// Remarks for the user.
     pub notes: Vec<String>,
 }
