@@ -428,6 +428,18 @@ signed with space.txt → with space.txt.sigstore.json
 signed two.txt → two.txt.sigstore.json
 
 "#]]);
+    // As Windows writes one.
+    sandbox.write("list", "\u{feff}one.txt\r\ntwo.txt\r\n");
+    run(&sandbox, &["verify", "--from-file", "list"]).code(0);
+    sandbox.write("list", b"\xff\xfeo\0n\0e\0");
+    run(&sandbox, &["verify", "--from-file", "list"])
+        .code(2)
+        .stderr_eq(str![[r#"
+error: cannot read the list `list`
+  caused by: it is UTF-16
+  hint: write it as UTF-8
+
+"#]]);
     sandbox
         .sigtool()
         .args(["verify", "--from-file", "-"])

@@ -1,7 +1,7 @@
 //! PEM text ([RFC 7468]), read leniently and written as Go does.
 //!
 //! Our own reader, because what it reads is secret: it wipes each buffer, which the crates for PEM do not. It finds blocks in
-//! other text, takes any line ends, and lines joined by spaces, which is what becomes of a key in a carelessly set variable.
+//! other text, takes any line ends, the two characters `\n` too, and lines joined by spaces: what becomes of a key in a carelessly set variable.
 //!
 //! [RFC 7468]: https://www.rfc-editor.org/rfc/rfc7468
 
@@ -80,7 +80,10 @@ fn block(label: &str, body: &str) -> Result<Block, KeyError> {
 fn decode(body: &str) -> Result<Zeroizing<Vec<u8>>, KeyError> {
     // Both buffers have their final size from the start, or growing would leave copies behind.
     let mut digits = Zeroizing::new(Vec::with_capacity(body.len()));
-    digits.extend(body.bytes().filter(|b| !b.is_ascii_whitespace()));
+    // A line end that was pasted into a variable may be the two characters `\n`.
+    for line in body.split(r"\n").flat_map(|line| line.split(r"\r")) {
+        digits.extend(line.bytes().filter(|b| !b.is_ascii_whitespace()));
+    }
     let mut content = Zeroizing::new(vec![0; digits.len() / 4 * 3]);
     let length =
         STANDARD
@@ -125,6 +128,9 @@ mod tests {
             text.clone(),
             text.replace('\n', "\r\n"),
             text.replace('\n', " "),
+            text.replace('\n', r"\n"),
+            text.replace('\n', r"\r\n"),
+            text.replace('\n', "\n\n"),
             format!("\u{feff}a comment\n{text}the end"),
         ] {
             assert_eq!(contents(&text), [("X".to_owned(), content.clone())]);

@@ -43,6 +43,9 @@ impl<'a> List<'a> {
         if line.is_empty() {
             return Ok(None);
         }
+        if self.bytes == line.len() as u64 {
+            without_mark(self.path, &mut line)?;
+        }
         let end = line.iter().rposition(|byte| !matches!(byte, b'\n' | b'\r'));
         line.truncate(end.map_or(0, |last| last + 1));
         Ok(Some(OsString::from_vec(line)))
@@ -70,6 +73,17 @@ impl Iterator for List<'_> {
             }
         }
     }
+}
+
+/// Windows begins a text with a byte order mark, which is no part of the first name.
+fn without_mark(list: &Path, first: &mut Vec<u8>) -> Result<(), CommandError> {
+    if first.starts_with(&[0xff, 0xfe]) || first.starts_with(&[0xfe, 0xff]) {
+        return Err(bad(list, &"it is UTF-16").hint("write it as UTF-8"));
+    }
+    if first.starts_with("\u{feff}".as_bytes()) {
+        first.drain(.."\u{feff}".len());
+    }
+    Ok(())
 }
 
 fn open(list: &Path, settings: &HostSettings) -> Result<Box<dyn BufRead + Send>, CommandError> {

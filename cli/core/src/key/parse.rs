@@ -10,6 +10,7 @@ use aws_lc_rs::signature::{
 };
 use sigtool_sdk::pem::{is_private_key_label, shown_label};
 use sigtool_sdk::types::{KeyAlgorithm, PublicKey};
+use std::borrow::Cow;
 use x509_cert::Certificate;
 use x509_cert::der::Decode as _;
 use x509_cert::der::asn1::{AnyRef, ObjectIdentifier, UintRef};
@@ -71,7 +72,40 @@ pub fn parse_public_key(text: &[u8]) -> Result<PublicKey, KeyError> {
 
 /// The PEM blocks of a text; none if it is not PEM at all.
 pub(crate) fn pem_blocks(text: &[u8]) -> Result<Vec<pem::Pem>, String> {
-    pem::parse_many(text).map_err(|e| printable(&e.to_string()))
+    pem::parse_many(tidy(text)).map_err(|e| printable(&e.to_string()))
+}
+
+/// A text with PEM blocks as the reader takes it, however it was pasted: with a byte order mark, with lines that are empty, joined by
+/// spaces or ended by the two characters `\n`. Private keys are read as leniently, where they are read.
+fn tidy(text: &[u8]) -> Cow<'_, [u8]> {
+    const DASHES: &str = "-----";
+    let Ok(pasted) = std::str::from_utf8(text) else {
+        return text.into();
+    };
+    let mut tidy = String::with_capacity(pasted.len());
+    let mut is_body = false;
+    for (i, part) in pasted
+        .trim_start_matches('\u{feff}')
+        .split(DASHES)
+        .enumerate()
+    {
+        if i > 0 {
+            tidy.push_str(DASHES);
+        }
+        // A block with headers is no public key, and is told as it is.
+        if is_body && !part.contains(':') {
+            let body = part.replace(r"\n", "").replace(r"\r", "");
+            tidy.push('\n');
+            tidy.extend(body.split_whitespace());
+            tidy.push('\n');
+        } else if part.contains(r"\n") {
+            tidy.push_str(&part.replace(r"\r", "").replace(r"\n", "\n"));
+        } else {
+            tidy.push_str(part);
+        }
+        is_body = part.starts_with("BEGIN ");
+    }
+    Cow::Owned(tidy.into_bytes())
 }
 
 /// PKCS#8 and cosign say it in the label, the traditional format of OpenSSL in a header.
@@ -201,6 +235,27 @@ mod tests {
 
     fn pem_of(tag: &str, der: &[u8]) -> String {
         pem::encode(&pem::Pem::new(tag, der))
+    }
+
+    #[test]
+    fn a_key_is_read_however_it_was_pasted() {
+        let key = TestKey::generate(KeyAlgorithm::EcdsaP256);
+        let text = crate::key::to_pem(&key.public_key());
+        for text in [
+            text.replace('\n', "\r\n"),
+            text.replace('\n', "\n\n"),
+            text.replace('\n', " "),
+            text.replace('\n', r"\n"),
+            text.replace('\n', r"\r\n"),
+            format!("\u{feff}\n{text}"),
+            format!("{}\n", text.replace('\n', "\n  ")),
+        ] {
+            assert_eq!(
+                parse_public_key(text.as_bytes()),
+                Ok(key.public_key()),
+                "{text}"
+            );
+        }
     }
 
     #[test]
