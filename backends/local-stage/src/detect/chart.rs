@@ -47,6 +47,7 @@ pub(super) fn examine(content: Window, expected: bool) -> Examined {
 fn search<R: Read>(mut archive: Archive<R>, expected: bool) -> Examined {
     let broken = |e: io::Error| Unclear::because(format!("it is broken: {e}"));
     let mut chart = None;
+    let mut at_top = false;
     let mut count = 0;
     // Raw: without reading long names into memory, which a chart's folder never has.
     for entry in archive.entries().map_err(broken)?.raw(true) {
@@ -60,6 +61,7 @@ fn search<R: Read>(mut archive: Archive<R>, expected: bool) -> Examined {
         };
         count += 1;
         check(&entry, count)?;
+        at_top |= is_at_top(&entry);
         if is_chart_yaml(&entry) {
             if chart.is_some() {
                 return Err(Unclear::because("it holds more than one `Chart.yaml`"));
@@ -69,6 +71,11 @@ fn search<R: Read>(mut archive: Archive<R>, expected: bool) -> Examined {
     }
     if count == 0 && expected {
         return Err(Unclear::because("it is an empty archive"));
+    }
+    if chart.is_none() && at_top {
+        return Err(Unclear::because(
+            "its `Chart.yaml` lies at the top, and a chart has it in a folder of its name",
+        ));
     }
     Ok(chart)
 }
@@ -99,6 +106,15 @@ fn check<R: Read>(entry: &Entry<'_, R>, count: usize) -> Result<(), Unclear> {
         )));
     }
     Ok(())
+}
+
+/// Whether this is a `Chart.yaml` where Helm does not look for it: outside of any folder.
+fn is_at_top<R: Read>(entry: &Entry<'_, R>) -> bool {
+    let name = entry.header().path_bytes();
+    let mut parts = name.split(|b| *b == b'/').filter(|part| *part != b".");
+    entry.header().entry_type().is_file()
+        && parts.next() == Some(b"Chart.yaml")
+        && parts.next().is_none()
 }
 
 /// Whether this is the `Chart.yaml` of the archive's top folder.
@@ -275,7 +291,6 @@ mod tests {
     fn another_archive_is_unknown_without_a_note() {
         for content in [
             Tar::new().file("package/package.json", "{}").packed(),
-            Tar::new().file("Chart.yaml", CHART).packed(),
             Tar::new().file("a/b/Chart.yaml", CHART).packed(),
         ] {
             let detected = told("a.tgz", &content);
@@ -289,6 +304,14 @@ mod tests {
             (detected.kind, detected.note),
             (ArtifactKind::Unknown, None)
         );
+    }
+
+    #[test]
+    fn a_chart_without_its_folder_is_told() {
+        for name in ["Chart.yaml", "./Chart.yaml"] {
+            let note = unclear("a.tgz", &Tar::new().file(name, CHART).packed());
+            assert!(note.contains("lies at the top"), "{note}");
+        }
     }
 
     #[test]
