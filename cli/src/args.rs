@@ -575,11 +575,35 @@ pub(crate) struct Completions {
     pub(crate) shell: Shell,
 }
 
-/// `KEY=VALUE`.
-fn annotation(text: &str) -> Result<(String, String), String> {
+/// `KEY=VALUE`, or that between double quotes. As in cosign only there a comma is a part of it.
+fn annotation(typed: &str) -> Result<(String, String), String> {
+    let quoted = typed
+        .strip_prefix('"')
+        .and_then(|rest| rest.strip_suffix('"'));
+    let text = match quoted {
+        Some(quoted) => quoted.replace("\"\"", "\""),
+        None if typed.contains(',') => return Err(one_or_several(typed)),
+        None => typed.to_owned(),
+    };
     match text.split_once('=') {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
         _ => Err(format!("`{text}` is not an annotation: write KEY=VALUE")),
+    }
+}
+
+/// cosign makes several annotations of what has commas in it.
+fn one_or_several(text: &str) -> String {
+    let one = format!("for one with a comma in it write --annotations '\"{text}\"'");
+    let several: Vec<&str> = text.split(',').collect();
+    if several.iter().all(|part| part.contains('=')) {
+        let flags = several.iter().map(|part| format!("--annotations '{part}'"));
+        let flags = flags.collect::<Vec<_>>().join(" ");
+        format!(
+            "it may be one annotation or {}: for several write {flags}, {one}",
+            several.len()
+        )
+    } else {
+        format!("a comma separates annotations in cosign: {one}")
     }
 }
 
@@ -645,6 +669,21 @@ fn length(text: &str) -> Result<Duration, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_comma_in_an_annotation_is_told_as_what_it_may_be() {
+        let pair = |key: &str, value: &str| Ok((key.to_owned(), value.to_owned()));
+        assert_eq!(annotation("a=1=2"), pair("a", "1=2"));
+        assert_eq!(annotation("\"a=1,b=2\""), pair("a", "1,b=2"));
+        assert_eq!(annotation("\"a=say \"\"hi\"\"\""), pair("a", "say \"hi\""));
+        assert_eq!(
+            annotation("a=1,b=2").unwrap_err(),
+            "it may be one annotation or 2: for several write --annotations 'a=1' --annotations 'b=2', \
+             for one with a comma in it write --annotations '\"a=1,b=2\"'"
+        );
+        assert!(annotation("a=1,2").unwrap_err().ends_with("'\"a=1,2\"'"));
+        assert!(annotation("a").is_err() && annotation("=1").is_err());
+    }
 
     #[test]
     fn the_command_line_is_consistent() {
