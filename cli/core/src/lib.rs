@@ -15,7 +15,7 @@ pub mod key;
 pub mod ledger;
 pub mod limits;
 mod reference;
-mod resolve;
+pub mod resolve;
 pub mod sign;
 pub mod state;
 pub mod store;

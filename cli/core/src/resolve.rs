@@ -1,9 +1,98 @@
 //! Asking a source for one artifact.
 
+use crate::key;
 use sigtool_sdk::connection::Handle;
+use sigtool_sdk::file::{Links, RegularFile};
 use sigtool_sdk::source::{Prefixed, Resolve, ResolveArgs};
+use sigtool_sdk::text::quoted_path;
 use sigtool_sdk::types::{Artifact, Digest, DigestAlgorithm};
 use sigtool_sdk::{Error, ErrorCode, Result};
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+/// What stands behind the digests of an artifact.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// A source of sigtool's own.
+    Own,
+    /// The file, which was read here.
+    File(PathBuf),
+    /// The word of the source: there is no file that could be read.
+    Word,
+}
+
+/// Reads the file of an artifact that another's source has told of, and compares.
+///
+/// A reference that is a file's path means that file, whatever the source says of its place.
+///
+/// # Errors
+///
+/// `integrity` if the file is another one than the source says; or it cannot be read.
+pub(crate) fn prove(reference: &str, artifact: &mut Artifact, is_own: bool) -> Result<Proof> {
+    if is_own {
+        return Ok(Proof::Own);
+    }
+    let named = Some(Path::new(reference)).filter(|path| path.is_absolute() && path.is_file());
+    let Some(path) = named.map(Path::to_owned).or_else(|| artifact.path.clone()) else {
+        return Ok(Proof::Word);
+    };
+    let cannot = |e: &dyn std::fmt::Display| {
+        Error::new(
+            ErrorCode::Unavailable,
+            format!("cannot read {}", quoted_path(&path)),
+        )
+        .because(e)
+    };
+    let found = RegularFile::open(&path, Links::Followed).map_err(|e| cannot(&e))?;
+    let (size, read) = digests(found.into_file(), &artifact.digests).map_err(|e| cannot(&e))?;
+    for (said, digest) in artifact.digests.iter().zip(&read) {
+        if said.as_bytes() != digest.as_ref() {
+            let message = format!(
+                "the source gives another digest of {} than it has",
+                quoted_path(&path)
+            );
+            return Err(Error::new(ErrorCode::Integrity, message).because(format!(
+                "it says {said}, and the file has {}",
+                hex(digest.as_ref())
+            )));
+        }
+    }
+    artifact.size = size;
+    artifact.path = Some(path.clone());
+    Ok(Proof::File(path))
+}
+
+/// How long a file is, and its digests by the algorithms of these, in one pass.
+fn digests(mut file: File, like: &[Digest]) -> io::Result<(u64, Vec<aws_lc_rs::digest::Digest>)> {
+    let context = |digest: &Digest| aws_lc_rs::digest::Context::new(key::hash(digest.algorithm()));
+    let mut contexts: Vec<_> = like.iter().map(context).collect();
+    let mut buffer = vec![0; 256 * 1024];
+    let mut size = 0;
+    loop {
+        let n = match file.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(n) => n,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+            Err(e) => return Err(e),
+        };
+        size += n as u64;
+        for context in &mut contexts {
+            context.update(&buffer[..n]);
+        }
+    }
+    Ok((
+        size,
+        contexts
+            .into_iter()
+            .map(|context| context.finish())
+            .collect(),
+    ))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
 
 /// Asks the source for an artifact with these digests, once.
 pub(crate) fn resolve(
@@ -61,4 +150,56 @@ pub(crate) fn resolve_prefixed(
         notes: resolved.notes,
         prefixed: resolved.prefixed,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sigtool_sdk::types::ArtifactKind;
+
+    fn said(of: &[u8], path: Option<&Path>) -> Artifact {
+        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, of);
+        Artifact {
+            name: "app".to_owned(),
+            version: None,
+            kind: ArtifactKind::Unknown,
+            digests: vec![Digest::new(DigestAlgorithm::Sha256, digest.as_ref().to_vec()).unwrap()],
+            size: 0,
+            media_type: None,
+            path: path.map(Path::to_owned),
+            reference: "shelf:app".to_owned(),
+        }
+    }
+
+    /// SECURITY.md: "What a third-party source says of a file is checked by reading the file."
+    #[test]
+    fn a_source_that_lies_about_a_file_is_found_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let [good, bad] = ["good", "bad"].map(|name| folder.path().join(name));
+        std::fs::write(&good, "good").unwrap();
+        std::fs::write(&bad, "tampered").unwrap();
+        let reference = bad.to_str().unwrap();
+        // Whatever path it names, the file that was asked for is meant.
+        for path in [None, Some(&*bad), Some(&*good)] {
+            let error = prove(reference, &mut said(b"good", path), false).unwrap_err();
+            assert_eq!(error.code, ErrorCode::Integrity);
+            let mut honest = said(b"tampered", path);
+            let proof = prove(reference, &mut honest, false).unwrap();
+            assert_eq!(proof, Proof::File(bad.clone()));
+            assert_eq!((honest.path.as_ref(), honest.size), (Some(&bad), 8));
+        }
+        // What is not a path is what the source says, as far as its file agrees.
+        let at = |content: &[u8], path| prove("shelf:app", &mut said(content, path), false);
+        assert_eq!(
+            at(b"good", Some(&*good)).unwrap(),
+            Proof::File(good.clone())
+        );
+        assert_eq!(
+            at(b"good", Some(&*bad)).unwrap_err().code,
+            ErrorCode::Integrity
+        );
+        assert_eq!(at(b"good", None).unwrap(), Proof::Word);
+        let mut own = said(b"good", Some(&*bad));
+        assert_eq!(prove(reference, &mut own, true).unwrap(), Proof::Own);
+    }
 }

@@ -82,6 +82,11 @@ impl<'a> Sources<'a> {
         &self.app.settings
     }
 
+    /// Says something of a source, with `--verbose`.
+    pub(crate) fn trace(&self, text: &str) {
+        self.app.ui.trace(text);
+    }
+
     /// The source that files come from.
     pub(crate) fn files(&self) -> Result<&SourceInUse, CommandError> {
         self.get(SourceOf::Files)

@@ -384,6 +384,7 @@ impl Work<'_> {
             destination,
             annotations: self.wanted.annotations.clone(),
             append: args.append,
+            is_own: source.backend.is_first_party(),
             is_named: item.found == Found::ByName,
         };
         sign_artifact(&source.handle, &signer.signer, self.store, request).map_err(|error| {

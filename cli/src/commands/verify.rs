@@ -21,12 +21,14 @@ use crate::output::{Ticker, clean};
 use crate::report::left_out;
 use crate::report::summary::summary;
 use crate::report::verdict::{Judged, not_looked_at, refused_stray, report};
+use sigtool_core::resolve::Proof;
 use sigtool_core::trust::Require;
 use sigtool_core::verify::CheckedSignature;
 use sigtool_core::{
     GivenSignature, Policy, Reason, Store, Verification, VerifyingRequest, verify_artifact,
 };
 use sigtool_sdk::file::read_regular;
+use sigtool_sdk::text::quoted_path;
 use sigtool_sdk::types::Digest;
 
 pub(super) fn run(app: &App, args: &Verify) -> Outcome {
@@ -504,8 +506,20 @@ impl Work<'_> {
                 .map_err(Clone::clone),
             policy: &demand.policy,
         };
-        let verified = verify_artifact(&source.handle, &request)
+        let mut verified = verify_artifact(&source.handle, &request)
             .map_err(|error| source.failed(cannot(), error))?;
+        match &verified.proof {
+            Proof::Own => {}
+            Proof::File(path) => self.sources.trace(&format!(
+                "read {}, to check what the backend `{}` says of it",
+                quoted_path(path),
+                source.backend
+            )),
+            Proof::Word => verified.notes.push(format!(
+                "what it is stands on the word of the backend `{}`: there is no file to read",
+                source.backend
+            )),
+        }
         Ok(Judged {
             verified,
             of_machine: demand.of_machine.clone(),

@@ -14,7 +14,7 @@ pub use places::check_destination;
 pub use request::{Destination, Location, Place, SignedArtifact, SigningRequest, Stored};
 pub use signer::OpenSigner;
 
-use crate::resolve::resolve;
+use crate::resolve::{prove, resolve};
 use crate::store::Store;
 use crate::trust::TrustedKey;
 use crate::verify::Reason;
@@ -42,8 +42,10 @@ pub fn sign_artifact(
     store: Option<&Store>,
     request: SigningRequest,
 ) -> Result<SignedArtifact, SignError> {
-    let (artifact, notes) = resolve(source, &request.reference, &digests(signer))
-        .map_err(|e| SignError::Artifact(e.into()))?;
+    let of_artifact = |e: Error| SignError::Artifact(e.into());
+    let (mut artifact, notes) =
+        resolve(source, &request.reference, &digests(signer)).map_err(of_artifact)?;
+    prove(&request.reference, &mut artifact, request.is_own).map_err(of_artifact)?;
     let warning = look_into(&artifact, &request)?;
     let reference = artifact.reference.clone();
     let turn = signer.turns.of(&reference);

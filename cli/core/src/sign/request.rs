@@ -22,6 +22,8 @@ pub struct SigningRequest {
     pub annotations: BTreeMap<String, String>,
     /// Whether this key's earlier signatures are kept beside the new one.
     pub append: bool,
+    /// Whether the source is one of sigtool's own. What another's says of a file is checked by reading the file.
+    pub is_own: bool,
     /// Whether the user named it by itself. A private key that was only come upon is not signed.
     pub is_named: bool,
 }

@@ -18,6 +18,7 @@ fn request(world: &World, formats: &[SignatureFormat]) -> SigningRequest {
     SigningRequest {
         reference: world.reference(),
         formats: formats.to_vec(),
+        is_own: true,
         ..SigningRequest::default()
     }
 }

@@ -16,7 +16,7 @@ pub use request::{CheckedSignature, Verified, VerifyingRequest};
 pub use verdict::{Signer, Verification};
 
 use crate::formats::signature_file::SignatureFile;
-use crate::resolve::{resolve, resolve_prefixed};
+use crate::resolve::{Proof, prove, resolve, resolve_prefixed};
 use crate::trust::{Policy, TrustedKey};
 use check::Outcome;
 use gather::{Candidate, Gathered};
@@ -33,7 +33,7 @@ use sigtool_sdk::types::{Artifact, DigestAlgorithm};
 /// the verdict.
 pub fn verify_artifact(source: &Handle, request: &VerifyingRequest<'_>) -> Result<Verified> {
     let mut seen = Seen::default();
-    let artifact = if request.pins {
+    let (artifact, proof) = if request.pins {
         check_by_place(source, request, &mut seen)?
     } else {
         check_at_once(source, request, &mut seen)?
@@ -50,6 +50,7 @@ pub fn verify_artifact(source: &Handle, request: &VerifyingRequest<'_>) -> Resul
         verification,
         checked: seen.checked,
         unread: seen.failures,
+        proof,
         notes: seen.notes,
     })
 }
@@ -59,10 +60,11 @@ fn check_by_place(
     source: &Handle,
     request: &VerifyingRequest<'_>,
     seen: &mut Seen,
-) -> Result<Artifact> {
+) -> Result<(Artifact, Proof)> {
     // A manifest is small: every digest that a signature may be about, at once.
     let (mut artifact, notes) = resolve(source, request.reference, &DigestAlgorithm::ALL)?;
     seen.notes.extend(notes);
+    let proof = prove(request.reference, &mut artifact, request.is_own)?;
     for place in request.places() {
         for gathered in request.look(source, &place, Some(&artifact)) {
             seen.check(request.policy, &artifact, &Challenges::default(), gathered)?;
@@ -78,7 +80,7 @@ fn check_by_place(
     artifact
         .digests
         .retain(|digest| digest.algorithm() == DigestAlgorithm::Sha256);
-    Ok(artifact)
+    Ok((artifact, proof))
 }
 
 /// All signatures first, then the artifact with whatever they take, in one pass of the source over its bytes.
@@ -86,7 +88,7 @@ fn check_at_once(
     source: &Handle,
     request: &VerifyingRequest<'_>,
     seen: &mut Seen,
-) -> Result<Artifact> {
+) -> Result<(Artifact, Proof)> {
     let mut gathered = Gathered::default();
     for place in request.places() {
         for part in request.look(source, &place, None) {
@@ -99,11 +101,12 @@ fn check_at_once(
         true => payload::wanted(keys, &gathered.found),
         false => Vec::new(),
     };
-    let answer = resolve_prefixed(source, request.reference, &digests, &prefixed)?;
+    let mut answer = resolve_prefixed(source, request.reference, &digests, &prefixed)?;
+    let proof = prove(request.reference, &mut answer.artifact, request.is_own)?;
     gathered.notes.extend(answer.notes);
     let challenges = Challenges::new(prefixed, answer.prefixed);
     seen.check(request.policy, &answer.artifact, &challenges, gathered)?;
-    Ok(answer.artifact)
+    Ok((answer.artifact, proof))
 }
 
 /// What has been looked at so far.

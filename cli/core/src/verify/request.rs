@@ -3,6 +3,7 @@
 use super::gather::{self, Gathered, GivenSignature, Pages};
 use super::reason::Reason;
 use super::verdict::Verification;
+use crate::resolve::Proof;
 use crate::store::Store;
 use crate::trust::{NamedKey, Policy};
 use serde::Serialize;
@@ -21,6 +22,9 @@ pub struct Verified {
     pub checked: Vec<CheckedSignature>,
     /// What may be signatures too and could not be read.
     pub unread: Vec<Reason>,
+    /// What stands behind the artifact's digests.
+    #[serde(skip)]
+    pub proof: Proof,
     /// Remarks for the user: what did not count beside a good signature, what the source said.
     pub notes: Vec<String>,
 }
