@@ -159,4 +159,20 @@ mod tests {
         let here = Url::parse("https://r.example/").unwrap();
         assert!(next(&here, [&b"<\xff>"[..]].into_iter()).is_err());
     }
+
+    #[test]
+    fn no_field_makes_the_parser_panic_or_run_forever() {
+        let alphabet = [
+            "<", ">", "/p", ";", " ", ",", "=", "\"", "\\", "rel", "next", "é",
+        ];
+        let mut seed = 7_u64;
+        for _ in 0..20_000 {
+            let mut text = String::new();
+            for _ in 0..10 {
+                seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                text.push_str(alphabet[usize::try_from(seed >> 33).unwrap() % alphabet.len()]);
+            }
+            let _ = next_of(&[&text]);
+        }
+    }
 }
