@@ -115,9 +115,7 @@ fn read(output: Output) -> Result<Option<Login>, String> {
     #[derive(Deserialize)]
     #[serde(rename_all = "PascalCase")]
     struct Answer {
-        #[serde(default)]
         username: String,
-        #[serde(default)]
         secret: String,
     }
     let (stdout, stderr) = (Zeroizing::new(output.stdout), output.stderr);
