@@ -196,3 +196,16 @@ fn the_keys_of_the_machines_policy_are_absolute_paths_or_their_own_text() {
         }
     }
 }
+
+/// In a container one is root, and the home folder is that of whoever started it.
+#[test]
+fn where_one_is_root_the_owner_of_the_home_folder_is_one_too() {
+    let sandbox = signed();
+    // Only root can give a file away.
+    if chown(sandbox.config(), Some(4321), Some(4321)).is_err() {
+        return;
+    }
+    run(&sandbox, &["verify", "app.txt"]).code(3);
+    chown(sandbox.home(), Some(4321), Some(4321)).unwrap();
+    run(&sandbox, &["verify", "app.txt"]).code(0);
+}
