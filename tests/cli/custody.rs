@@ -4,6 +4,7 @@ mod overview;
 
 use serde_json::Value;
 use sigtool_tests::http::Request;
+use sigtool_tests::peers::need;
 use sigtool_tests::registry::Registry;
 use sigtool_tests::{Sandbox, images, keys, person};
 use snapbox::cmd::OutputAssert;
@@ -341,6 +342,112 @@ fn what_was_tampered_with_is_named_and_refused() {
         let said = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(1), "{statements}: {said}");
         assert!(said.contains(named), "{statements}: {said}");
+    }
+}
+
+/// man/ledger.md: "`history` and `overview` look at what they show". What `history --verify` refuses is not shown as if nothing had happened, nor is a head told that somebody might keep.
+#[test]
+fn history_and_overview_show_no_entry_that_somebody_changed_and_fail() {
+    for (statements, named) in [
+        (
+            "DELETE FROM entry WHERE number = 2",
+            "entry 2 has been removed",
+        ),
+        (
+            "DELETE FROM entry WHERE number = 3",
+            "entry 3 is missing at the end",
+        ),
+        (
+            "UPDATE entry SET body = replace(body, 'a.key', 'evil-release.key') WHERE number = 3",
+            "entry 3 has been changed",
+        ),
+        (
+            "CREATE TRIGGER t BEFORE INSERT ON entry BEGIN SELECT raise(IGNORE); END",
+            "`t` in the ledger's file is not as sigtool makes it",
+        ),
+    ] {
+        let sandbox = sandbox();
+        for _ in 0..3 {
+            done(&sandbox, &["sign", "app.txt"]);
+        }
+        tamper(&sandbox, statements);
+        for arguments in [
+            &["history"][..],
+            &["history", "app.txt"],
+            &["history", "--format", "jsonl"],
+            &["overview"],
+            &["overview", "app.txt"],
+            &["overview", "--format", "json"],
+        ] {
+            let output = sandbox.sigtool().args(arguments).output().unwrap();
+            let said = String::from_utf8(output.stderr).unwrap();
+            let shown = String::from_utf8(output.stdout).unwrap();
+            assert_eq!(output.status.code(), Some(1), "{arguments:?}: {said}");
+            assert!(said.contains(named), "{arguments:?}: {said}");
+            let all = format!("{said}{shown}");
+            assert!(!all.contains("evil") && !all.contains("head 2:"), "{all}");
+        }
+    }
+}
+
+#[test]
+fn a_head_that_is_not_that_of_the_last_entry_is_refused() {
+    let sandbox = sandbox();
+    done(&sandbox, &["sign", "app.txt"]);
+    let head = ledger(&sandbox).with_extension("head");
+    let first = fs::read_to_string(&head).unwrap();
+    done(&sandbox, &["sign", "app.txt"]);
+    for (written, named) in [
+        (
+            format!("0:sha256:{}\n", "0".repeat(64)),
+            "stand after the head that was written last",
+        ),
+        (first, "stands after the head that was written last"),
+    ] {
+        fs::write(&head, written).unwrap();
+        for arguments in [&["history"][..], &["overview"], &["history", "--verify"]] {
+            let output = sandbox.sigtool().args(arguments).output().unwrap();
+            let said = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(output.status.code(), Some(1), "{arguments:?}: {said}");
+            assert!(said.contains(named), "{arguments:?}: {said}");
+        }
+        run(&sandbox, &["sign", "app.txt"]).code(3);
+    }
+}
+
+/// man/ledger.md: "A killed process loses nothing". Wherever it is killed, the ledger is whole, and signing goes on.
+#[test]
+fn a_process_that_is_killed_between_two_writes_leaves_a_whole_ledger() {
+    let Some(strace) = need("strace") else {
+        return;
+    };
+    let sandbox = sandbox();
+    let sigtool = sandbox.process();
+    for write in 1.. {
+        let calls = "write,pwrite64,ftruncate";
+        let kill = format!("inject={calls}:signal=KILL:when={write}");
+        let mut traced = Command::new(&strace);
+        traced.args(["-f", "-qq", "-o", "/dev/null", "-e", &kill]);
+        for name in ["ledger.head", "ledger.db", "ledger.db-wal"] {
+            traced.arg("-P").arg(ledger(&sandbox).with_file_name(name));
+        }
+        let environment = sigtool
+            .get_envs()
+            .filter_map(|(n, value)| Some((n, value?)));
+        traced
+            .arg(sigtool.get_program())
+            .args(["sign", "app.txt"])
+            .env_clear()
+            .envs(environment)
+            .current_dir(sandbox.work());
+        let killed = traced.output().unwrap().status.code() != Some(0);
+        done(&sandbox, &["history", "--verify"]);
+        done(&sandbox, &["history"]);
+        done(&sandbox, &["sign", "app.txt"]);
+        if !killed {
+            assert!(write > 4, "it was killed only {write} times");
+            return;
+        }
     }
 }
 

@@ -27,7 +27,7 @@ pub(crate) fn run(app: &App, args: &History) -> Outcome {
         limit: args.limit,
     };
     let mut shown = 0_usize;
-    ledger
+    let head = ledger
         .entries(&query, |recorded| {
             let gap = (shown > 0).then(String::new);
             let lines = gap.into_iter().chain(text(app, &recorded));
@@ -36,7 +36,6 @@ pub(crate) fn run(app: &App, args: &History) -> Outcome {
             ControlFlow::Continue(())
         })
         .map_err(unreadable)?;
-    let head = ledger.head().map_err(unreadable)?;
     app.ui.end_items();
     if shown == 0 && args.limit != Some(0) {
         app.ui.note("no entry is about that");

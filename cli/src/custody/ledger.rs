@@ -1,7 +1,7 @@
 //! The ledger and the local store of this user, opened.
 
 use crate::app::App;
-use crate::error::CommandError;
+use crate::error::{CommandError, Failure};
 use sigtool_core::Store;
 use sigtool_core::ledger::{Ledger, LedgerError};
 use std::path::PathBuf;
@@ -50,13 +50,16 @@ pub(crate) fn open_to_read(app: &App) -> Result<Option<Ledger>, CommandError> {
     Ledger::open_to_read(&place(app)?).map_err(unreadable)
 }
 
-/// The error for a ledger that is there and cannot be read.
+/// The error for a ledger that is there and cannot be read, or whose entries are no longer what they were.
 pub(crate) fn unreadable(error: LedgerError) -> CommandError {
-    let broken = is_broken(&error);
-    let shown = CommandError::could_not_tell("cannot read the ledger").because(error);
-    match broken {
-        true => shown.hint(SEE_ALL),
-        false => shown,
+    match error {
+        LedgerError::Broken(finding) => CommandError::new(Failure::Refused, "the ledger is broken")
+            .because(finding)
+            .hint(SEE_ALL),
+        error if is_broken(&error) => CommandError::new(Failure::Refused, "the ledger is broken")
+            .because(error)
+            .hint(SEE_ALL),
+        error => CommandError::could_not_tell("cannot read the ledger").because(error),
     }
 }
 
@@ -66,8 +69,8 @@ const SEE_ALL: &str = "see all that is wrong with it: sigtool history --verify";
 fn is_broken(error: &LedgerError) -> bool {
     use LedgerError::{Broken, Entry, Gone, Head, State};
     match error {
-        Broken(_) | Entry { .. } | Gone(_) | Head { .. } => true,
-        State(_) => false,
+        Broken(_) | Gone(_) | Head { .. } => true,
+        Entry { .. } | State(_) => false,
     }
 }
 

@@ -43,6 +43,11 @@ impl Walk {
         }
     }
 
+    /// Goes on from this entry, which is the one before the next.
+    pub(super) fn go_on_from(&mut self, entry: Head) {
+        self.head = entry;
+    }
+
     /// One of many findings of a kind.
     pub(super) fn find(&mut self, finding: Finding) {
         match self.findings.len() < MAX_FINDINGS {
@@ -58,9 +63,9 @@ impl Walk {
         }
     }
 
-    /// Whether something is wrong.
-    pub(super) fn has_findings(&self) -> bool {
-        !self.findings.is_empty()
+    /// What is wrong so far.
+    pub(super) fn findings(&self) -> &[Finding] {
+        &self.findings
     }
 
     /// Takes a step: looks at the next row, and gives the entry in it if it can be read.
@@ -120,12 +125,7 @@ impl Walk {
         }
     }
 
-    /// How far it came.
-    pub(super) fn count(&self) -> u64 {
-        self.head.count
-    }
-
-    /// What it gave.
+    /// What it gave, up to the last entry that it came to.
     pub(super) fn proof(self) -> Proof {
         Proof {
             head: self.head,

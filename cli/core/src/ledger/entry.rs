@@ -56,13 +56,16 @@ pub struct Event {
 }
 
 impl Event {
-    /// Whether there are signatures since that there were not before.
-    pub(super) fn is_signing(&self) -> bool {
-        self.action == Action::Sign && !self.signatures.is_empty()
+    /// The places of the signatures that there are since and were not before, in their order.
+    pub(super) fn slots(&self) -> impl Iterator<Item = String> {
+        let signed = self.signatures.iter();
+        signed
+            .filter(|_| self.action == Action::Sign)
+            .map(|signature| self.slot(signature))
     }
 
     /// The place that only one signature has: a file, or for an image what one signer has in one format.
-    pub(super) fn slot(&self, signature: &EventSignature) -> String {
+    fn slot(&self, signature: &EventSignature) -> String {
         let EventSignature {
             format,
             place,

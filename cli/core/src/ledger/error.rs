@@ -12,10 +12,8 @@ pub enum LedgerError {
     /// Its file, or that of the head, cannot be read or written.
     #[error(transparent)]
     State(StateError),
-    /// An entry cannot be read: it is not what was entered.
-    #[error(
-        "entry {number} of the ledger cannot be read: somebody changed it, or a later version of sigtool made it"
-    )]
+    /// An entry is what was entered, and cannot be read.
+    #[error("entry {number} of the ledger cannot be read: a later version of sigtool made it")]
     Entry {
         /// Its number.
         number: u64,

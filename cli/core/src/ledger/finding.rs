@@ -30,6 +30,12 @@ impl Proof {
         }
     }
 
+    /// Tells what else is wrong.
+    pub(super) fn tell(&mut self, finding: Option<Finding>) {
+        let new = finding.filter(|finding| !self.findings.contains(finding));
+        self.findings.extend(new);
+    }
+
     /// Where there is a ledger that cannot be looked into.
     #[must_use]
     pub fn of(finding: Finding) -> Self {
@@ -58,6 +64,13 @@ pub enum Finding {
         /// The head that was written after the last one, or that was asked for.
         expected: Head,
     },
+    /// Entries stand after the one that the head names.
+    HeadBehind {
+        /// How many there are.
+        found: u64,
+        /// The head that was written after the last one.
+        expected: Head,
+    },
     /// What the overview is made from does not agree with the entries.
     IndexChanged {
         /// The entry whose signature is missing among the current ones, or is there and should not be.
@@ -74,6 +87,11 @@ pub enum Finding {
         number: u64,
         /// The number it was made with.
         made_as: u64,
+    },
+    /// An entry was not written as it was made: something in the ledger's file has kept it from that.
+    NotEntered {
+        /// Its number.
+        number: u64,
     },
     /// An entry was made after another one than the one that stands before it.
     NotTheNext {
@@ -129,6 +147,10 @@ impl fmt::Display for Finding {
                 "entry {} is not the one that it was: its hash was {}",
                 expected.count, expected.hash
             ),
+            Self::HeadBehind { found, expected } => {
+                let stand = of_entries(f, expected.count + 1, *found, ["stands", "stand"])?;
+                write!(f, "{stand} after the head that was written last")
+            }
             Self::Removed { first, last } => {
                 let have = of_entries(f, *first, *last, ["has", "have"])?;
                 write!(f, "{have} been removed")
@@ -139,6 +161,14 @@ impl fmt::Display for Finding {
 }
 
 impl Finding {
+    /// Of a row in the table of current signatures that names this entry.
+    pub(super) fn of_current(row: i64) -> Self {
+        match u64::try_from(row) {
+            Ok(number) => Self::IndexChanged { number },
+            Err(_) => Self::NoEntry { row },
+        }
+    }
+
     /// Of what is beside the entries: what they are looked up by, and the file of the head.
     fn of_the_file(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -161,6 +191,10 @@ impl Finding {
             Self::NoHead => {
                 f.write_str("the file of the head beside the ledger is missing, or holds no head")
             }
+            Self::NotEntered { number } => write!(
+                f,
+                "entry {number} did not get into the ledger's file as it was made"
+            ),
             Self::NoVersion => f.write_str("the ledger has lost the number of its version"),
             Self::TableChanged { name } => {
                 write!(
@@ -171,6 +205,7 @@ impl Finding {
             // Said above.
             Self::Changed { .. }
             | Self::CutOff { .. }
+            | Self::HeadBehind { .. }
             | Self::Moved { .. }
             | Self::NotTheNext { .. }
             | Self::OtherHead { .. }

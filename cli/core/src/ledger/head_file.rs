@@ -1,18 +1,62 @@
 //! The file of the head, beside the ledger. A process that writes the ledger holds a lock on it.
+//!
+//! It says how the chain ends. While something is entered it says how it will end too: whenever a process is killed, the last entry is
+//! one of the two.
 
 use super::error::LedgerError;
 use super::head::{Head, ParseHeadError};
 use crate::state::{PATIENCE, PAUSE, StateError, require_regular};
+use std::fmt;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::time::Instant;
 
 /// How the file of the head ends, in place of the ledger's own ending.
 const ENDING: &str = "head";
 
-/// No head is longer: a number of twenty digits, and a digest.
+/// Two heads are no longer: each a number of twenty digits, and a digest.
 const LONGEST: usize = 200;
+
+/// What the file says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Written {
+    /// The head after what was entered last.
+    pub(super) last: Head,
+    /// The head after what is being entered now, or was when the process was killed.
+    pub(super) coming: Option<Head>,
+}
+
+impl Written {
+    /// The heads that the last entry may have.
+    pub(super) fn heads(&self) -> impl Iterator<Item = &Head> {
+        std::iter::once(&self.last).chain(&self.coming)
+    }
+}
+
+impl fmt::Display for Written {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.last.fmt(f)?;
+        self.coming.iter().try_for_each(|head| write!(f, " {head}"))
+    }
+}
+
+impl FromStr for Written {
+    type Err = ParseHeadError;
+
+    /// Parses one head, or two with a space between them.
+    fn from_str(text: &str) -> Result<Self, ParseHeadError> {
+        let (last, coming) = match text.split_once(' ') {
+            Some((last, coming)) => (last, Some(coming.parse()?)),
+            None => (text, None),
+        };
+        Ok(Self {
+            last: last.parse()?,
+            coming,
+        })
+    }
+}
 
 /// The file, opened.
 #[derive(Debug)]
@@ -56,12 +100,7 @@ impl HeadFile {
         }
     }
 
-    /// What it says when nobody writes it; nothing in a new one, and where it is missing.
-    pub(super) fn read(&mut self) -> Result<Option<Head>, LedgerError> {
-        self.lock_by(File::try_lock_shared)?.read()
-    }
-
-    fn read_now(&mut self) -> Result<Option<Head>, LedgerError> {
+    fn read(&mut self) -> Result<Option<Written>, LedgerError> {
         let Some(file) = &mut self.file else {
             return Ok(None);
         };
@@ -72,8 +111,10 @@ impl HeadFile {
         if text.is_empty() {
             return Ok(None);
         }
-        let text = String::from_utf8(text).map_err(|_| ParseHeadError);
-        text.and_then(|text| text.trim_end().parse())
+        // Below the line there may be the rest of a longer one, of a process that was killed before it cut it off.
+        let line = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        let line = std::str::from_utf8(line).map_err(|_| ParseHeadError);
+        line.and_then(|line| line.trim_end().parse())
             .map(Some)
             .map_err(|error| LedgerError::Head {
                 path: self.path.clone(),
@@ -84,6 +125,11 @@ impl HeadFile {
     /// Waits until no other process writes the ledger.
     pub(super) fn lock(&mut self) -> Result<Turn<'_>, LedgerError> {
         self.lock_by(File::try_lock)
+    }
+
+    /// Waits too, and lets others read meanwhile.
+    pub(super) fn lock_to_read(&mut self) -> Result<Turn<'_>, LedgerError> {
+        self.lock_by(File::try_lock_shared)
     }
 
     fn lock_by(
@@ -104,23 +150,24 @@ impl HeadFile {
     }
 }
 
-/// The right to write the ledger, or to read its head while nobody writes, until it is dropped. A head read while it is written
-/// can be half of one and half of another.
+/// The right to write the ledger, or to read what its head and its last entry are at one moment, until it is dropped.
 pub(super) struct Turn<'a>(&'a mut HeadFile);
 
 impl Turn<'_> {
-    pub(super) fn read(&mut self) -> Result<Option<Head>, LedgerError> {
-        self.0.read_now()
+    /// What the file says; nothing in a new one, and where it is missing.
+    pub(super) fn read(&mut self) -> Result<Option<Written>, LedgerError> {
+        self.0.read()
     }
 
-    /// In place: it is shorter than a block, and never gets shorter.
-    pub(super) fn write(&mut self, head: &Head) -> Result<(), LedgerError> {
+    /// In place: it is shorter than a block.
+    pub(super) fn write(&mut self, written: &Written) -> Result<(), LedgerError> {
         let Some(file) = &mut self.0.file else {
             return Ok(());
         };
-        let text = format!("{head}\n");
+        let text = format!("{written}\n");
         file.seek(SeekFrom::Start(0))
             .and_then(|_| file.write_all(text.as_bytes()))
+            .and_then(|()| file.set_len(text.len() as u64))
             .map_err(|error| unusable(&self.0.path, error))
     }
 }

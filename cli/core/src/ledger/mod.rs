@@ -22,8 +22,8 @@ pub use query::{Current, Known, Named, Query, Recorded, Since};
 
 use crate::state::{Earlier, Layout, Opened, State};
 use crate::time;
-use head_file::HeadFile;
-use sqlite::LAYOUT;
+use head_file::{HeadFile, Turn, Written};
+use sqlite::{LAYOUT, Moment};
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -53,21 +53,11 @@ impl Ledger {
             Opened::Current(state) => state,
             Opened::Earlier(earlier) => migrate(earlier, &mut head, layout)?,
         };
-        // The head first: what others enter meanwhile does not contradict it.
-        let finding = match head.read()? {
-            Some(known) => state.with(|connection| {
-                let last = sqlite::last(connection)?;
-                sqlite::contradicts(connection, &last, &known)
-            })?,
-            None => begin(&state, &mut head)?,
-        };
-        match finding {
-            Some(finding) => Err(LedgerError::Broken(finding)),
-            None => Ok(Self {
-                state,
-                head: Mutex::new(head),
-            }),
-        }
+        begin(&state, &mut head)?;
+        Ok(Self {
+            state,
+            head: Mutex::new(head),
+        })
     }
 
     /// Opens the ledger to read it; none if it is not there, and never was.
@@ -86,8 +76,8 @@ impl Ledger {
                 state,
                 head: Mutex::new(head?),
             })),
-            None => match head?.read()? {
-                Some(head) if head.count > 0 => Err(LedgerError::Gone(head)),
+            None => match head?.lock_to_read()?.read()? {
+                Some(written) if written.last.count > 0 => Err(LedgerError::Gone(written.last)),
                 _ => Ok(None),
             },
         }
@@ -101,30 +91,28 @@ impl Ledger {
     pub fn append(&self, events: &[Event]) -> Result<Head, LedgerError> {
         let mut file = self.head_file();
         let mut turn = file.lock()?;
-        let known = turn.read()?.unwrap_or_default();
+        let known = turn.read()?;
         let head = self.state.write(|transaction| {
-            let mut head = sqlite::last(transaction)?;
-            if let Some(finding) = sqlite::contradicts(transaction, &head, &known)? {
+            let last = sqlite::last(transaction)?;
+            if let Some(finding) = sqlite::contradicts(transaction, &last, known.as_ref())? {
                 return Ok(Err(LedgerError::Broken(finding)));
             }
             let time = time::in_milliseconds(time::now());
+            let mut head = last.clone();
             for event in events {
-                head = sqlite::enter(transaction, &head, &time, event)?;
+                head = match sqlite::enter(transaction, &head, &time, event)? {
+                    Ok(head) => head,
+                    Err(finding) => return Ok(Err(LedgerError::Broken(finding))),
+                };
             }
-            Ok(Ok(head))
+            let coming = Some(head.clone());
+            Ok(turn.write(&Written { last, coming }).map(|()| head))
         })?;
-        // The other way round, a process killed in between would leave what looks like a chain that was cut.
-        turn.write(&head)?;
+        turn.write(&Written {
+            last: head.clone(),
+            coming: None,
+        })?;
         Ok(head)
-    }
-
-    /// The chain's head.
-    ///
-    /// # Errors
-    ///
-    /// It cannot be read.
-    pub fn head(&self) -> Result<Head, LedgerError> {
-        Ok(self.state.with(|connection| sqlite::last(connection))?)
     }
 
     /// Looks at every entry. `anchor` is a head that was kept elsewhere: without one, a ledger that was written anew as a whole,
@@ -134,27 +122,28 @@ impl Ledger {
     ///
     /// It cannot be read.
     pub fn prove(&self, anchor: Option<&Head>) -> Result<Proof, LedgerError> {
-        // The head first: what is entered meanwhile does not look like a cut.
-        let written = match self.head_file().read() {
-            Err(LedgerError::Head { .. }) => None,
-            written => written?,
-        };
-        self.state
-            .read(|connection, layout| sqlite::prove(connection, layout, written, anchor))
+        self.at_one_moment(|connection, layout, written| {
+            let (written, finding) = match written {
+                Ok(written) => (written, None),
+                Err(finding) => (None, Some(finding)),
+            };
+            let mut proof = sqlite::prove(connection, layout, written.as_ref(), anchor)?;
+            proof.tell(finding);
+            Ok(proof)
+        })
     }
 
-    /// Hands out entries, the newest first, for as long as it is told to go on.
+    /// Hands out entries, the newest first, for as long as it is told to go on, and gives the chain's head.
     ///
     /// # Errors
     ///
-    /// They cannot be read.
+    /// They cannot be read; or, after all that are what they were, the first thing that is wrong with what was read.
     pub fn entries(
         &self,
         query: &Query,
         take: impl FnMut(Recorded) -> ControlFlow<()>,
-    ) -> Result<(), LedgerError> {
-        self.state
-            .with(|connection| sqlite::entries(connection, query, take))?
+    ) -> Result<Head, LedgerError> {
+        self.read(|moment| sqlite::entries(moment, query, take))
     }
 
     /// Hands out artifacts with their current signatures, the last signed first, as long as it is told to go on. After them come
@@ -162,14 +151,13 @@ impl Ledger {
     ///
     /// # Errors
     ///
-    /// They cannot be read.
+    /// See [`entries`](Self::entries).
     pub fn artifacts(
         &self,
         named: Option<&[Named]>,
         take: impl FnMut(Known) -> ControlFlow<()>,
-    ) -> Result<(), LedgerError> {
-        self.state
-            .with(|connection| sqlite::artifacts(connection, named, take))?
+    ) -> Result<Head, LedgerError> {
+        self.read(|moment| sqlite::artifacts(moment, named, take))
     }
 
     /// The names and references of artifacts that begin like this, each once.
@@ -183,6 +171,40 @@ impl Ledger {
             .with(|connection| sqlite::names(connection, prefix, limit))?)
     }
 
+    /// Reads what is handed out, and looks at it.
+    fn read(
+        &self,
+        work: impl FnOnce(&mut Moment<'_>) -> rusqlite::Result<Result<(), LedgerError>>,
+    ) -> Result<Head, LedgerError> {
+        self.at_one_moment(|connection, layout, written| {
+            let mut moment = match Moment::begin(connection, layout, written)? {
+                Ok(moment) => moment,
+                Err(finding) => return Ok(Err(LedgerError::Broken(finding))),
+            };
+            let done = work(&mut moment)?;
+            Ok(done.and_then(|()| moment.end()))
+        })?
+    }
+
+    /// Gives the ledger and what the file of its head says, both as they are at a moment when nobody writes; others may go on then.
+    fn at_one_moment<T>(
+        &self,
+        work: impl FnOnce(
+            &rusqlite::Connection,
+            &Layout,
+            Result<Option<Written>, Finding>,
+        ) -> rusqlite::Result<T>,
+    ) -> Result<T, LedgerError> {
+        let mut file = self.head_file();
+        let mut turn = file.lock_to_read()?;
+        let written = known(&mut turn)?;
+        self.state.read(|connection, layout| {
+            // The version was read: from here on this is what the ledger was then.
+            drop(turn);
+            work(connection, layout, written)
+        })
+    }
+
     fn head_file(&self) -> MutexGuard<'_, HeadFile> {
         self.head.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -194,7 +216,7 @@ fn migrate(earlier: Earlier, head: &mut HeadFile, layout: &Layout) -> Result<Sta
     let mut turn = head.lock()?;
     let written = turn.read()?;
     earlier.migrate(|connection| {
-        let proof = sqlite::prove(connection, layout, written, None)?;
+        let proof = sqlite::prove(connection, layout, written.as_ref(), None)?;
         Ok(match proof.findings.into_iter().next() {
             None => Ok(()),
             Some(finding) => Err(LedgerError::Broken(finding)),
@@ -202,16 +224,28 @@ fn migrate(earlier: Earlier, head: &mut HeadFile, layout: &Layout) -> Result<Sta
     })
 }
 
-/// Writes the head of a ledger that has no entry yet, so that one with entries always has a head, wherever a process is killed.
-fn begin(state: &State, head: &mut HeadFile) -> Result<Option<Finding>, LedgerError> {
+/// Looks whether anything speaks against the ledger, and writes the head of one that has no entry yet: so one with entries always
+/// has a head, wherever a process is killed.
+fn begin(state: &State, head: &mut HeadFile) -> Result<(), LedgerError> {
     let mut turn = head.lock()?;
-    // Another process may have been first.
     let known = turn.read()?;
-    let last = state.with(|connection| sqlite::last(connection))?;
+    let last = state
+        .read::<_, LedgerError>(|connection, layout| {
+            sqlite::look(connection, layout, known.as_ref())
+        })?
+        .map_err(LedgerError::Broken)?;
     match known {
-        Some(_) => Ok(None),
-        None if last.count == 0 => turn.write(&last).map(|()| None),
-        None => Ok(Some(Finding::NoHead)),
+        Some(_) => Ok(()),
+        None => turn.write(&Written { last, coming: None }),
+    }
+}
+
+/// What the file of the head says; what is not a head is a finding.
+fn known(turn: &mut Turn<'_>) -> Result<Result<Option<Written>, Finding>, LedgerError> {
+    match turn.read() {
+        Ok(written) => Ok(Ok(written)),
+        Err(LedgerError::Head { .. }) => Ok(Err(Finding::NoHead)),
+        Err(error) => Err(error),
     }
 }
 

@@ -42,6 +42,19 @@ impl World {
         connection.execute_batch(statements).unwrap();
     }
 
+    /// Changes an entry and its hash.
+    fn make_anew(&self, number: u64) {
+        let connection = Connection::open(self.path()).unwrap();
+        let select = "SELECT body FROM entry WHERE number = ?1";
+        let body: String = connection
+            .query_row(select, [number], |row| row.get(0))
+            .unwrap();
+        let body = body.replace("alice", "clara");
+        let update = "UPDATE entry SET body = ?1, hash = ?2 WHERE number = ?3";
+        let values = params![body, hash(&body).to_string(), number];
+        connection.execute(update, values).unwrap();
+    }
+
     fn read(&self) -> Ledger {
         Ledger::open_to_read(&self.path()).unwrap().unwrap()
     }
@@ -152,7 +165,7 @@ fn entries_are_chained_from_the_first_one_on() {
 
 #[test]
 fn a_head_has_one_spelling() {
-    let head = World::with(3).open().head().unwrap();
+    let head = World::with(3).open().prove(None).unwrap().head;
     assert_eq!(head.to_string().parse(), Ok(head.clone()));
     let text = head.to_string();
     for wrong in [
@@ -221,11 +234,171 @@ fn every_kind_of_tampering_is_found_and_named() {
     }
 }
 
+/// What is shown is what was entered, and what is not is a failure, as it is for those who prove the chain.
+#[test]
+fn nothing_that_was_tampered_with_is_handed_out() {
+    for (statements, shown, finding) in [
+        (
+            "UPDATE entry SET body = replace(body, 'alice', 'clara') WHERE number = 3",
+            &[6, 5, 4, 2, 1][..],
+            "entry 3 has been changed",
+        ),
+        (
+            "UPDATE entry SET body = '{}' WHERE number = 6",
+            &[5, 4, 3, 2, 1],
+            "entry 6 has been changed",
+        ),
+        (
+            "DELETE FROM entry WHERE number = 3",
+            &[6, 5, 4, 2, 1],
+            "entry 3 has been removed",
+        ),
+        (
+            "DELETE FROM entry WHERE number < 3",
+            &[6, 5, 4, 3],
+            "entries 1 to 2 have been removed",
+        ),
+        (
+            "DELETE FROM entry WHERE number = 6",
+            &[5, 4, 3, 2, 1],
+            "entry 6 is missing at the end",
+        ),
+        (
+            "DELETE FROM entry",
+            &[],
+            "entries 1 to 6 are missing at the end",
+        ),
+        (
+            "UPDATE entry SET number = 9 WHERE number = 1; UPDATE entry SET number = 1 WHERE number = 2; UPDATE entry SET number = 2 WHERE number = 9",
+            &[6, 5, 4, 3],
+            "entry 2 has been replaced",
+        ),
+        (
+            "CREATE TRIGGER t BEFORE INSERT ON entry BEGIN SELECT raise(IGNORE); END",
+            &[],
+            "`t` in the ledger's file is not as sigtool makes it",
+        ),
+        (
+            "ALTER TABLE entry RENAME TO other; CREATE VIEW entry AS SELECT * FROM other",
+            &[],
+            "in the ledger's file is not as sigtool makes it",
+        ),
+    ] {
+        let world = World::with(6);
+        world.tamper(statements);
+        let ledger = world.read();
+        let mut told = Vec::new();
+        let read = ledger.entries(&Query::default(), |recorded| {
+            told.push(recorded.entry.number);
+            ControlFlow::Continue(())
+        });
+        assert_eq!(told, shown, "{statements}");
+        let error = read.unwrap_err().to_string();
+        assert!(error.contains(finding), "{statements}: {error}");
+        let read = ledger.artifacts(None, |_| ControlFlow::Continue(()));
+        let error = read.unwrap_err().to_string();
+        assert!(
+            error.starts_with("the ledger is broken"),
+            "{statements}: {error}"
+        );
+    }
+    // One that was made anew is told by the one after it, and the last one by the head.
+    for (number, finding) in [
+        (3, "entry 3 has been replaced"),
+        (6, "entry 6 is not the one that it was"),
+    ] {
+        let world = World::with(6);
+        world.make_anew(number);
+        let one = Query {
+            artifacts: Some(vec![Named::any_version(format!("a{number}"))]),
+            ..Query::default()
+        };
+        let read = world
+            .read()
+            .entries(&one, |recorded| panic!("{recorded:?}"));
+        let error = read.unwrap_err().to_string();
+        assert!(error.contains(finding), "{error}");
+    }
+}
+
+/// What the overview of one artifact shows is compared with its entries.
+#[test]
+fn a_current_signature_that_is_not_one_is_not_told_of_its_artifact() {
+    for (statements, of) in [
+        ("DELETE FROM current WHERE number = 3", "a1"),
+        ("UPDATE current SET number = 1 WHERE number = 3", "a1"),
+        (
+            "INSERT INTO current SELECT slot, 1, 0 FROM current WHERE number = 3",
+            "a1",
+        ),
+        ("INSERT INTO current VALUES ('file /else', 3, 0)", "a1"),
+        (
+            "UPDATE current SET slot = 'file /else' WHERE number = 2",
+            "a2",
+        ),
+        ("UPDATE current SET item = 1 WHERE number = 2", "a2"),
+    ] {
+        let world = World::with(2);
+        world.open().append(&[signing("a1", "alice")]).unwrap();
+        let named = [Named::any_version(of)];
+        let read = || {
+            world
+                .read()
+                .artifacts(Some(&named), |_| ControlFlow::Continue(()))
+        };
+        read().unwrap();
+        world.tamper(statements);
+        let error = read().unwrap_err().to_string();
+        assert!(
+            error.contains("the list of current signatures does not agree"),
+            "{statements}: {error}"
+        );
+    }
+    // What another artifact's signature has replaced is not current, and nothing is wrong with that.
+    let world = World::with(1);
+    let mut changed = signing("b", "alice");
+    changed.signatures[0].location = "/stage/a1.sigstore.json".to_owned();
+    world.open().append(&[changed]).unwrap();
+    assert_eq!(current(&world.read(), Some("a1")), Vec::<Vec<u64>>::new());
+}
+
+/// SECURITY.md: "a ledger that was cut takes no entry that would hide it", nor one that it would lose.
+#[test]
+fn a_trigger_that_swallows_an_entry_is_found_by_who_enters_it() {
+    for trigger in [
+        "BEFORE INSERT ON entry BEGIN SELECT raise(IGNORE); END",
+        "BEFORE INSERT ON entry WHEN new.body LIKE '%evil%' BEGIN SELECT raise(IGNORE); END",
+        "AFTER INSERT ON entry WHEN new.body LIKE '%evil%' BEGIN DELETE FROM entry WHERE number = new.number; END",
+    ] {
+        let world = World::with(2);
+        let open = world.open();
+        world.tamper(&format!("CREATE TRIGGER t {trigger}"));
+        for events in [
+            vec![signing("evil", "alice")],
+            vec![signing("evil", "alice"), signing("b", "alice")],
+            vec![signing("b", "alice"), signing("evil", "alice")],
+        ] {
+            let error = open.append(&events).unwrap_err();
+            assert!(
+                matches!(error, LedgerError::Broken(Finding::NotEntered { .. })),
+                "{error}"
+            );
+        }
+        let error = Ledger::open(&world.path()).unwrap_err();
+        assert!(
+            matches!(error, LedgerError::Broken(Finding::TableChanged { .. })),
+            "{error}"
+        );
+        world.tamper("DROP TRIGGER t");
+        assert_eq!(numbers(&world.read(), &Query::default()), [2, 1]);
+    }
+}
+
 /// Changing an entry with its hash means changing all that follow, and the head, and then an older head tells.
 #[test]
 fn an_entry_that_was_made_anew_does_not_fit_to_what_follows() {
     let world = World::with(6);
-    let head = world.open().head().unwrap();
+    let head = world.open().prove(None).unwrap().head;
     let connection = Connection::open(world.path()).unwrap();
     let rewrite = |number: u64, body: &str| {
         let hash = hash(body).to_string();
@@ -264,7 +437,7 @@ fn an_entry_that_was_made_anew_does_not_fit_to_what_follows() {
         "told once, though two heads say so"
     );
     let ledger = Ledger::open_to_read(&world.path()).unwrap().unwrap();
-    let new = ledger.head().unwrap();
+    let new = ledger.prove(None).unwrap().head;
     std::fs::write(world.path().with_extension("head"), format!("{new}\n")).unwrap();
     assert!(
         world.findings().is_empty(),
@@ -362,7 +535,7 @@ fn what_is_not_an_entry_is_named() {
 #[test]
 fn many_findings_hide_no_other() {
     let world = World::with(40);
-    let anchor = world.open().head().unwrap();
+    let anchor = world.open().prove(None).unwrap().head;
     world.tamper("UPDATE entry SET body = replace(body, 'alice', 'clara'); DELETE FROM entry WHERE number > 35");
     let ledger = Ledger::open_to_read(&world.path()).unwrap().unwrap();
     let proof = ledger.prove(Some(&anchor)).unwrap();
@@ -460,31 +633,100 @@ fn a_missing_head_is_found() {
     }
 }
 
-/// What is left by a process that is killed between the very first entry and its head.
+/// SECURITY.md: "An entry that was removed, changed, moved or cut off is found and named."
 #[test]
-fn a_first_entry_without_its_head_is_not_a_finding() {
-    let world = World::new();
-    let ledger = world.open();
-    let before = std::fs::read(world.path().with_extension("head")).unwrap();
-    ledger.append(&[signing("a", "alice")]).unwrap();
-    std::fs::write(world.path().with_extension("head"), before).unwrap();
-    assert!(world.findings().is_empty());
-    assert_eq!(
-        world.open().append(&[signing("b", "alice")]).unwrap().count,
-        2
-    );
+fn a_head_is_that_of_the_last_entry_or_a_finding_for_all() {
+    let world = World::with(3);
+    let (heads, open) = (heads(&world), world.open());
+    let zero = Head::default();
+    let other = Head {
+        count: 3,
+        hash: hash("other"),
+    };
+    let after = Head {
+        count: 4,
+        ..other.clone()
+    };
+    for (written, finding) in [
+        (
+            format!("{zero}\n"),
+            "entries 1 to 3 stand after the head that was written last",
+        ),
+        (
+            format!("{}\n", heads[1]),
+            "entries 2 to 3 stand after the head that was written last",
+        ),
+        (
+            format!("{} {}\n", heads[0], heads[2]),
+            "entries 1 to 3 stand after the head that was written last",
+        ),
+        (format!("{other}\n"), "entry 3 is not the one that it was"),
+        (format!("{after}\n"), "entry 4 is missing at the end"),
+        (
+            "nonsense".to_owned(),
+            "the file of the head beside the ledger is missing, or holds no head",
+        ),
+        (
+            format!("{} {} {}\n", heads[2], heads[2], heads[3]),
+            "the file of the head beside the ledger is missing, or holds no head",
+        ),
+        (
+            String::new(),
+            "the file of the head beside the ledger is missing, or holds no head",
+        ),
+    ] {
+        std::fs::write(world.path().with_extension("head"), &written).unwrap();
+        let found = world.findings();
+        assert!(found[0].starts_with(finding), "{written}: {found:?}");
+        let read = world
+            .read()
+            .entries(&Query::default(), |_| ControlFlow::Continue(()));
+        assert!(read.unwrap_err().to_string().contains(finding), "{written}");
+        let read = world.read().artifacts(None, |_| ControlFlow::Continue(()));
+        assert!(read.unwrap_err().to_string().contains(finding), "{written}");
+        assert!(Ledger::open(&world.path()).is_err(), "{written}");
+        assert!(open.append(&[signing("b", "alice")]).is_err(), "{written}");
+    }
 }
 
-/// What is left by a process that is killed between the entry and the head.
+/// What is left by a process that is killed before or after the entry is in the file, and what comes of it.
 #[test]
-fn a_head_that_is_behind_is_not_a_finding() {
-    let world = World::with(3);
-    let head = world.open().head().unwrap();
-    world.open().append(&[signing("b", "alice")]).unwrap();
-    std::fs::write(world.path().with_extension("head"), format!("{head}\n")).unwrap();
-    assert!(world.findings().is_empty());
-    world.open().append(&[signing("c", "alice")]).unwrap();
-    assert_eq!(world.open().prove(Some(&head)).unwrap().head.count, 5);
+fn while_an_entry_is_written_the_head_may_be_the_last_or_the_coming_one() {
+    let coming = Head {
+        count: 4,
+        hash: hash("what was not entered"),
+    };
+    for case in 0..4 {
+        let world = World::with(3);
+        let heads = heads(&world);
+        let written = match case {
+            0 => format!("{} {coming}\n", heads[3]),
+            1 => format!("{} {}\n", heads[2], heads[3]),
+            // The end of the longer line was not cut off.
+            2 => format!("{}\n{}\n", heads[3], &heads[3].to_string()[5..]),
+            // Several were entered at once.
+            _ => format!("{} {}", heads[1], heads[3]),
+        };
+        std::fs::write(world.path().with_extension("head"), &written).unwrap();
+        assert!(world.findings().is_empty(), "{written}");
+        assert_eq!(numbers(&world.read(), &Query::default()), [3, 2, 1]);
+        assert_eq!(current(&world.read(), None).len(), 3, "{written}");
+        let head = world.open().append(&[signing("b", "alice")]).unwrap();
+        let now = std::fs::read_to_string(world.path().with_extension("head")).unwrap();
+        assert_eq!((head.count, now), (4, format!("{head}\n")));
+        assert!(world.findings().is_empty(), "{written}");
+    }
+}
+
+/// The heads after each entry, from that of none on.
+fn heads(world: &World) -> Vec<Head> {
+    let mut heads = vec![Head::default()];
+    let read = world.open().entries(&Query::default(), |recorded| {
+        heads.insert(1, recorded.head);
+        ControlFlow::Continue(())
+    });
+    read.unwrap();
+    heads
 }
 
 #[test]
@@ -720,6 +962,7 @@ fn an_artifact_is_looked_up_by_indexes_alone() {
     for (text, values) in [
         sqlite::select_entries(&of_artifact),
         sqlite::select_current(Some(&artifacts)),
+        sqlite::select_slots(&artifacts),
         sqlite::select_verified(&artifacts),
         lately,
     ] {
@@ -745,7 +988,7 @@ fn an_artifact_is_looked_up_by_indexes_alone() {
 #[test]
 fn what_a_later_version_enters_is_read() {
     let world = World::with(1);
-    let entry = world.open().head().unwrap();
+    let entry = world.open().prove(None).unwrap().head;
     let body = format!(
         r#"{{"number":2,"previous":"{}","time":"2030-01-01T00:00:00.000Z","action":"rotate","result":"splendid","artifact":{{"reference":"x"}},"execution":{{}},"tool":"sigtool 9","new":1}}"#,
         entry.hash
@@ -754,6 +997,7 @@ fn what_a_later_version_enters_is_read() {
     world.tamper(&format!(
         "INSERT INTO entry (number, body, hash) VALUES (2, '{body}', '{hash}')"
     ));
+    std::fs::write(world.path().with_extension("head"), format!("2:{hash}\n")).unwrap();
     assert!(world.findings().is_empty());
     let mut seen = None;
     let ledger = Ledger::open_to_read(&world.path()).unwrap().unwrap();

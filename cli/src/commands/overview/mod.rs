@@ -65,7 +65,7 @@ pub(crate) fn known(
         take(Group::from(known));
         ControlFlow::Continue(())
     });
-    taken.map_err(unreadable)
+    taken.map(drop).map_err(unreadable)
 }
 
 /// All that is known of what a word names, and of an artifact that can be looked at what lies there; and why there may be more.

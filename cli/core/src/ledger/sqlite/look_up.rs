@@ -1,32 +1,36 @@
 //! Looking things up: entries, the newest first; signatures that are still current; names.
 
+use super::{Moment, Result};
 use crate::ledger::entry::{Entry, EventArtifact};
 use crate::ledger::error::LedgerError;
-use crate::ledger::head::Head;
+use crate::ledger::finding::Finding;
 use crate::ledger::query::{Current, Known, Named, Query, Recorded, Since};
 use rusqlite::types::Value;
-use rusqlite::{Connection, Result, Row, params, params_from_iter};
+use rusqlite::{Connection, params, params_from_iter};
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-/// What was found, or the entry that cannot be read, which somebody has changed.
-type Found<T> = std::result::Result<T, LedgerError>;
+/// What was found, or the entry that cannot be read.
+type Found<T> = Result<T, LedgerError>;
 
 /// Hands out entries, the newest first, for as long as it is told to go on.
 pub(in crate::ledger) fn entries(
-    connection: &Connection,
+    moment: &mut Moment<'_>,
     query: &Query,
     mut take: impl FnMut(Recorded) -> ControlFlow<()>,
 ) -> Result<Found<()>> {
     let (text, values) = select_entries(query);
-    let mut query = connection.prepare(&text)?;
+    let mut query = moment.connection.prepare(&text)?;
     let mut rows = query.query(params_from_iter(values))?;
     while let Some(row) = rows.next()? {
-        let recorded = match recorded(row)? {
-            Ok(recorded) => recorded,
+        match moment.read(row)? {
+            Ok(None) => {}
+            Ok(Some(recorded)) => {
+                if take(recorded).is_break() {
+                    break;
+                }
+            }
             Err(error) => return Ok(Err(error)),
-        };
-        if take(recorded).is_break() {
-            break;
         }
     }
     Ok(Ok(()))
@@ -35,17 +39,22 @@ pub(in crate::ledger) fn entries(
 /// Hands out artifacts with their current signatures, the last signed first, as long as it is told to go on. After them come those
 /// of these names that were only verified.
 pub(in crate::ledger) fn artifacts(
-    connection: &Connection,
+    moment: &mut Moment<'_>,
     named: Option<&[Named]>,
     mut take: impl FnMut(Known) -> ControlFlow<()>,
 ) -> Result<Found<()>> {
+    match named {
+        None => moment.walk_all()?,
+        Some(named) => compare_current(moment, named)?,
+    }
     let current = select_current(named);
     for (text, values) in std::iter::once(current).chain(named.map(select_verified)) {
-        let mut query = connection.prepare(&text)?;
+        let mut query = moment.connection.prepare(&text)?;
         let mut rows = query.query(params_from_iter(values))?;
         while let Some(row) = rows.next()? {
-            let known = match recorded(row)? {
-                Ok(recorded) => known(connection, &recorded.entry, row.get(3)?)?,
+            let known = match moment.read(row)? {
+                Ok(None) => Ok(None),
+                Ok(Some(recorded)) => known(moment, &recorded.entry, row.get(3)?)?,
                 Err(error) => Err(error),
             };
             match known {
@@ -154,19 +163,20 @@ pub(in crate::ledger) fn select_verified(artifacts: &[Named]) -> (String, Vec<Va
 /// The artifact of an entry, if this is the place to tell of it: where the first of its current signatures is, which is the
 /// signature `item` of that entry; and if it has none, at its last verification.
 fn known(
-    connection: &Connection,
+    moment: &mut Moment<'_>,
     newest: &Entry,
     item: Option<usize>,
 ) -> Result<Found<Option<Known>>> {
     let artifact = &newest.event.artifact;
-    let mut query = connection.prepare_cached(
+    let mut query = moment.connection.prepare_cached(
         "SELECT number, body, hash, item FROM current JOIN entry USING (number) WHERE digest = ? ORDER BY number DESC, item",
     )?;
     let mut rows = query.query([&artifact.digest])?;
     let mut signatures = Vec::new();
     while let Some(row) = rows.next()? {
-        let entry = match recorded(row)? {
-            Ok(recorded) => recorded.entry,
+        let entry = match moment.read(row)? {
+            Ok(None) => continue,
+            Ok(Some(recorded)) => recorded.entry,
             Err(error) => return Ok(Err(error)),
         };
         if !entry.event.artifact.is_same(artifact) {
@@ -179,7 +189,7 @@ fn known(
         let signature = entry.event.signatures.get(this).cloned();
         signatures.extend(signature.map(|signature| Current { entry, signature }));
     }
-    let verified = match verified(connection, artifact)? {
+    let verified = match verified(moment, artifact)? {
         Ok(verified) => verified,
         Err(error) => return Ok(Err(error)),
     };
@@ -193,16 +203,19 @@ fn known(
 }
 
 /// The last verification of an artifact.
-fn verified(connection: &Connection, artifact: &EventArtifact) -> Result<Found<Option<Entry>>> {
-    let mut query = connection.prepare_cached(
+fn verified(moment: &mut Moment<'_>, artifact: &EventArtifact) -> Result<Found<Option<Entry>>> {
+    let mut query = moment.connection.prepare_cached(
         "SELECT number, body, hash FROM entry WHERE digest = ? AND body ->> '$.action' = 'verify' ORDER BY number DESC",
     )?;
     let mut rows = query.query([&artifact.digest])?;
     while let Some(row) = rows.next()? {
-        match recorded(row)? {
+        match moment.read(row)? {
             // What has the same digest may be an image in another repository.
-            Ok(recorded) if !recorded.entry.event.artifact.is_same(artifact) => {}
-            found => return Ok(found.map(|recorded| Some(recorded.entry))),
+            Ok(Some(recorded)) if recorded.entry.event.artifact.is_same(artifact) => {
+                return Ok(Ok(Some(recorded.entry)));
+            }
+            Ok(_) => {}
+            Err(error) => return Ok(Err(error)),
         }
     }
     Ok(Ok(None))
@@ -228,16 +241,67 @@ fn any_of(artifacts: &[Named], values: &mut Vec<Value>) -> String {
     }
 }
 
-/// Reads a row of `number, body, hash`. The inner error is the entry's own, which somebody has changed.
-fn recorded(row: &Row<'_>) -> Result<Found<Recorded>> {
-    let count: u64 = row.get(0)?;
-    let (body, hash): (String, String) = (row.get(1)?, row.get(2)?);
-    let (Ok(entry), Ok(hash)) = (serde_json::from_str(&body), hash.parse()) else {
-        return Ok(Err(LedgerError::Entry { number: count }));
-    };
-    Ok(Ok(Recorded {
-        entry,
-        body,
-        head: Head { count, hash },
-    }))
+/// Compares the current signatures of these artifacts with their entries, by indexes alone. Where an entry of another artifact has
+/// taken a place, what was there before is not current.
+fn compare_current(moment: &mut Moment<'_>, named: &[Named]) -> Result<()> {
+    let places = places(moment, named)?;
+    let connection = moment.connection;
+    let (text, values) = select_slots(named);
+    let mut query = connection.prepare(&text)?;
+    let mut rows = query.query(params_from_iter(values))?;
+    while let Some(row) = rows.next()? {
+        let (slot, number): (String, i64) = (row.get(0)?, row.get(1)?);
+        if !places.contains_key(&slot) {
+            moment.find(Finding::of_current(number));
+        }
+    }
+    let mut in_slot = connection
+        .prepare_cached("SELECT number, item FROM current WHERE slot = ?1 ORDER BY number, item")?;
+    for (slot, entered) in places {
+        let found = in_slot.query_map([&slot], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let found: Vec<(i64, i64)> = found.collect::<Result<_>>()?;
+        let last = entered.last().copied().unwrap_or_default();
+        let replaced = found.last().is_some_and(|(number, _)| *number > last.0);
+        if !replaced && found != entered {
+            moment.find(Finding::of_current(last.0));
+        }
+    }
+    Ok(())
+}
+
+/// A signature in the table of current ones: the number of its entry, and its place in that entry.
+type Item = (i64, i64);
+
+/// Each place that signatures of these artifacts were put in, with those that no later one of theirs has replaced.
+fn places(moment: &Moment<'_>, named: &[Named]) -> Result<BTreeMap<String, Vec<Item>>> {
+    let mut values = Vec::new();
+    let condition = any_of(named, &mut values);
+    let text = format!("SELECT number, body FROM entry WHERE {condition} ORDER BY number");
+    let mut query = moment.connection.prepare(&text)?;
+    let mut rows = query.query(params_from_iter(values))?;
+    let mut places: BTreeMap<String, Vec<Item>> = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        let number: i64 = row.get(0)?;
+        let body = row.get_ref(1)?.as_bytes().unwrap_or_default();
+        let Ok(Entry { event, .. }) = serde_json::from_slice(body) else {
+            continue;
+        };
+        for (slot, item) in event.slots().zip(0..) {
+            let entered = places.entry(slot).or_default();
+            if !event.append {
+                entered.clear();
+            }
+            entered.push((number, item));
+        }
+    }
+    Ok(places)
+}
+
+/// The query for the places of current signatures.
+pub(in crate::ledger) fn select_slots(artifacts: &[Named]) -> (String, Vec<Value>) {
+    let mut values = Vec::new();
+    let condition = any_of(artifacts, &mut values);
+    let text =
+        format!("SELECT slot, number FROM current JOIN entry USING (number) WHERE {condition}");
+    (text, values)
 }

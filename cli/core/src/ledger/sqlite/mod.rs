@@ -1,21 +1,27 @@
 //! The ledger in SQLite: its tables, and what is entered in them.
 
 mod look_up;
+mod moment;
 mod replay;
 mod settle;
 
 pub(super) use look_up::{artifacts, entries, names};
 #[cfg(test)]
-pub(super) use look_up::{select_current, select_entries, select_verified};
+pub(super) use look_up::{select_current, select_entries, select_slots, select_verified};
+pub(super) use moment::Moment;
 pub(super) use replay::prove;
 
 use super::chain::hash;
 use super::entry::{Entry, Event};
 use super::finding::Finding;
 use super::head::Head;
+use super::head_file::Written;
 use crate::state::Layout;
-use rusqlite::{Connection, OptionalExtension as _, Result, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 use settle::settle;
+
+/// What SQLite gives, or its error.
+type Result<T, E = rusqlite::Error> = std::result::Result<T, E>;
 
 /// What is looked up stands in the entry itself, and in an index over it; nothing is kept twice but `current`, which says where
 /// the signatures are that no later signing has replaced: `item` is the place of the signature in its entry.
@@ -48,29 +54,43 @@ CREATE TABLE current (
 CREATE INDEX current_by_number ON current (number, item);
 ";
 
-/// What the chain no longer has, though its head was written after it.
+/// What speaks against the file before anything in it is looked at: that it is not as sigtool makes it, or does not end as the file of
+/// the head says. Gives the last entry's head otherwise.
+pub(super) fn look(
+    connection: &Connection,
+    layout: &Layout,
+    known: Option<&Written>,
+) -> Result<Result<Head, Finding>> {
+    if let Some(name) = layout.changed(connection)?.pop_first() {
+        return Ok(Err(Finding::TableChanged { name }));
+    }
+    let last = last(connection)?;
+    Ok(contradicts(connection, &last, known)?.map_or(Ok(last), Err))
+}
+
+/// What speaks against the end of the chain. It is whole if the last entry is one that the file of the head names.
 pub(super) fn contradicts(
     connection: &Connection,
     last: &Head,
-    known: &Head,
+    known: Option<&Written>,
 ) -> Result<Option<Finding>> {
-    if known.count == 0 || last == known {
+    let Some(known) = known else {
+        return Ok((last.count > 0).then_some(Finding::NoHead));
+    };
+    if known.heads().any(|head| head == last) {
         return Ok(None);
     }
-    let found: Option<String> = connection
+    let (found, expected) = (last.count, known.last.clone());
+    let hash: Option<String> = connection
         .prepare_cached("SELECT hash FROM entry WHERE number = ?1")?
-        .query_row([known.count], |row| row.get(0))
+        .query_row([expected.count], |row| row.get(0))
         .optional()?;
-    Ok(match found {
-        Some(hash) if hash == known.hash.to_string() => None,
-        Some(_) => Some(Finding::OtherHead {
-            expected: known.clone(),
-        }),
-        None => Some(Finding::CutOff {
-            found: last.count,
-            expected: known.clone(),
-        }),
-    })
+    Ok(Some(match hash {
+        None if expected.count > found => Finding::CutOff { found, expected },
+        Some(hash) if hash != expected.hash.to_string() => Finding::OtherHead { expected },
+        _ if expected.count < found => Finding::HeadBehind { found, expected },
+        _ => Finding::OtherHead { expected },
+    }))
 }
 
 /// The head as the entries have it.
@@ -87,13 +107,13 @@ pub(super) fn last(connection: &Connection) -> Result<Head> {
     })
 }
 
-/// Enters an event after the last entry, and gives the new head.
+/// Enters an event after the last entry, and gives the new head; or what has kept it from being the last entry now, such as a trigger.
 pub(super) fn enter(
     connection: &Connection,
     head: &Head,
     time: &str,
     event: &Event,
-) -> Result<Head> {
+) -> Result<Result<Head, Finding>> {
     let entry = Entry {
         number: head.count + 1,
         previous: head.hash.clone(),
@@ -107,8 +127,13 @@ pub(super) fn enter(
         .prepare_cached("INSERT INTO entry (number, body, hash) VALUES (?1, ?2, ?3)")?
         .execute(params![entry.number, body, hash.to_string()])?;
     settle(connection, "current", &entry)?;
-    Ok(Head {
-        count: entry.number,
+    let number = entry.number;
+    let entered = Head {
+        count: number,
         hash,
+    };
+    Ok(match last(connection)? == entered {
+        true => Ok(entered),
+        false => Err(Finding::NotEntered { number }),
     })
 }

@@ -1,9 +1,11 @@
 //! Proving that the chain is whole, and all that is derived from it: every entry is read and settled anew.
 
 use super::settle::settle;
+use super::{contradicts, last};
 use crate::ledger::chain::Walk;
 use crate::ledger::finding::{Finding, Proof};
 use crate::ledger::head::Head;
+use crate::ledger::head_file::Written;
 use crate::state::Layout;
 use rusqlite::{Connection, Result};
 
@@ -11,34 +13,38 @@ use rusqlite::{Connection, Result};
 pub(in crate::ledger) fn prove(
     connection: &Connection,
     layout: &Layout,
-    written: Option<Head>,
+    written: Option<&Written>,
     anchor: Option<&Head>,
 ) -> Result<Proof> {
-    let has_head = written.is_some();
-    let beside = written.filter(|head| head.count > 0);
-    let mut walk = Walk::towards(beside.into_iter().chain(anchor.cloned()).collect());
-    everything(&mut walk, connection, layout)?;
-    if !has_head && walk.count() > 0 {
-        walk.tell(Finding::NoHead);
-    }
-    Ok(walk.proof())
-}
-
-fn everything(walk: &mut Walk, connection: &Connection, layout: &Layout) -> Result<()> {
+    let mut walk = Walk::towards(anchor.cloned().into_iter().collect());
     let changed = layout.changed(connection)?;
     let is_as_made = changed.is_empty();
     for name in changed {
         walk.tell(Finding::TableChanged { name });
     }
-    let walked = match entries(walk, connection) {
-        Ok(()) if is_as_made => lookups(walk, connection),
+    let walked = match chain(&mut walk, connection, written) {
+        Ok(()) if is_as_made => lookups(&mut walk, connection),
         walked => walked,
     };
+    walk.arrive();
     match walked {
         // What was changed may keep SQLite from seeing what else is wrong.
-        Err(_) if walk.has_findings() => Ok(()),
-        walked => walked,
+        Err(_) if !walk.findings().is_empty() => Ok(walk.proof()),
+        walked => walked.map(|()| walk.proof()),
     }
+}
+
+/// Walks the whole chain, up to its end, and compares the current signatures with it.
+pub(super) fn chain(
+    walk: &mut Walk,
+    connection: &Connection,
+    written: Option<&Written>,
+) -> Result<()> {
+    entries(walk, connection)?;
+    if let Some(finding) = contradicts(connection, &last(connection)?, written)? {
+        walk.tell(finding);
+    }
+    current(walk, connection)
 }
 
 fn entries(walk: &mut Walk, connection: &Connection) -> Result<()> {
@@ -56,8 +62,7 @@ fn entries(walk: &mut Walk, connection: &Connection) -> Result<()> {
             settle(connection, "temp.replayed", &entry)?;
         }
     }
-    walk.arrive();
-    current(walk, connection)
+    Ok(())
 }
 
 /// The current signatures, which must be those that settling every entry anew gives.
@@ -67,11 +72,7 @@ fn current(walk: &mut Walk, connection: &Connection) -> Result<()> {
          UNION SELECT number FROM (SELECT * FROM temp.replayed EXCEPT SELECT * FROM current) ORDER BY 1 LIMIT 20",
     )?;
     for number in query.query_map([], |row| row.get(0))? {
-        let row: i64 = number?;
-        walk.find(match u64::try_from(row) {
-            Ok(number) => Finding::IndexChanged { number },
-            Err(_) => Finding::NoEntry { row },
-        });
+        walk.find(Finding::of_current(number?));
     }
     Ok(())
 }

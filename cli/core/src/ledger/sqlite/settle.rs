@@ -6,11 +6,7 @@ use rusqlite::{Connection, Result, params};
 /// Makes the signatures of an entry the current ones, in place of those that they replaced.
 pub(super) fn settle(connection: &Connection, table: &str, entry: &Entry) -> Result<()> {
     let event = &entry.event;
-    if !event.is_signing() {
-        return Ok(());
-    }
-    let slots = event.signatures.iter().map(|s| event.slot(s));
-    for (item, slot) in slots.enumerate() {
+    for (item, slot) in event.slots().enumerate() {
         if !event.append {
             let text = format!("DELETE FROM {table} WHERE slot = ?1");
             connection.prepare_cached(&text)?.execute([&slot])?;
