@@ -23,7 +23,10 @@ fn sandbox() -> Sandbox {
 }
 
 fn run(sandbox: &Sandbox, arguments: &[&str]) -> OutputAssert {
-    let command = sandbox.sigtool().env("USER", "alice").args(arguments);
+    let command = sandbox
+        .sigtool()
+        .env("USER", "somebody else")
+        .args(arguments);
     sandbox.seen(command)
 }
 
@@ -78,19 +81,24 @@ fn signing_and_verifying_are_entries_with_what_when_who_and_where() {
     done(&sandbox, &["verify", "app.txt"]);
     sandbox.write("app.txt", "tampered");
     run(&sandbox, &["verify", "app.txt"]).code(1);
+    let who = Command::new("id").arg("-un").output().unwrap();
+    let who = String::from_utf8(who.stdout).unwrap();
+    let signed = &rows(&sandbox, &["history"])[2]["execution"];
+    assert_eq!(signed["user"], who.trim());
+    assert_eq!(signed["user_variable"], "somebody else");
     run(&sandbox, &["history"]).code(0).stdout_eq(str![[r#"
 3  [..]  verified, refused: app.txt (sha256:d121be3103007b41edf96f8262925f8c7d61894afe9a041843b631f69445bc57)
     because the artifact has changed: in `app.txt.sigstore.json` the key `a.pub` (key hint I/dsfvoVK5uzp8ssMnPabo6ENWjLWnIzBlcfKJybTSY=) signed sha256:a172cedcae47474b615c54d510a5d84a8dea3032e958587430b413538be3f333, the artifact is sha256:d121be3103007b41edf96f8262925f8c7d61894afe9a041843b631f69445bc57
-    by alice on [..], profile default
+    by [..] on [..], profile default
 
 2  [..]  verified, valid: app.txt (sha256:a172cedcae47474b615c54d510a5d84a8dea3032e958587430b413538be3f333)
     by a.pub (ecdsa-p256, key hint I/dsfvoVK5uzp8ssMnPabo6ENWjLWnIzBlcfKJybTSY=)
-    by alice on [..], profile default
+    by [..] on [..], profile default
 
 1  [..]  signed app.txt (sha256:a172cedcae47474b615c54d510a5d84a8dea3032e958587430b413538be3f333)
     by a.key (ecdsa-p256, key hint I/dsfvoVK5uzp8ssMnPabo6ENWjLWnIzBlcfKJybTSY=)
     bundle in app.txt.sigstore.json
-    by alice on [..], profile default
+    by [..] on [..], profile default
 
 "#]]);
 }
@@ -164,6 +172,8 @@ fn a_run_in_ci_is_named_by_its_address() {
         ("GITHUB_JOB", "sign"),
         ("GITHUB_EVENT_NAME", "push"),
         ("GITHUB_ACTOR", "alice"),
+        ("GITHUB_SHA", "0a1b2c3d"),
+        ("GITHUB_REF", "refs/tags/v1"),
     ];
     let mut command = sandbox.sigtool().args(["sign", "app.txt"]);
     for (name, value) in ci {
@@ -182,13 +192,15 @@ fn a_run_in_ci_is_named_by_its_address() {
             "step": "sign",
             "trigger": "push",
             "triggered_by": "alice",
+            "commit": "0a1b2c3d",
+            "ref": "refs/tags/v1",
         })
     );
     run(&sandbox, &["custody"]).code(0).stdout_eq(str![[r#"
 1  [..]  signed app.txt (sha256:a172cedcae47474b615c54d510a5d84a8dea3032e958587430b413538be3f333)
     by a.key (ecdsa-p256, key hint I/dsfvoVK5uzp8ssMnPabo6ENWjLWnIzBlcfKJybTSY=)
     bundle in app.txt.sigstore.json
-    in github-actions, project acme/shop, pipeline release, run 77, step sign, trigger push, triggered by alice, profile default
+    in github-actions, project acme/shop, pipeline release, run 77, step sign, trigger push, triggered by alice, commit 0a1b2c3d, ref refs/tags/v1, profile default
     https://github.com/acme/shop/actions/runs/77
 
 "#]]);

@@ -17,6 +17,9 @@ struct System {
     step: &'static str,
     trigger: &'static str,
     triggered_by: &'static str,
+    commit: &'static str,
+    /// The first that is set: where a tag has a variable of its own, it comes before the branch.
+    git_ref: &'static [&'static str],
 }
 
 /// Harness first: its runners may set the variables of Drone and, in a step that builds for another system, those of that system.
@@ -32,6 +35,8 @@ const SYSTEMS: [System; 7] = [
         step: "HARNESS_STEP_ID",
         trigger: "DRONE_BUILD_EVENT",
         triggered_by: "DRONE_BUILD_TRIGGER",
+        commit: "DRONE_COMMIT_SHA",
+        git_ref: &["DRONE_COMMIT_REF"],
     },
     System {
         name: "github-actions",
@@ -44,6 +49,8 @@ const SYSTEMS: [System; 7] = [
         step: "GITHUB_JOB",
         trigger: "GITHUB_EVENT_NAME",
         triggered_by: "GITHUB_ACTOR",
+        commit: "GITHUB_SHA",
+        git_ref: &["GITHUB_REF"],
     },
     System {
         name: "gitlab",
@@ -60,6 +67,8 @@ const SYSTEMS: [System; 7] = [
         step: "CI_JOB_NAME",
         trigger: "CI_PIPELINE_SOURCE",
         triggered_by: "GITLAB_USER_LOGIN",
+        commit: "CI_COMMIT_SHA",
+        git_ref: &["CI_COMMIT_REF_NAME"],
     },
     System {
         name: "buildkite",
@@ -72,6 +81,8 @@ const SYSTEMS: [System; 7] = [
         step: "BUILDKITE_LABEL",
         trigger: "BUILDKITE_SOURCE",
         triggered_by: "BUILDKITE_BUILD_CREATOR",
+        commit: "BUILDKITE_COMMIT",
+        git_ref: &["BUILDKITE_TAG", "BUILDKITE_BRANCH"],
     },
     System {
         name: "circleci",
@@ -84,6 +95,8 @@ const SYSTEMS: [System; 7] = [
         step: "CIRCLE_JOB",
         trigger: "",
         triggered_by: "CIRCLE_USERNAME",
+        commit: "CIRCLE_SHA1",
+        git_ref: &["CIRCLE_TAG", "CIRCLE_BRANCH"],
     },
     System {
         name: "azure-pipelines",
@@ -96,6 +109,8 @@ const SYSTEMS: [System; 7] = [
         step: "SYSTEM_JOBDISPLAYNAME",
         trigger: "BUILD_REASON",
         triggered_by: "BUILD_REQUESTEDFOR",
+        commit: "BUILD_SOURCEVERSION",
+        git_ref: &["BUILD_SOURCEBRANCH"],
     },
     // Last: a Jenkins may start builds of the others, and lends them its variables.
     System {
@@ -109,6 +124,8 @@ const SYSTEMS: [System; 7] = [
         step: "",
         trigger: "",
         triggered_by: "BUILD_USER_ID",
+        commit: "GIT_COMMIT",
+        git_ref: &["GIT_BRANCH"],
     },
 ];
 
@@ -142,11 +159,7 @@ pub(crate) fn execution(environment: &BTreeMap<String, String>) -> Execution {
         })
     });
     let Some(system) = here else {
-        return Execution {
-            host: Some(host()),
-            user: Some(user(&facts)),
-            ..Execution::default()
-        };
+        return elsewhere(&facts);
     };
     let project: Vec<String> = system.project.iter().filter_map(|n| facts.get(n)).collect();
     Execution {
@@ -159,8 +172,20 @@ pub(crate) fn execution(environment: &BTreeMap<String, String>) -> Execution {
         step: facts.get(system.step),
         trigger: facts.get(system.trigger),
         triggered_by: facts.get(system.triggered_by),
-        host: None,
-        user: None,
+        commit: facts.get(system.commit),
+        git_ref: system.git_ref.iter().find_map(|name| facts.get(name)),
+        ..Execution::default()
+    }
+}
+
+/// On somebody's machine. Who that is the system says; anybody may set `USER`.
+fn elsewhere(facts: &Facts<'_>) -> Execution {
+    let user = user();
+    Execution {
+        user_variable: facts.get("USER").filter(|name| *name != user),
+        user: Some(user),
+        host: Some(host()),
+        ..Execution::default()
     }
 }
 
@@ -244,12 +269,21 @@ fn host() -> String {
     system.nodename().to_string_lossy().into_owned()
 }
 
-/// By the environment: asking the name service would open a socket.
-fn user(facts: &Facts<'_>) -> String {
-    facts
-        .get("USER")
-        .or_else(|| facts.get("LOGNAME"))
-        .unwrap_or_else(|| format!("user {}", rustix::process::getuid().as_raw()))
+/// The name of the user who runs this, as the system's own file has it: asking the name service would open a socket.
+fn user() -> String {
+    let uid = rustix::process::getuid().as_raw();
+    let users = std::fs::read("/etc/passwd").unwrap_or_default();
+    name_of(uid, &String::from_utf8_lossy(&users)).unwrap_or_else(|| format!("user {uid}"))
+}
+
+/// The name of a user in the lines of passwd(5): name, password, number and more, with colons between them.
+fn name_of(uid: u32, users: &str) -> Option<String> {
+    users.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let (name, number) = (fields.next()?, fields.nth(1)?);
+        let is_this = !name.is_empty() && number.parse() == Ok(uid);
+        is_this.then(|| name.chars().take(MAX_FACT).collect())
+    })
 }
 
 #[cfg(test)]
@@ -385,12 +419,54 @@ mod tests {
 
     #[test]
     fn elsewhere_it_is_a_user_on_a_machine() {
-        let found = of(&[("USER", "alice"), ("GITHUB_ACTIONS", "false")]);
+        let found = of(&[("USER", "somebody else"), ("GITHUB_ACTIONS", "false")]);
         assert_eq!(found.system, None);
-        assert_eq!(found.user.as_deref(), Some("alice"));
+        let user = found.user.unwrap();
+        assert_eq!(found.user_variable.as_deref(), Some("somebody else"));
         assert!(!found.host.unwrap().is_empty());
-        let nobody = of(&[("USER", "")]).user.unwrap();
-        assert!(nobody.starts_with("user "), "{nobody}");
+        for same in [&[("USER", &*user)][..], &[("USER", "")], &[]] {
+            let found = of(same);
+            assert_eq!(found.user.as_ref(), Some(&user));
+            assert_eq!(found.user_variable, None);
+        }
+    }
+
+    #[test]
+    fn a_user_is_found_by_number_in_whatever_else_is_in_the_file() {
+        let users = "# users\n\nroot:x:0:0::/root:/bin/sh\n:x:7:\nbob\nalice:x:1000:1000:Alice:/home/alice:/bin/sh\nalias:x:1000:\n+::::::\n";
+        assert_eq!(name_of(0, users).as_deref(), Some("root"));
+        assert_eq!(name_of(1000, users).as_deref(), Some("alice"));
+        assert_eq!(name_of(100, users), None);
+        assert_eq!(name_of(7, users), None);
+    }
+
+    #[test]
+    fn a_run_tells_what_was_built() {
+        for (system, value, commit, git_ref) in [
+            (
+                "HARNESS_PIPELINE_ID",
+                "p",
+                "DRONE_COMMIT_SHA",
+                "DRONE_COMMIT_REF",
+            ),
+            ("GITHUB_ACTIONS", "true", "GITHUB_SHA", "GITHUB_REF"),
+            ("GITLAB_CI", "true", "CI_COMMIT_SHA", "CI_COMMIT_REF_NAME"),
+            ("BUILDKITE", "true", "BUILDKITE_COMMIT", "BUILDKITE_BRANCH"),
+            ("BUILDKITE", "true", "BUILDKITE_COMMIT", "BUILDKITE_TAG"),
+            ("CIRCLECI", "true", "CIRCLE_SHA1", "CIRCLE_BRANCH"),
+            ("CIRCLECI", "true", "CIRCLE_SHA1", "CIRCLE_TAG"),
+            (
+                "TF_BUILD",
+                "True",
+                "BUILD_SOURCEVERSION",
+                "BUILD_SOURCEBRANCH",
+            ),
+            ("JENKINS_URL", "https://ci/", "GIT_COMMIT", "GIT_BRANCH"),
+        ] {
+            let found = of(&[(system, value), (commit, "0a1b2c3d"), (git_ref, "v1.2")]);
+            assert_eq!(found.commit.as_deref(), Some("0a1b2c3d"), "{commit}");
+            assert_eq!(found.git_ref.as_deref(), Some("v1.2"), "{git_ref}");
+        }
     }
 
     #[test]
@@ -405,7 +481,7 @@ mod tests {
             for value in ["", "0", "false", "False", "FALSE"] {
                 let found = of(&[(variable, value), ("USER", "alice")]);
                 assert_eq!(found.system, None, "{variable}={value}");
-                assert_eq!(found.user.as_deref(), Some("alice"));
+                assert!(found.user.is_some());
             }
         }
     }

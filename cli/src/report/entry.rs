@@ -141,8 +141,11 @@ fn where_it_ran(execution: &Execution, profile: Option<&str>) -> Vec<String> {
         step,
         trigger,
         triggered_by,
+        commit,
+        git_ref,
         host,
         user,
+        user_variable,
     } = execution;
     let mut words = Vec::new();
     words.extend(system.as_ref().map(|system| format!("in {system}")));
@@ -154,11 +157,18 @@ fn where_it_ran(execution: &Execution, profile: Option<&str>) -> Vec<String> {
         ("step", step),
         ("trigger", trigger),
         ("triggered by", triggered_by),
+        ("commit", commit),
+        ("ref", git_ref),
     ] {
         words.extend(value.as_ref().map(|value| format!("{name} {value}")));
     }
     if let (Some(user), Some(host)) = (user, host) {
-        words.push(format!("by {user} on {host}"));
+        let variable = user_variable.as_ref();
+        let variable = variable.map(|name| format!(" (`USER` says {name})"));
+        words.push(format!(
+            "by {user}{} on {host}",
+            variable.unwrap_or_default()
+        ));
     }
     words.extend(profile.map(|profile| format!("profile {profile}")));
     let line = (!words.is_empty()).then(|| words.join(", "));

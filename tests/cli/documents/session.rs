@@ -140,9 +140,15 @@ fn put_in_force(block: &Block) -> String {
 
 /// What was shown, with the names of the page: of folders, of the machine, of registries, and at the page's time.
 fn as_on_the_page(shown: &str, sandbox: &Sandbox, names: &[(&str, Registry)]) -> String {
-    let machine = std::process::Command::new("uname").arg("-n").output();
-    let machine = String::from_utf8(machine.unwrap().stdout).unwrap();
-    let machine = format!("{USER} on {}", machine.trim());
+    let said_by = |program: &str, flag: &str| {
+        let output = std::process::Command::new(program).arg(flag).output();
+        let text = String::from_utf8(output.unwrap().stdout).unwrap();
+        text.trim().to_owned()
+    };
+    let machine = match (said_by("id", "-un"), said_by("uname", "-n")) {
+        (user, machine) if user == USER => format!("{USER} on {machine}"),
+        (user, machine) => format!("{user} (`USER` says {USER}) on {machine}"),
+    };
     let shown = shown
         .replace(sandbox.home().to_str().unwrap(), HOME)
         .replace(sandbox.work().to_str().unwrap(), FOLDER)

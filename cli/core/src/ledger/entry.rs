@@ -302,10 +302,19 @@ pub struct Execution {
     /// Who set it off.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub triggered_by: Option<String>,
+    /// The commit that is built.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+    /// Its branch or tag, as the CI system writes it.
+    #[serde(default, rename = "ref", skip_serializing_if = "Option::is_none")]
+    pub git_ref: Option<String>,
     /// The machine, where there is no CI system.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
-    /// Its user.
+    /// Its user, as the system names who runs the process.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
+    /// What the variable `USER` says, where that is another name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_variable: Option<String>,
 }
