@@ -209,7 +209,11 @@ impl Command {
             Self::Sign(_)
                 | Self::Verify(_)
                 | Self::Overview(_)
-                | Self::History(History { verify: false, .. })
+                | Self::History(History {
+                    verify: false,
+                    command: None,
+                    ..
+                })
                 | Self::Key(Key::List)
                 | Self::Profile(Profile::List | Profile::Show { .. })
                 | Self::Config(Config::Explain { .. } | Config::Check | Config::Path)
@@ -369,6 +373,7 @@ pub(crate) struct Overview {
 
 /// The arguments of `history`.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 #[command(after_help = "\
 Examples:
   sigtool history shop-1.10.0.tgz              everything that was done with this file
@@ -399,6 +404,19 @@ pub(crate) struct History {
     /// Prove it against a head that was kept elsewhere
     #[arg(long, value_name = "HEAD", requires = "verify", value_parser = head)]
     pub(crate) head: Option<Head>,
+
+    #[command(subcommand)]
+    pub(crate) command: Option<HistoryCommand>,
+}
+
+/// What is done with the ledger itself.
+#[derive(Debug, Subcommand)]
+pub(crate) enum HistoryCommand {
+    /// Move a broken ledger aside, and begin a new one that tells of it
+    ///
+    /// The old ledger and its head stay beside the new one, as evidence. The first entry of the new one names the old head and what was
+    /// found wrong. A ledger that is whole stays as it is.
+    Restart,
 }
 
 /// The arguments of `inspect`.

@@ -495,7 +495,7 @@ error: the ledger is broken
 error: nothing is signed: the ledger cannot be written
   caused by: the ledger is broken: entries 3 to 4 are missing at the end
   hint: see all that is wrong with it: sigtool history --verify
-  hint: to begin a new one, move `ledger.db` and `ledger.head` away, and keep them as evidence
+  hint: begin a new one, which keeps this one as evidence: sigtool history restart
   hint: to sign without an entry in the history, add `--no-history`
 
 "#]]);
@@ -530,6 +530,106 @@ error: invalid value '4' for '--head <HEAD>': a head is a number and a hash, suc
 For more information, try '--help'.
 
 "#]]);
+}
+
+/// man/ledger.md: "`sigtool history restart` moves it and its head aside".
+#[test]
+fn a_broken_ledger_is_begun_anew_and_the_old_one_kept() {
+    let zero = format!("0:sha256:{}", "0".repeat(64));
+    for (what, found) in [
+        ("cut", "entry 2 is missing at the end"),
+        (
+            "behind",
+            "entries 1 to 2 stand after the head that was written last",
+        ),
+        (
+            "no head",
+            "the file of the head beside the ledger is missing, or holds no head",
+        ),
+        (
+            "nonsense for a head",
+            "the file of the head beside the ledger is missing, or holds no head",
+        ),
+        ("gone", "entries 1 to 2 are missing at the end"),
+        ("damaged", "it is damaged"),
+        ("no version", "it has tables, and no version"),
+    ] {
+        let sandbox = sandbox();
+        done(&sandbox, &["sign", "app.txt"]);
+        let signed = rows(&sandbox, &["sign", "app.txt"]);
+        let (db, head) = (ledger(&sandbox), ledger(&sandbox).with_extension("head"));
+        match what {
+            "cut" => tamper(&sandbox, "DELETE FROM entry WHERE number = 2"),
+            "behind" => fs::write(&head, &zero).unwrap(),
+            "no head" => fs::remove_file(&head).unwrap(),
+            "nonsense for a head" => fs::write(&head, "nonsense").unwrap(),
+            "gone" => fs::remove_file(&db).unwrap(),
+            "damaged" => fs::write(&db, "not a ledger at all".repeat(500)).unwrap(),
+            _ => tamper(&sandbox, "PRAGMA user_version = 0"),
+        }
+        let old = fs::read(&db).ok();
+        let refused = sandbox
+            .sigtool()
+            .args(["sign", "app.txt"])
+            .output()
+            .unwrap();
+        assert_eq!(refused.status.code(), Some(3), "{what}");
+        let said = String::from_utf8(refused.stderr).unwrap();
+        let offers = said.contains("sigtool history restart");
+        assert!(offers, "{what}: {said}");
+        let restart = sandbox
+            .sigtool()
+            .args(["history", "restart", "--format", "json"]);
+        let output = restart.output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{what}: {output:?}");
+        let row: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert!(
+            row["found"][0].as_str().unwrap().contains(found),
+            "{what}: {row}"
+        );
+        if matches!(what, "cut" | "gone" | "damaged") {
+            assert_eq!(row["old_head"], signed[0]["head"], "{what}");
+        }
+        let first = &rows(&sandbox, &["history"])[0];
+        assert_eq!(
+            (&first["number"], &first["action"]),
+            (&1.into(), &"restart".into())
+        );
+        assert_eq!(
+            (&first["reasons"], &first["old_head"]),
+            (&row["found"], &row["old_head"])
+        );
+        let kept = row["moved_to"][0].as_str().unwrap();
+        assert_eq!(first["artifact"]["reference"], kept);
+        if let Some(old) = old.filter(|_| what == "damaged") {
+            assert_eq!(fs::read(kept).unwrap(), old);
+        }
+        done(&sandbox, &["sign", "app.txt"]);
+        done(&sandbox, &["history", "--verify"]);
+        done(&sandbox, &["overview"]);
+        assert_eq!(numbers(&sandbox, &[]), [2, 1], "{what}");
+    }
+}
+
+#[test]
+fn a_ledger_that_is_whole_is_not_begun_anew() {
+    let sandbox = sandbox();
+    for _ in 0..2 {
+        let before = ledger(&sandbox).exists().then(|| numbers(&sandbox, &[]));
+        run(&sandbox, &["history", "restart"])
+            .code(2)
+            .stdout_eq("")
+            .stderr_eq(str![[r#"
+error: the ledger is not broken
+  hint: it stays as it is: sigtool history
+
+"#]]);
+        assert_eq!(
+            ledger(&sandbox).exists().then(|| numbers(&sandbox, &[])),
+            before
+        );
+        done(&sandbox, &["sign", "app.txt"]);
+    }
 }
 
 #[test]

@@ -1,16 +1,20 @@
 //! `sigtool history`: the entries of the ledger, the newest first; with `--verify`, whether its chain is whole.
 
 use crate::app::App;
-use crate::args::History;
+use crate::args::{History, HistoryCommand};
 use crate::custody::ledger::{open_to_read, place, unreadable};
 use crate::custody::names::{names, signers};
+use crate::custody::recorder::Custody;
 use crate::error::{CommandError, Failure, Outcome};
 use crate::output::Text;
-use crate::report::entry::{FindingRow, Report, Row, Status, entries, text};
+use crate::report::entry::{FindingRow, Report, Restart, Row, Status, entries, text};
 use sigtool_core::ledger::{Head, Ledger, LedgerError, Proof, Query};
 use std::ops::ControlFlow;
 
 pub(crate) fn run(app: &App, args: &History) -> Outcome {
+    if let Some(HistoryCommand::Restart) = args.command {
+        return restart(app);
+    }
     if args.verify {
         return prove(app, args.head.as_ref());
     }
@@ -91,4 +95,31 @@ fn prove(app: &App, anchor: Option<&Head>) -> Outcome {
         app.ui.result("", &report);
     }
     Ok(Failure::Refused.exit_code())
+}
+
+fn restart(app: &App) -> Outcome {
+    let event = Custody::restarting(app);
+    let restarted = Ledger::restart(&place(app)?, event).map_err(|error| match error {
+        LedgerError::Whole => CommandError::input("the ledger is not broken")
+            .hint("it stays as it is: sigtool history"),
+        error => CommandError::could_not_tell("the ledger cannot be begun anew").because(error),
+    })?;
+    for found in &restarted.found {
+        app.ui.note(&format!("found: {found}"));
+    }
+    let row = Restart::of(&restarted);
+    let kept: Vec<String> = row
+        .moved_to
+        .iter()
+        .map(|path| format!("`{path}`"))
+        .collect();
+    app.ui.result(
+        &format!(
+            "a new ledger begins, head {}; the old one is in {}",
+            row.head,
+            kept.join(", ")
+        ),
+        &row,
+    );
+    Ok(0)
 }

@@ -37,9 +37,8 @@ pub(crate) fn not_writable(closed: Closed) -> CommandError {
     let error = CommandError::could_not_tell("nothing is signed: the ledger cannot be written")
         .because(&closed);
     let error = match closed {
-        Closed::Ledger(cause) if is_broken(&cause) => error
-            .hint(SEE_ALL)
-            .hint("to begin a new one, move `ledger.db` and `ledger.head` away, and keep them as evidence"),
+        Closed::Ledger(LedgerError::State(cause)) if cause.is_damaged() => error.hint(RESTART),
+        Closed::Ledger(cause) if is_broken(&cause) => error.hint(SEE_ALL).hint(RESTART),
         _ => error,
     };
     error.hint("to sign without an entry in the history, add `--no-history`")
@@ -63,14 +62,16 @@ pub(crate) fn unreadable(error: LedgerError) -> CommandError {
     }
 }
 
+const RESTART: &str = "begin a new one, which keeps this one as evidence: sigtool history restart";
+
 const SEE_ALL: &str = "see all that is wrong with it: sigtool history --verify";
 
 /// Whether somebody has tampered with it.
 fn is_broken(error: &LedgerError) -> bool {
-    use LedgerError::{Broken, Entry, Gone, Head, State};
+    use LedgerError::{Broken, Entry, Gone, Head, State, Whole};
     match error {
         Broken(_) | Gone(_) | Head { .. } => true,
-        Entry { .. } | State(_) => false,
+        Whole | Entry { .. } | State(_) => false,
     }
 }
 

@@ -27,6 +27,16 @@ pub(crate) struct Custody {
 }
 
 impl Custody {
+    /// The entry of beginning a ledger anew.
+    pub(crate) fn restarting(app: &App) -> Event {
+        let custody = Self {
+            ledger: None,
+            profile: None,
+            execution: execution(&app.settings.environment),
+        };
+        custody.event(Action::Restart, Attempt::Done, EventArtifact::default())
+    }
+
     /// For signing: without a ledger nothing is signed, unless it is not wanted.
     pub(crate) fn required(
         app: &App,
@@ -177,6 +187,7 @@ impl Custody {
             signers: Vec::new(),
             signatures: Vec::new(),
             append: false,
+            old_head: None,
             reasons: Vec::new(),
             profile: self.profile.clone(),
             execution: self.execution.clone(),

@@ -35,6 +35,7 @@ fn all() -> Vec<(&'static str, Value)> {
         schema::<Failed<'_>>("error"),
         schema::<crate::dispatch::help::Alias<'_>>("help"),
         schema::<entry::HashedEntry>("history"),
+        schema::<entry::Restart<'_>>("history-restart"),
         schema::<entry::Report<'_>>("history-verify"),
         schema::<profile::Made<'_>>("init"),
         schema::<sigtool_core::Inspection>("inspect"),
@@ -141,13 +142,14 @@ fn no_command_is_without_a_schema() {
     assert_eq!(found, expected);
 }
 
-/// The names of the commands that have none below them, with those above in front.
+/// The names of the commands that do something by themselves, with those above in front.
 fn add_commands(command: &clap::Command, above: &str, names: &mut BTreeSet<String>) {
     for command in command.get_subcommands() {
         let name = format!("{above}{}", command.get_name());
         if command.has_subcommands() {
             add_commands(command, &format!("{name}-"), names);
-        } else {
+        }
+        if !command.is_subcommand_required_set() {
             names.insert(name);
         }
     }

@@ -5,7 +5,9 @@ use crate::report::artifact::{artifact, moment, signer};
 use serde::Serialize;
 use serde::ser::{Error as _, Serializer};
 use serde_json::value::RawValue;
-use sigtool_core::ledger::{Action, Attempt, Entry, Event, Execution, Finding, Head, Recorded};
+use sigtool_core::ledger::{
+    Action, Attempt, Entry, Event, Execution, Finding, Head, Recorded, Restarted,
+};
 use sigtool_core::sign::Place;
 use std::path::Path;
 
@@ -22,6 +24,33 @@ impl Serialize for Row<'_> {
         RawValue::from_string(text)
             .map_err(S::Error::custom)?
             .serialize(serializer)
+    }
+}
+
+/// A ledger that was begun anew.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Restart<'a> {
+    /// The head of the new chain.
+    pub(crate) head: &'a Head,
+    /// That of the old one, if it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    old_head: Option<&'a Head>,
+    /// Where the old ledger and its head are now.
+    pub(crate) moved_to: Vec<String>,
+    /// What was wrong with them.
+    found: &'a [String],
+}
+
+impl<'a> Restart<'a> {
+    pub(crate) fn of(restarted: &'a Restarted) -> Self {
+        let moved_to = restarted.moved_to.iter();
+        Self {
+            head: &restarted.head,
+            old_head: restarted.old_head.as_ref(),
+            moved_to: moved_to.map(|path| path.display().to_string()).collect(),
+            found: &restarted.found,
+        }
     }
 }
 
@@ -106,6 +135,12 @@ pub(crate) fn text(app: &App, recorded: &Recorded) -> Vec<String> {
     }
     lines.extend(
         event
+            .old_head
+            .iter()
+            .map(|head| format!("its head was {head}")),
+    );
+    lines.extend(
+        event
             .reasons
             .iter()
             .map(|reason| format!("because {}", app.relative(reason))),
@@ -118,6 +153,7 @@ pub(crate) fn text(app: &App, recorded: &Recorded) -> Vec<String> {
 
 fn what(event: &Event) -> &'static str {
     match (event.action, event.result) {
+        (Action::Restart, _) => "began a new ledger, the old one is",
         (Action::Sign, Attempt::Done) => "signed",
         (Action::Sign, _) => "failed to sign",
         (Action::Attach, Attempt::Done) => "attached to",

@@ -43,7 +43,10 @@ pub struct Event {
     /// Whether the signer's earlier signatures were kept beside the new ones.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub append: bool,
-    /// Why it was refused, could not be told or failed.
+    /// Of a ledger that was begun anew: the head of the one before, which was broken; its file is the artifact.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub old_head: Option<String>,
+    /// Why it was refused, could not be told or failed. Of a ledger that was begun anew: what was wrong with the one before.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reasons: Vec<String>,
     /// The profile in use.
@@ -98,6 +101,8 @@ impl Event {
 pub enum Action {
     /// A signature was pushed beside the image.
     Attach,
+    /// The ledger was broken, and begun anew.
+    Restart,
     /// A signature was made.
     Sign,
     /// Signatures were checked against a policy.
@@ -113,6 +118,7 @@ impl Action {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Attach => "attach",
+            Self::Restart => "restart",
             Self::Sign => "sign",
             Self::Verify => "verify",
             Self::Other => "other",

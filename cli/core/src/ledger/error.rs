@@ -29,6 +29,9 @@ pub enum LedgerError {
     /// There is a head and no ledger.
     #[error("the ledger is gone: of {} entries, as its head says, there is none", .0.count)]
     Gone(Head),
+    /// The ledger is not broken, and goes on as it is.
+    #[error("the ledger is whole")]
+    Whole,
     /// The chain no longer has what its head says it had. Nothing is entered, or the evidence would be gone.
     #[error("the ledger is broken: {0}")]
     Broken(Finding),

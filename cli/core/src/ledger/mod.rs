@@ -10,6 +10,7 @@ mod finding;
 mod head;
 mod head_file;
 mod query;
+mod restart;
 mod sqlite;
 
 pub use entry::{
@@ -19,6 +20,7 @@ pub use error::LedgerError;
 pub use finding::{Finding, Proof};
 pub use head::{Head, ParseHeadError};
 pub use query::{Current, Known, Named, Query, Recorded, Since};
+pub use restart::Restarted;
 
 use crate::state::{Earlier, Layout, Opened, State};
 use crate::time;

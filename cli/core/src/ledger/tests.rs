@@ -94,6 +94,7 @@ fn signing(name: &str, signer: &str) -> Event {
             signature: b"signature".as_slice().into(),
         }],
         append: false,
+        old_head: None,
         reasons: Vec::new(),
         profile: None,
         execution: Execution::default(),

@@ -61,6 +61,19 @@ pub enum StateError {
 }
 
 impl StateError {
+    /// Whether the file is damaged, so that nobody can read it.
+    #[must_use]
+    pub fn is_damaged(&self) -> bool {
+        use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+        let Self::Sqlite { error, .. } = self else {
+            return false;
+        };
+        matches!(
+            error.sqlite_error_code(),
+            Some(DatabaseCorrupt | NotADatabase)
+        )
+    }
+
     /// Whether it is another process's turn.
     pub(super) fn is_busy(&self) -> bool {
         use rusqlite::ErrorCode::DatabaseBusy;
