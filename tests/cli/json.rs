@@ -197,11 +197,17 @@ fn ledgers(checked: &mut Checked<'_>) {
     fs::remove_file(sandbox.work().join("app.txt.sigstore.json")).unwrap();
     run(0, "overview", "overview app.txt");
     let ledger = sandbox.home().join(".local/state/sigtool/ledger.db");
-    fs::write(ledger, "no database").unwrap();
+    fs::write(&ledger, "no database").unwrap();
     for words in ["history", "history --verify", "overview"] {
         run(3, "error", words);
     }
     run(3, "error", "sign app.txt");
+    for format in ["json", "jsonl"] {
+        fs::write(&ledger, "no database").unwrap();
+        checked.run_in(format, &sandbox, 0, "history-restart", "history restart");
+    }
+    checked.run(&sandbox, 0, "history", "history");
+    checked.run(&sandbox, 2, "error", "history restart");
 }
 
 fn images(checked: &mut Checked<'_>) {
@@ -409,30 +415,34 @@ impl Checked<'_> {
     /// Runs a command in both formats. Each object must be what one of these schemas says, and each schema must be met by one.
     /// `FORMAT` in the words stands for the format.
     fn run(&mut self, sandbox: &Sandbox, code: i32, schemas: &str, words: &str) {
-        let schemas: Vec<&str> = schemas.split_whitespace().collect();
         for format in ["json", "jsonl"] {
-            let words = words.replace("FORMAT", format);
-            let output = sandbox
-                .sigtool()
-                .env("SIGTOOL_PASSWORD", "sesame")
-                .env("SIGTOOL_NEW_PASSWORD", "sesame")
-                .args(words.split_whitespace())
-                .args(["--format", format])
-                .output()
-                .unwrap();
-            let what = format!(
-                "`{words}` in {format}:\n{}{}",
-                String::from_utf8_lossy(&output.stdout),
-                String::from_utf8_lossy(&output.stderr)
-            );
-            assert_eq!(output.status.code(), Some(code), "{what}");
-            let met: BTreeSet<&str> = objects(format, &output.stdout, &what)
-                .iter()
-                .map(|object| self.which(object, &schemas, &what))
-                .collect();
-            assert_eq!(met, schemas.iter().copied().collect(), "{what}");
-            self.seen.extend(met.into_iter().map(str::to_owned));
+            self.run_in(format, sandbox, code, schemas, words);
         }
+    }
+
+    fn run_in(&mut self, format: &str, sandbox: &Sandbox, code: i32, schemas: &str, words: &str) {
+        let schemas: Vec<&str> = schemas.split_whitespace().collect();
+        let words = words.replace("FORMAT", format);
+        let output = sandbox
+            .sigtool()
+            .env("SIGTOOL_PASSWORD", "sesame")
+            .env("SIGTOOL_NEW_PASSWORD", "sesame")
+            .args(words.split_whitespace())
+            .args(["--format", format])
+            .output()
+            .unwrap();
+        let what = format!(
+            "`{words}` in {format}:\n{}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
+        assert_eq!(output.status.code(), Some(code), "{what}");
+        let met: BTreeSet<&str> = objects(format, &output.stdout, &what)
+            .iter()
+            .map(|object| self.which(object, &schemas, &what))
+            .collect();
+        assert_eq!(met, schemas.iter().copied().collect(), "{what}");
+        self.seen.extend(met.into_iter().map(str::to_owned));
     }
 
     /// The schema that an object meets.

@@ -4,6 +4,7 @@
 //! one of the two.
 
 use super::error::LedgerError;
+use super::finding::Finding;
 use super::head::{Head, ParseHeadError};
 use crate::state::{PATIENCE, PAUSE, StateError, require_regular};
 use std::fmt;
@@ -157,6 +158,15 @@ impl Turn<'_> {
     /// What the file says; nothing in a new one, and where it is missing.
     pub(super) fn read(&mut self) -> Result<Option<Written>, LedgerError> {
         self.0.read()
+    }
+
+    /// What the file says; what is not a head is a finding.
+    pub(super) fn known(&mut self) -> Result<Result<Option<Written>, Finding>, LedgerError> {
+        match self.read() {
+            Ok(written) => Ok(Ok(written)),
+            Err(LedgerError::Head { .. }) => Ok(Err(Finding::NoHead)),
+            Err(error) => Err(error),
+        }
     }
 
     /// In place: it is shorter than a block.

@@ -24,7 +24,7 @@ pub use restart::Restarted;
 
 use crate::state::{Earlier, Layout, Opened, State};
 use crate::time;
-use head_file::{HeadFile, Turn, Written};
+use head_file::{HeadFile, Written};
 use sqlite::{LAYOUT, Moment};
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -173,6 +173,53 @@ impl Ledger {
             .with(|connection| sqlite::names(connection, prefix, limit))?)
     }
 
+    /// Moves a broken ledger and its head aside, and begins a chain whose first entry, made from `event`, names the old head and what
+    /// was found. Killed on the way, it leaves a ledger that is broken still.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerError::Whole`] of one that is not broken. It cannot be read or written, or is of a later version.
+    pub fn restart(path: &Path, event: Event) -> Result<Restarted, LedgerError> {
+        if !restart::is_there(path)? && !restart::is_there(&path.with_extension("head"))? {
+            return Err(LedgerError::Whole);
+        }
+        let mut file = HeadFile::open(path)?;
+        let mut turn = file.lock()?;
+        let written = turn.known()?;
+        let (entered, found) = restart::wrong(path, &written)?;
+        if found.is_empty() {
+            return Err(LedgerError::Whole);
+        }
+        let old_head = match written {
+            Ok(Some(written)) => Some(written.last),
+            _ => entered.filter(|head| head.count > 0),
+        };
+        let moment = time::in_milliseconds(time::now()).replace([':', '.'], "-");
+        let moved_to = restart::keep(path, &moment)?;
+        let event = Event {
+            old_head: old_head.as_ref().map(ToString::to_string),
+            reasons: found.clone(),
+            artifact: EventArtifact {
+                reference: moved_to
+                    .first()
+                    .unwrap_or(&path.to_owned())
+                    .display()
+                    .to_string(),
+                ..EventArtifact::default()
+            },
+            ..event
+        };
+        let new = path.with_file_name(format!("ledger-new-{moment}.db"));
+        let head = Self::open(&new)?.append(&[event])?;
+        restart::put_in_place(&new, path)?;
+        Ok(Restarted {
+            head,
+            old_head,
+            moved_to,
+            found,
+        })
+    }
+
     /// Reads what is handed out, and looks at it.
     fn read(
         &self,
@@ -199,7 +246,7 @@ impl Ledger {
     ) -> Result<T, LedgerError> {
         let mut file = self.head_file();
         let mut turn = file.lock_to_read()?;
-        let written = known(&mut turn)?;
+        let written = turn.known()?;
         self.state.read(|connection, layout| {
             // The version was read: from here on this is what the ledger was then.
             drop(turn);
@@ -239,15 +286,6 @@ fn begin(state: &State, head: &mut HeadFile) -> Result<(), LedgerError> {
     match known {
         Some(_) => Ok(()),
         None => turn.write(&Written { last, coming: None }),
-    }
-}
-
-/// What the file of the head says; what is not a head is a finding.
-fn known(turn: &mut Turn<'_>) -> Result<Result<Option<Written>, Finding>, LedgerError> {
-    match turn.read() {
-        Ok(written) => Ok(Ok(written)),
-        Err(LedgerError::Head { .. }) => Ok(Err(Finding::NoHead)),
-        Err(error) => Err(error),
     }
 }
 

@@ -1,15 +1,11 @@
 //! Beginning a new chain where the old one is broken. The old files stay, under other names, and the first entry tells of them.
 
-use super::entry::{Event, EventArtifact};
 use super::error::LedgerError;
 use super::finding::Finding;
 use super::head::Head;
-use super::head_file::HeadFile;
 use super::head_file::Written;
 use super::sqlite::{self, LAYOUT};
-use super::{Ledger, known};
 use crate::state::{Layout, State, StateError};
-use crate::time;
 use rusqlite::Connection;
 use std::fs;
 use std::io::ErrorKind;
@@ -28,62 +24,8 @@ pub struct Restarted {
     pub found: Vec<String>,
 }
 
-impl Ledger {
-    /// Moves a broken ledger and its head aside, and begins a chain whose first entry, made from `event`, names the old head and what
-    /// was found. Killed on the way, it leaves a ledger that is broken still.
-    ///
-    /// # Errors
-    ///
-    /// [`LedgerError::Whole`] of one that is not broken. It cannot be read or written, or is of a later version.
-    pub fn restart(path: &Path, event: Event) -> Result<Restarted, LedgerError> {
-        if !is_there(path)? && !is_there(&path.with_extension("head"))? {
-            return Err(LedgerError::Whole);
-        }
-        let mut file = HeadFile::open(path)?;
-        let mut turn = file.lock()?;
-        let written = known(&mut turn)?;
-        let (entered, found) = wrong(path, &written)?;
-        if found.is_empty() {
-            return Err(LedgerError::Whole);
-        }
-        let old_head = match written {
-            Ok(Some(written)) => Some(written.last),
-            _ => entered.filter(|head| head.count > 0),
-        };
-        let moment = time::in_milliseconds(time::now()).replace([':', '.'], "-");
-        let moved_to = keep(path, &moment)?;
-        let event = Event {
-            old_head: old_head.as_ref().map(ToString::to_string),
-            reasons: found.clone(),
-            artifact: EventArtifact {
-                reference: moved_to
-                    .first()
-                    .unwrap_or(&path.to_owned())
-                    .display()
-                    .to_string(),
-                ..EventArtifact::default()
-            },
-            ..event
-        };
-        let new = path.with_file_name(format!("ledger-new-{moment}.db"));
-        let head = Self::open(&new)?.append(&[event])?;
-        // The head first: until the ledger is there too, neither is anything that could be taken for whole.
-        replace(&new.with_extension("head"), &path.with_extension("head"))?;
-        for log in ["db-wal", "db-shm"] {
-            remove(&path.with_extension(log))?;
-        }
-        replace(&new, path)?;
-        Ok(Restarted {
-            head,
-            old_head,
-            moved_to,
-            found,
-        })
-    }
-}
-
 /// What is wrong with a ledger, and how far its entries go. What SQLite cannot read is wrong; what nobody may read is an error.
-fn wrong(
+pub(super) fn wrong(
     path: &Path,
     written: &Result<Option<Written>, Finding>,
 ) -> Result<(Option<Head>, Vec<String>), LedgerError> {
@@ -119,7 +61,7 @@ fn wrong(
 }
 
 /// Gives each of the old files a second name, which stays when its first is taken.
-fn keep(path: &Path, moment: &str) -> Result<Vec<PathBuf>, LedgerError> {
+pub(super) fn keep(path: &Path, moment: &str) -> Result<Vec<PathBuf>, LedgerError> {
     let mut kept = Vec::new();
     for ending in ["db", "db-wal", "head"] {
         let old = path.with_extension(ending);
@@ -133,9 +75,19 @@ fn keep(path: &Path, moment: &str) -> Result<Vec<PathBuf>, LedgerError> {
     Ok(kept)
 }
 
-fn is_there(path: &Path) -> Result<bool, LedgerError> {
+/// Whether there is such a file.
+pub(super) fn is_there(path: &Path) -> Result<bool, LedgerError> {
     path.try_exists()
         .map_err(|error| unusable(path.to_owned(), error))
+}
+
+/// Puts a new ledger in the place of the old one. The head first: until the ledger is there too, nothing looks whole.
+pub(super) fn put_in_place(new: &Path, path: &Path) -> Result<(), LedgerError> {
+    replace(&new.with_extension("head"), &path.with_extension("head"))?;
+    for log in ["db-wal", "db-shm"] {
+        remove(&path.with_extension(log))?;
+    }
+    replace(new, path)
 }
 
 fn replace(new: &Path, old: &Path) -> Result<(), LedgerError> {

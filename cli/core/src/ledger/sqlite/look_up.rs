@@ -1,12 +1,12 @@
 //! Looking things up: entries, the newest first; signatures that are still current; names.
 
-use super::{Moment, Result};
+use super::moment::Moment;
 use crate::ledger::entry::{Entry, EventArtifact};
 use crate::ledger::error::LedgerError;
 use crate::ledger::finding::Finding;
 use crate::ledger::query::{Current, Known, Named, Query, Recorded, Since};
 use rusqlite::types::Value;
-use rusqlite::{Connection, params, params_from_iter};
+use rusqlite::{Connection, Result, params, params_from_iter};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 

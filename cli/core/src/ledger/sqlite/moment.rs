@@ -1,6 +1,7 @@
 //! Reading entries at one moment: each is looked at, beside its neighbours, before it is handed out.
 
-use super::{Result, look, replay};
+use super::end::{last, look};
+use super::replay;
 use crate::ledger::chain::Walk;
 use crate::ledger::error::LedgerError;
 use crate::ledger::finding::Finding;
@@ -8,7 +9,7 @@ use crate::ledger::head::Head;
 use crate::ledger::head_file::Written;
 use crate::ledger::query::Recorded;
 use crate::state::Layout;
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use rusqlite::{Connection, OptionalExtension as _, Result, Row, params};
 
 /// The ledger as it is at one moment, in a transaction of the caller's, and what is wrong with what was read of it.
 pub(in crate::ledger) struct Moment<'a> {
@@ -38,7 +39,7 @@ impl<'a> Moment<'a> {
         };
         Ok(Ok(Self {
             connection,
-            last: super::last(connection)?,
+            last: last(connection)?,
             written,
             finding,
         }))

@@ -1,7 +1,7 @@
 //! Proving that the chain is whole, and all that is derived from it: every entry is read and settled anew.
 
+use super::end::{contradicts, last};
 use super::settle::settle;
-use super::{contradicts, last};
 use crate::ledger::chain::Walk;
 use crate::ledger::finding::{Finding, Proof};
 use crate::ledger::head::Head;
