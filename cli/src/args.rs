@@ -283,6 +283,10 @@ pub(crate) struct Sign {
     #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath)]
     pub(crate) signature: Option<PathBuf>,
 
+    /// Replace what lies where `--bundle` and `--signature` write, though it is not this key's own signature
+    #[arg(long)]
+    pub(crate) overwrite: bool,
+
     /// Push the signature beside the image
     #[arg(long, overrides_with = "no_attach")]
     pub(crate) attach: bool,
@@ -442,6 +446,10 @@ pub(crate) struct Inspect {
     /// Write cosign's own signature of the image here, in the same way
     #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath)]
     pub(crate) signature: Option<PathBuf>,
+
+    /// Replace what lies where `--bundle` and `--signature` write
+    #[arg(long)]
+    pub(crate) overwrite: bool,
 }
 
 /// The commands below `key`.
@@ -455,7 +463,7 @@ pub(crate) enum Key {
         /// ecdsa-p256, ecdsa-p384, ecdsa-p521, ed25519, rsa-2048, rsa-3072 or rsa-4096
         #[arg(long, value_name = "ALGORITHM", default_value = "ecdsa-p256", add = Takes::Algorithm)]
         algorithm: KeyAlgorithm,
-        /// Replace a key that is there already
+        /// Replace a key that is there already, and keep it as NAME.old
         #[arg(long)]
         overwrite: bool,
     },
@@ -467,7 +475,7 @@ pub(crate) enum Key {
         /// Where to write, without the endings
         #[arg(long, value_name = "NAME", default_value = "import-sigtool", value_hint = ValueHint::FilePath)]
         output_key_prefix: PathBuf,
-        /// Replace a key that is there already
+        /// Replace a key that is there already, and keep it as NAME.old
         #[arg(long)]
         overwrite: bool,
     },
@@ -479,9 +487,12 @@ pub(crate) enum Key {
     ExportPublic {
         #[command(flatten)]
         key: OneKey,
-        /// Write it here instead
+        /// Write it here instead; `-` is standard output
         #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
         output: Option<PathBuf>,
+        /// Replace a file that is there already, unless it holds a private key
+        #[arg(long)]
+        overwrite: bool,
     },
     /// Change the password of a key
     ChangePassword(OneKey),

@@ -25,6 +25,7 @@ mod lending;
 mod manual;
 mod names;
 mod offline;
+mod outputs;
 mod rogues;
 mod secrets;
 mod sign;

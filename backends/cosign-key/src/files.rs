@@ -1,6 +1,7 @@
 //! Key files: read only if they are what they should be, written all or not at all.
 
 use sigtool_sdk::file::{Links, ReadError, RegularFile};
+use sigtool_sdk::pem::holds_private_key;
 use sigtool_sdk::text::typed;
 use sigtool_sdk::{Error, ErrorCode, NewFile, Result};
 use std::ffi::OsString;
@@ -33,12 +34,13 @@ pub(crate) fn read(path: &Path) -> Result<KeyFile, ReadError> {
     })
 }
 
-/// The two files of a key pair: `NAME.key` and `NAME.pub`.
+/// The two files of a key pair: `NAME.key` and `NAME.pub`; and `NAME.old`, where a private key that is replaced is kept.
 #[derive(Debug)]
 pub(crate) struct PairOfFiles {
     folder: PathBuf,
     pub(crate) key: PathBuf,
     pub(crate) public: PathBuf,
+    old: PathBuf,
 }
 
 impl PairOfFiles {
@@ -46,8 +48,8 @@ impl PairOfFiles {
     ///
     /// # Errors
     ///
-    /// - `already-exists`: a file of the pair is there, and may not be replaced.
-    /// - `invalid-request`: the name cannot be a file's, or its folder does not exist.
+    /// - `already-exists`: a file of the pair is there, and may not be replaced; or an older key is in the place where one is kept.
+    /// - `invalid-request`: the name cannot be a file's, or its folder does not exist; or the public key's is a private key's.
     ///
     /// So nobody types a password for nothing.
     pub(crate) fn new(name: &str, overwrite: bool) -> Result<Self> {
@@ -69,10 +71,55 @@ impl PairOfFiles {
             folder: folder.to_owned(),
             key: with_suffix(path, ".key"),
             public: with_suffix(path, ".pub"),
+            old: with_suffix(path, ".old"),
         };
         pair.check_free(&pair.key, overwrite)?;
         pair.check_free(&pair.public, overwrite)?;
+        pair.check_old()?;
         Ok(pair)
+    }
+
+    /// Requires that a private key which is replaced can be kept, and that none is where the public one goes.
+    fn check_old(&self) -> Result<()> {
+        let public = fs::read(&self.public).unwrap_or_default();
+        if holds_private_key(&String::from_utf8_lossy(&public)) {
+            let why = format!("`{}` holds a private key", self.public.display());
+            return Err(Error::new(ErrorCode::InvalidRequest, why).hint("choose another name"));
+        }
+        let is_there = |path: &Path| path.symlink_metadata().is_ok();
+        if !is_there(&self.key) || !is_there(&self.old) || self.is_kept() {
+            return Ok(());
+        }
+        let old = self.old.display();
+        Err(Error::new(
+            ErrorCode::AlreadyExists,
+            format!("`{old}` is there already, where the key that is replaced would be kept"),
+        )
+        .hint(format!("move it away first: mv -i {old} ELSEWHERE")))
+    }
+
+    /// Whether the private key is kept already: by a run that was killed thereafter.
+    fn is_kept(&self) -> bool {
+        let old = read(&self.old).map(|file| file.text);
+        old.is_ok_and(|old| read(&self.key).is_ok_and(|key| key.text == old))
+    }
+
+    /// Keeps the private key that will be replaced. Gives where, if there is one.
+    fn keep(&self) -> Result<Option<PathBuf>> {
+        let key = match fs::read(&self.key).map(Zeroizing::new) {
+            Ok(key) => key,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(e) => return Err(cannot_write(&self.key, &e)),
+        };
+        if !self.is_kept() {
+            let old = NewFile::write(&self.folder, &key, 0o600);
+            place(
+                old.map_err(|e| cannot_write(&self.old, &e))?,
+                &self.old,
+                false,
+            )?;
+        }
+        Ok(Some(self.old.clone()))
     }
 
     fn check_free(&self, path: &Path, overwrite: bool) -> Result<()> {
@@ -95,15 +142,22 @@ impl PairOfFiles {
         .hint("choose another name"))
     }
 
-    /// Writes both, or neither. The private key comes last: a run that is killed in between leaves no key that nobody knows of.
-    pub(crate) fn write(&self, key: &str, public: &str, overwrite: bool) -> Result<()> {
+    /// Writes both, or neither. The private key comes last: a run that is killed in between leaves no key that nobody knows of. Gives
+    /// where the key is kept that was there before.
+    pub(crate) fn write(
+        &self,
+        key: &str,
+        public: &str,
+        overwrite: bool,
+    ) -> Result<Option<PathBuf>> {
         let new_key = staged(&self.folder, &self.key, key, 0o600)?;
         let new_public = staged(&self.folder, &self.public, public, 0o644)?;
         let former = overwrite.then(|| fs::read(&self.public).ok()).flatten();
+        let kept = if overwrite { self.keep()? } else { None };
         place(new_public, &self.public, overwrite)?;
         place(new_key, &self.key, overwrite).inspect_err(|_| self.take_back(former))?;
         sync(&self.folder);
-        Ok(())
+        Ok(kept)
     }
 
     /// Puts the former public key back, when its private key could not be replaced.
@@ -239,10 +293,38 @@ mod tests {
         assert_eq!(error.code, ErrorCode::AlreadyExists);
         assert_eq!(files(&folder)[0].1, "k");
         pair(&folder, true).unwrap().write("K", "P", true).unwrap();
-        assert_eq!(
-            files(&folder),
-            listing(&[("release.2026.key", "K"), ("release.2026.pub", "P")])
-        );
+        let replaced = [
+            ("release.2026.key", "K"),
+            ("release.2026.old", "k"),
+            ("release.2026.pub", "P"),
+        ];
+        assert_eq!(files(&folder), listing(&replaced));
+        // A third one would push the first out: that is for its owner to do.
+        let error = pair(&folder, true).unwrap_err();
+        assert_eq!(error.code, ErrorCode::AlreadyExists);
+        assert_eq!(files(&folder), listing(&replaced));
+    }
+
+    #[test]
+    fn a_run_that_was_killed_after_the_key_was_kept_is_no_obstacle() {
+        let folder = tempdir().unwrap();
+        pair(&folder, false)
+            .unwrap()
+            .write("k", "p", false)
+            .unwrap();
+        let (key, old) = ("release.2026.key", "release.2026.old");
+        fs::copy(folder.path().join(key), folder.path().join(old)).unwrap();
+        pair(&folder, true).unwrap().write("K", "P", true).unwrap();
+        assert_eq!(fs::read_to_string(folder.path().join(old)).unwrap(), "k");
+    }
+
+    #[test]
+    fn a_private_key_in_the_place_of_the_public_one_stays() {
+        let folder = tempdir().unwrap();
+        let public = folder.path().join("release.2026.pub");
+        fs::write(&public, "-----BEGIN EC PRIVATE KEY-----\n").unwrap();
+        let error = pair(&folder, true).unwrap_err();
+        assert_eq!(error.code, ErrorCode::InvalidRequest);
     }
 
     #[test]

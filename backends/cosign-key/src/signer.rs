@@ -166,7 +166,7 @@ impl KeySigner {
         let public_key = key.public_key()?;
         let password = unlock::new_password(call, self.config.new_password(), &name)?;
         call.check()?;
-        files.write(
+        let kept = files.write(
             &container::seal(&key.to_pkcs8()?, password.expose()),
             &pem::encode("PUBLIC KEY", &public_key.spki),
             overwrite,
@@ -175,7 +175,10 @@ impl KeySigner {
             key: name,
             public_key,
             protection: Some(Protection::by(&password).into()),
-            files: vec![files.key.clone(), files.public.clone()],
+            files: [files.key.clone(), files.public.clone()]
+                .into_iter()
+                .chain(kept)
+                .collect(),
         })
     }
 }

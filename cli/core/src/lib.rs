@@ -14,6 +14,7 @@ pub mod inspect;
 pub mod key;
 pub mod ledger;
 pub mod limits;
+pub mod output;
 mod reference;
 pub mod resolve;
 pub mod sign;

@@ -8,28 +8,47 @@ use std::path::Path;
 /// Writes a file so that a reader sees the old bytes or the new ones, and a power cut leaves one of the two: [`NewFile`], then
 /// fsync of the folder.
 ///
-/// `mode` holds the permission bits on Unix, less what the user's umask takes away. A symbolic link at `path` is replaced, not
-/// followed.
+/// `mode` holds the permission bits on Unix, less what the user's umask takes away.
 ///
 /// # Errors
 ///
-/// The folder is missing or not writable, the disk is full, or `path` is there and is not a regular file.
+/// The folder is missing or not writable, the disk is full, or `path` is there and is not a regular file: a link, a device and a pipe
+/// are neither replaced nor followed.
 pub fn atomic_write(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     if let Ok(there) = path.symlink_metadata()
         && !there.is_file()
-        && !there.is_symlink()
     {
         return Err(io::Error::new(
             io::ErrorKind::InvalidInput,
             "it is there, and is not a regular file",
         ));
     }
-    let folder = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
+    let folder = folder_of(path);
     NewFile::write(folder, bytes, mode)?.replace(path)?;
     sync_folder(folder)
+}
+
+/// The same for a file of a name that is free, and must still be free when the file gets it.
+///
+/// # Errors
+///
+/// The folder is missing or not writable, the disk is full, or the name is taken.
+pub fn create(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    let folder = folder_of(path);
+    match NewFile::write(folder, bytes, mode)?.create(path)? {
+        None => sync_folder(folder),
+        Some(_) => Err(io::Error::new(
+            io::ErrorKind::AlreadyExists,
+            "it has come there meanwhile",
+        )),
+    }
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
 }
 
 /// The rename itself is durable only when the folder is; only Unix can sync one.

@@ -187,17 +187,22 @@ pub(crate) fn generate(
     };
     key_files(app, secrets)?
         .call::<Generate>(&args)
-        .map_err(|error| made_nothing(prefix, "generate", error))
+        .map_err(|error| made_nothing(prefix, "generate", overwrite, error))
 }
 
-pub(crate) fn made_nothing(prefix: &Path, verb: &str, error: sigtool_sdk::Error) -> CommandError {
+pub(crate) fn made_nothing(
+    prefix: &Path,
+    verb: &str,
+    overwrite: bool,
+    error: sigtool_sdk::Error,
+) -> CommandError {
     let exists = error.code == ErrorCode::AlreadyExists;
-    let error = CommandError::from_backend(
-        format!("cannot {verb} the key `{}`", prefix.display()),
-        error,
-    );
-    if exists {
-        error.hint("to replace it, and lose the old key for ever, say `--overwrite`")
+    let prefix = prefix.display();
+    let error = CommandError::from_backend(format!("cannot {verb} the key `{prefix}`"), error);
+    if exists && !overwrite {
+        error.hint(format!(
+            "to replace it, say `--overwrite`: the old key is kept as `{prefix}.old`"
+        ))
     } else {
         error
     }
@@ -219,20 +224,24 @@ mod tests {
 
     #[test]
     fn only_the_code_says_that_a_key_is_there_not_the_words() {
-        let says_overwrite = |code: &str, message: &str| {
+        let says_overwrite = |code: &str, message: &str, overwrite| {
             let text = json!({ "code": code, "message": message }).to_string();
             let error: Error = serde_json::from_str(&text).unwrap();
-            let error = made_nothing(Path::new("release"), "generate", error);
+            let error = made_nothing(Path::new("release"), "generate", overwrite, error);
             error.hints.iter().any(|hint| hint.contains("--overwrite"))
         };
-        assert!(says_overwrite(
-            "already-exists",
-            "the slot `release` is occupied"
-        ));
+        let occupied = ("already-exists", "the slot `release` is occupied");
+        assert!(says_overwrite(occupied.0, occupied.1, false));
+        assert!(!says_overwrite(occupied.0, occupied.1, true));
         assert!(!says_overwrite(
             "unavailable",
-            "no token exists in that slot"
+            "no token exists in that slot",
+            false
         ));
-        assert!(!says_overwrite("invalid-request", "the folder exists"));
+        assert!(!says_overwrite(
+            "invalid-request",
+            "the folder exists",
+            false
+        ));
     }
 }

@@ -5,13 +5,16 @@ use crate::app::folders::working_folder;
 use crate::app::keys::{absolute, generate, key_files, made_nothing};
 use crate::app::keys::{known, read_key};
 use crate::args::{Key, OneKey};
+use crate::artifacts::destination::check_folder;
 use crate::config::{KeyText, Profile};
 use crate::error::{CommandError, Outcome, why};
 use crate::host::opening::Opening;
 use crate::output::Text;
 use crate::report::key::{Listed, Row, protection, report_made};
+use crate::report::signing::REPLACE;
 use serde_json::json;
 use sigtool_core::key::{KeyHint, to_pem};
+use sigtool_core::output::{Output, OutputError};
 use sigtool_sdk::signer::{
     ChangePassword, GetPublicKey, Import, ImportArgs, KeyArgs, PublicKeyReply,
 };
@@ -43,7 +46,11 @@ pub(super) fn run(app: &App, command: &Key) -> Outcome {
         } => import(app, key, output_key_prefix, *overwrite),
         Key::List => list(app),
         Key::Show(key) => show(app, key),
-        Key::ExportPublic { key, output } => export_public(app, key, output.as_deref()),
+        Key::ExportPublic {
+            key,
+            output,
+            overwrite,
+        } => export_public(app, key, output.as_deref(), *overwrite),
         Key::ChangePassword(key) => change_password(app, key),
     }
 }
@@ -76,7 +83,7 @@ fn import(app: &App, key: &str, prefix: &Path, overwrite: bool) -> Outcome {
     };
     let made = key_files(app, BTreeMap::new())?
         .call::<Import>(&args)
-        .map_err(|error| made_nothing(prefix, "import", error))?;
+        .map_err(|error| made_nothing(prefix, "import", overwrite, error))?;
     report_made(app, "imported", &made);
     Ok(0)
 }
@@ -174,7 +181,15 @@ fn show(app: &App, which: &OneKey) -> Outcome {
     Ok(0)
 }
 
-fn export_public(app: &App, which: &OneKey, output: Option<&Path>) -> Outcome {
+/// Readable by everyone: a public key is there to be shown.
+const MODE: u32 = 0o644;
+
+fn export_public(app: &App, which: &OneKey, output: Option<&Path>, overwrite: bool) -> Outcome {
+    // Before anybody types a password.
+    let output = output
+        .filter(|path| *path != Path::new("-"))
+        .map(|path| free_output(path, overwrite))
+        .transpose()?;
     let (name, reply) = public_key(app, which)?;
     let pem = to_pem(&reply.public_key);
     let Some(output) = output else {
@@ -182,14 +197,28 @@ fn export_public(app: &App, which: &OneKey, output: Option<&Path>) -> Outcome {
         app.ui.result(Text::lines(pem.lines()), &row);
         return Ok(0);
     };
-    sigtool_core::write::atomic_write(output, pem.as_bytes(), 0o644).map_err(|e| {
-        CommandError::could_not_tell(format!("cannot write `{}`", output.display()))
-            .because(why(&e))
+    let shown = output.path().display();
+    output.write(pem.as_bytes(), MODE).map_err(|e| {
+        CommandError::could_not_tell(format!("cannot write `{shown}`")).because(why(&e))
     })?;
-    let files = [output.to_owned()];
+    let files = [output.path().to_owned()];
     let row = Row::of(&name, &reply.public_key, None, &files);
-    app.ui.result(&format!("wrote {}", output.display()), &row);
+    app.ui.result(&format!("wrote {shown}"), &row);
     Ok(0)
+}
+
+/// The place of `--output`, in a folder that is there. It is free, or may be replaced.
+fn free_output(path: &Path, overwrite: bool) -> Result<Output, CommandError> {
+    check_folder("--output", path)?;
+    let refused = |e: OutputError| {
+        CommandError::input(e.to_string()).hint("name another file, or `-` for standard output")
+    };
+    let output = Output::look(path).map_err(refused)?;
+    output.check_replaceable().map_err(refused)?;
+    if overwrite || output.is_free() {
+        return Ok(output);
+    }
+    Err(CommandError::input(format!("`{}` is there already", path.display())).hint(REPLACE))
 }
 
 fn change_password(app: &App, which: &OneKey) -> Outcome {

@@ -373,6 +373,7 @@ impl Work<'_> {
             attach: self.wanted.attach,
             bundle: at(&args.bundle, ".sigstore.json"),
             signature: at(&args.signature, ".sig"),
+            overwrite: args.overwrite,
         };
         self.check_stdin(item, &destination)?;
         let named = item.from_stdin.then(|| STDIN.to_owned());

@@ -83,6 +83,11 @@ impl Ui {
         state.results += 1;
     }
 
+    /// Whether nobody sees results: with `--quiet`, unless a program reads them.
+    pub(crate) fn hides_results(&self) -> bool {
+        self.quiet && !self.is_machine()
+    }
+
     /// Whether results are read by programs.
     pub(crate) fn is_machine(&self) -> bool {
         self.format != Format::Text

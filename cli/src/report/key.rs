@@ -68,13 +68,16 @@ pub(crate) fn protection(word: Option<&str>) -> String {
     }
 }
 
+/// Says what was made. That a key is not protected is told to those too who asked for quiet.
 pub(crate) fn report_made(app: &App, verb: &str, made: &KeyMade) {
-    let files: Vec<_> = made.files.iter().map(|file| app.short(file)).collect();
+    let is_old = |file: &&PathBuf| file.extension().is_some_and(|ending| ending == "old");
+    let (old, files): (Vec<_>, Vec<_>) = made.files.iter().partition(is_old);
+    let files: Vec<_> = files.into_iter().map(|file| app.short(file)).collect();
+    let files = files.join(" and ");
+    let protection = protection(made.protection.as_deref());
     let text = format!(
-        "{verb} {} ({}), {}",
-        files.join(" and "),
-        made.public_key.algorithm,
-        protection(made.protection.as_deref())
+        "{verb} {files} ({}), {protection}",
+        made.public_key.algorithm
     );
     let row = Row::of(
         &made.key,
@@ -83,4 +86,16 @@ pub(crate) fn report_made(app: &App, verb: &str, made: &KeyMade) {
         &made.files,
     );
     app.ui.result(&text, &row);
+    for old in old {
+        let old = app.short(old);
+        app.ui
+            .note(&format!("the key that was there is kept as `{old}`"));
+    }
+    if app.ui.hides_results() && is_unprotected(made.protection.as_deref()) {
+        app.ui.warn(&format!("{files} is {protection}"));
+    }
+}
+
+fn is_unprotected(word: Option<&str>) -> bool {
+    matches!(word, Some("encrypted-with-empty-password" | "plain"))
 }

@@ -65,6 +65,9 @@ pub(crate) fn failed(
         error @ SignError::PrivateKey => CommandError::input(message)
             .because(error)
             .hint("move it away from what is released, or sign it by its name if it is meant"),
+        error @ SignError::Taken { .. } => {
+            CommandError::input(message).because(error).hint(REPLACE)
+        }
         SignError::Partly { stored, error, .. } => {
             failed(source, signer, item, *error).because(already_written(&stored))
         }
@@ -76,6 +79,9 @@ pub(crate) fn failed(
         )),
     }
 }
+
+/// What to do about a file that is there already.
+pub(crate) const REPLACE: &str = "name another file, or replace it with `--overwrite`";
 
 pub(crate) fn already_written(stored: &[Stored]) -> String {
     let written: Vec<String> = {

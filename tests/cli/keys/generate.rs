@@ -87,7 +87,7 @@ fn a_key_is_not_replaced_unless_one_says_so() {
 error: cannot generate the key `release`
   caused by: `[..]/here/release.key` exists, and a key is not replaced unless you say so
   hint: choose another name, or move the old key away
-  hint: to replace it, and lose the old key for ever, say `--overwrite`
+  hint: to replace it, say `--overwrite`: the old key is kept as `release.old`
 
 "#]]);
     assert_eq!(
@@ -95,7 +95,13 @@ error: cannot generate the key `release`
         (read(&sandbox, "release.key"), read(&sandbox, "release.pub"))
     );
 
-    again().arg("--overwrite").assert().success();
+    again()
+        .arg("--overwrite")
+        .assert()
+        .success()
+        .stderr_eq("note: the key that was there is kept as `release.old`\n");
+    assert_eq!(before.0, read(&sandbox, "release.old"));
+    assert_eq!(mode(&sandbox.work().join("release.old")), 0o600);
     assert_ne!(before.0, read(&sandbox, "release.key"));
     assert_ne!(before.1, read(&sandbox, "release.pub"));
     assert_eq!(mode(&sandbox.work().join("release.key")), 0o600);
@@ -113,7 +119,7 @@ fn a_public_key_that_is_there_alone_is_not_replaced_either() {
 error: cannot generate the key `release`
   caused by: `[..]/here/release.pub` exists, and a key is not replaced unless you say so
   hint: choose another name, or move the old key away
-  hint: to replace it, and lose the old key for ever, say `--overwrite`
+  hint: to replace it, say `--overwrite`: the old key is kept as `release.old`
 
 "#]]);
     assert_eq!(read(&sandbox, "release.pub"), "somebody's\n");

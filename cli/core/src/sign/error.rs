@@ -53,6 +53,14 @@ pub enum SignError {
     /// The image's signature can be kept nowhere.
     #[error("{0}")]
     Store(#[from] StateError),
+    /// Where the signature should go is something that is not replaced unasked.
+    #[error("`{path}` is there and {what}", path = path.display())]
+    Taken {
+        /// The file.
+        path: PathBuf,
+        /// What it is or holds.
+        what: &'static str,
+    },
     /// Something failed after a part had been written.
     #[error("{error}")]
     Partly {
@@ -81,9 +89,11 @@ impl SignError {
             Self::Artifact(error) | Self::Source { error, .. } | Self::Signer { error, .. } => {
                 error.code
             }
-            Self::Destination(_) | Self::NoBytes(_) | Self::OtherKind(_) | Self::PrivateKey => {
-                ErrorCode::InvalidRequest
-            }
+            Self::Destination(_)
+            | Self::NoBytes(_)
+            | Self::OtherKind(_)
+            | Self::PrivateKey
+            | Self::Taken { .. } => ErrorCode::InvalidRequest,
             Self::Partly { error, .. } => error.code(),
             Self::Store(_) => ErrorCode::Unavailable,
             Self::SignerMisbehaved { .. } => ErrorCode::Integrity,

@@ -88,7 +88,7 @@ fn sign_resolved(
     let outcomes = verify_as_stranger(signer, &artifact, &made.encoded, &earlier)?;
     let mut own = replace::own(signer.public_key(), &earlier, &outcomes);
     for in_file in own.split_off(beside) {
-        notes.extend(in_file.check_replaceable()?);
+        in_file.check_replaceable()?;
     }
     if request.append {
         own.clear();

@@ -7,13 +7,11 @@ use super::request::{Destination, Location, SigningRequest, Stored};
 use super::signer::OpenSigner;
 use crate::formats::signature_file::{SignatureFile, is_raw};
 use crate::key;
-use crate::limits::MAX_BUNDLE;
+use crate::output::{Output, Refused};
 use crate::reference::repository;
 use crate::store::{Entry, Store};
 use crate::verify::gather::Candidate;
-use crate::write::atomic_write;
 use sigtool_sdk::connection::Handle;
-use sigtool_sdk::file::{ReadError, read_regular};
 use sigtool_sdk::source::{Attach, AttachArgs};
 use sigtool_sdk::types::{Artifact, DigestAlgorithm, SignatureFormat};
 use std::path::{Path, PathBuf};
@@ -26,8 +24,8 @@ pub(super) struct Plan(Vec<Planned>);
 
 struct Planned {
     format: SignatureFormat,
-    file: Option<PathBuf>,
-    /// The signature that the file holds now.
+    file: Option<Output>,
+    /// The signature that the file holds now, where that decides whether it may be replaced.
     in_file: Option<Candidate>,
     beside: bool,
     in_store: bool,
@@ -40,6 +38,7 @@ impl Plan {
             attach,
             bundle,
             signature,
+            overwrite,
         } = &request.destination;
         let absolute = |path: &Option<PathBuf>| std::path::absolute(path.as_ref()?).ok();
         if bundle.is_some() && absolute(bundle) == absolute(signature) {
@@ -53,17 +52,21 @@ impl Plan {
             (SignatureFormat::Bundle, bundle),
             (SignatureFormat::Cosign, signature),
         ] {
-            let in_file = match file {
-                Some(file) => check_destination(file, artifact)?
-                    .map(|there| Candidate::read(&file.to_string_lossy(), &there)),
-                None => None,
-            };
+            let place = file
+                .as_deref()
+                .map(|file| check_destination(file, artifact, *overwrite))
+                .transpose()?;
+            let in_file = place
+                .as_ref()
+                .filter(|_| !overwrite)
+                .and_then(|place| Some((place.path(), place.content()?)))
+                .map(|(path, there)| Candidate::read(&path.to_string_lossy(), there));
             if file.is_some() || request.formats.contains(&format) {
                 plan.push(Planned {
                     format,
-                    file: file.clone(),
                     in_file,
                     beside: if image { *attach } else { file.is_none() },
+                    file: place,
                     in_store: image,
                 });
             }
@@ -92,39 +95,43 @@ impl Plan {
     }
 }
 
-/// A mistyped path must not cost the artifact itself, a key or a source file: only a signature may be overwritten. Gives the one that
-/// lies there.
+/// Looks at the place of a signature: a mistyped path must not cost the artifact itself, a key or a source file. Without `overwrite`
+/// only a signature may lie there, and whose it is has still to be looked at.
 ///
 /// # Errors
 ///
-/// [`SignError::Destination`], with what lies there.
-pub fn check_destination(path: &Path, artifact: &Artifact) -> Result<Option<Vec<u8>>, SignError> {
-    let refused = |why: &str| {
-        Err(SignError::Destination(format!(
-            "`{}` {why}",
-            path.display()
-        )))
+/// [`SignError::Taken`], which `overwrite` would answer, or [`SignError::Destination`], with what lies there.
+pub fn check_destination(
+    path: &Path,
+    artifact: &Artifact,
+    overwrite: bool,
+) -> Result<Output, SignError> {
+    let refused = |why: String| SignError::Destination(why);
+    let same = |other: &PathBuf| {
+        path.canonicalize()
+            .is_ok_and(|path| other.canonicalize().is_ok_and(|other| path == other))
     };
-    let Ok(there) = path.metadata() else {
-        return Ok(None);
-    };
-    if there.is_dir() {
-        return refused("is a folder; name the file to write");
-    }
-    if !there.is_file() {
-        return refused("is not a regular file");
-    }
-    let same = |other: &PathBuf| path.canonicalize().ok() == other.canonicalize().ok();
     if artifact.path.as_ref().is_some_and(same) {
-        return refused("is the artifact itself");
+        return Err(refused(format!(
+            "`{}` is the artifact itself",
+            path.display()
+        )));
     }
-    match read_regular(path, MAX_BUNDLE as u64) {
-        Err(ReadError::Io(e)) => refused(&format!("is there and cannot be read: {e}")),
-        Ok(content) if content.is_empty() => Ok(None),
-        Ok(content) if is_signature(&content) => Ok(Some(content.to_vec())),
-        Ok(_) | Err(_) => {
-            refused("is there and is not a signature; remove it first, or name another file")
-        }
+    let place = Output::look(path).map_err(|e| refused(e.to_string()))?;
+    if place.is_free() || place.content().is_some_and(is_signature) {
+        return Ok(place);
+    }
+    match place.check_replaceable() {
+        Ok(()) if overwrite => Ok(place),
+        Ok(()) => Err(SignError::Taken {
+            path: path.to_owned(),
+            what: "is not a signature",
+        }),
+        Err(error) if matches!(error.why, Refused::PrivateKey) => Err(refused(format!(
+            "`{}` is there and is not a signature, but a private key, which is not replaced",
+            path.display()
+        ))),
+        Err(error) => Err(refused(error.to_string())),
     }
 }
 
@@ -279,16 +286,15 @@ impl Places<'_> {
     }
 }
 
-fn write(path: &Path, encoded: &Encoded) -> Result<Stored, SignError> {
-    let replaced = path.exists();
-    atomic_write(path, &encoded.content, MODE).map_err(|error| SignError::Write {
-        path: path.to_owned(),
-        error,
-    })?;
+fn write(place: &Output, encoded: &Encoded) -> Result<Stored, SignError> {
+    let path = place.path().to_owned();
+    if let Err(error) = place.write(&encoded.content, MODE) {
+        return Err(SignError::Write { path, error });
+    }
     Ok(Stored {
         format: encoded.format,
-        location: Location::File(path.to_owned()),
-        replaced,
+        location: Location::File(path),
+        replaced: place.content().is_some(),
         signature: encoded.signature.clone(),
     })
 }

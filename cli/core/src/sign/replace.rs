@@ -19,6 +19,7 @@ use crate::verify::Reason;
 use crate::verify::check::Outcome;
 use crate::verify::gather::Candidate;
 use sigtool_sdk::types::{Digest, PublicKey, SignatureFormat};
+use std::path::PathBuf;
 
 /// An earlier signature, and what to do with it.
 pub(super) struct Earlier<'a> {
@@ -40,22 +41,19 @@ impl Earlier<'_> {
         Some(id)
     }
 
-    /// Requires that a file which the user named may be overwritten: not if it says that it is another key's. Gives a note if it
-    /// does not say whose it is, as a bare signature of other bytes does not.
-    pub(super) fn check_replaceable(&self) -> Result<Option<String>, SignError> {
+    /// Requires that a file which the user named may be replaced unasked: only if it holds this signer's own. A bare signature of
+    /// other bytes does not say whose it is, and may be the only copy of somebody else's.
+    pub(super) fn check_replaceable(&self) -> Result<(), SignError> {
         if self.own {
-            return Ok(None);
+            return Ok(());
         }
-        if self.unknown {
-            return Ok(Some(format!(
-                "`{}` held a signature that does not say whose it is, and is written over",
-                self.candidate.location
-            )));
-        }
-        Err(SignError::Destination(format!(
-            "`{}` is there and holds the signature of another key; remove it first, or name another file",
-            self.candidate.location
-        )))
+        Err(SignError::Taken {
+            path: PathBuf::from(&self.candidate.location),
+            what: match self.unknown {
+                true => "holds a signature that does not say whose it is",
+                false => "holds the signature of another key",
+            },
+        })
     }
 
     /// cosign's older bundle may lie where a Sigstore bundle does; it is never written, so never replaced.

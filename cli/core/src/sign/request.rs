@@ -38,6 +38,8 @@ pub struct Destination {
     pub bundle: Option<PathBuf>,
     /// Write cosign's own signature to this file. It adds its format to those of the request.
     pub signature: Option<PathBuf>,
+    /// Replace what lies in those files, whatever it is, but a private key.
+    pub overwrite: bool,
 }
 
 /// What signing an artifact gave.

@@ -227,6 +227,7 @@ fn signatures_go_where_the_user_says() {
             attach: false,
             bundle: bundle.map(|b| out.path().join(b)),
             signature: signature.map(|s| out.path().join(s)),
+            ..Destination::default()
         },
         name: Some("my-app".to_owned()),
         version: Some("1.2".to_owned()),

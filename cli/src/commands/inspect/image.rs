@@ -10,9 +10,10 @@ use crate::custody::ledger::store;
 use crate::error::{CommandError, Outcome, why};
 use crate::output::{clean, plural};
 use crate::report::image::report;
-use sigtool_core::sign::check_destination;
+use crate::report::signing::REPLACE;
+use sigtool_core::output::Output;
+use sigtool_core::sign::{SignError, check_destination};
 use sigtool_core::verify::find::{Found, FoundSignature, find_signatures};
-use sigtool_core::write::atomic_write;
 use sigtool_sdk::types::{ImageRef, SignatureFormat, StoredSignature};
 use std::path::{Path, PathBuf};
 
@@ -83,30 +84,46 @@ fn write_out(
         check_folder(flag, path)?;
         for stored in &chosen {
             let place = place(path, image, stored, suffix, chosen.len());
-            let there = check_destination(&place, &found.artifact)
-                .map_err(|e| CommandError::input(e.to_string()))?;
-            // It may be the only copy of somebody else's.
-            if there.is_some_and(|there| there != *stored.content) {
-                return Err(CommandError::input(format!(
-                    "`{}` is there and holds another signature",
-                    place.display()
-                ))
-                .hint("remove it first, or name another file"));
-            }
-            planned.push((place, *stored));
+            planned.push((output(args, &place, found, stored)?, *stored));
         }
     }
     for (place, stored) in &planned {
-        atomic_write(place, &stored.content, MODE).map_err(|e| {
-            CommandError::could_not_tell(format!("cannot write `{}`", place.display()))
+        place.write(&stored.content, MODE).map_err(|e| {
+            CommandError::could_not_tell(format!("cannot write `{}`", place.path().display()))
                 .because(why(&e))
         })?;
     }
-    let places = planned.into_iter().map(|(place, _)| place);
     // For a program in another folder.
-    Ok(places
-        .map(|place| std::path::absolute(&place).unwrap_or(place))
+    let absolute = |place: &Path| std::path::absolute(place).unwrap_or_else(|_| place.to_owned());
+    Ok(planned
+        .iter()
+        .map(|(place, _)| absolute(place.path()))
         .collect())
+}
+
+/// The place of a signature. Another one that lies there may be the only copy of somebody else's.
+fn output(
+    args: &Inspect,
+    place: &Path,
+    found: &Found,
+    stored: &StoredSignature,
+) -> Result<Output, CommandError> {
+    let output =
+        check_destination(place, &found.artifact, args.overwrite).map_err(|e| match e {
+            SignError::Taken { .. } => CommandError::input(e.to_string()).hint(REPLACE),
+            _ => CommandError::input(e.to_string()),
+        })?;
+    let other = output
+        .content()
+        .is_some_and(|there| there != &*stored.content.0);
+    if other && !args.overwrite {
+        return Err(CommandError::input(format!(
+            "`{}` is there and holds another signature",
+            place.display()
+        ))
+        .hint(REPLACE));
+    }
+    Ok(output)
 }
 
 /// The signatures to be written out: all in a folder; for one file the one that was made on this machine, if there are others.
