@@ -24,6 +24,8 @@ pub(crate) enum Failure {
     CouldNotTell,
     /// Ctrl-C, or a person who said no.
     Cancelled,
+    /// Whoever read the results has left.
+    OutputClosed,
     /// A bug in sigtool.
     Bug,
 }
@@ -41,7 +43,7 @@ pub(crate) struct ExitCode {
 }
 
 /// Every exit code, the most serious first: of several artifacts it decides.
-pub(crate) const EXIT_CODES: [ExitCode; 6] = [
+pub(crate) const EXIT_CODES: [ExitCode; 7] = [
     ExitCode {
         failure: Some(Failure::Bug),
         code: 70,
@@ -59,6 +61,12 @@ pub(crate) const EXIT_CODES: [ExitCode; 6] = [
         code: 130,
         short: "interrupted",
         long: "you said no, or pressed Control-C",
+    },
+    ExitCode {
+        failure: Some(Failure::OutputClosed),
+        code: 141,
+        short: "output closed",
+        long: "whoever read the output has left, as `head -1` does: nothing more was begun",
     },
     ExitCode {
         failure: Some(Failure::CouldNotTell),
@@ -85,6 +93,12 @@ impl Failure {
     pub(crate) fn exit_code(self) -> u8 {
         let row = EXIT_CODES.iter().find(|row| row.failure == Some(self));
         row.map_or(u8::MAX, |row| row.code)
+    }
+
+    /// The failure of an exit code; none for what went well.
+    pub(crate) fn of_exit_code(code: u8) -> Option<Self> {
+        let row = EXIT_CODES.iter().find(|row| row.code == code);
+        row.and_then(|row| row.failure)
     }
 
     /// The most serious of several.
@@ -245,12 +259,14 @@ mod tests {
             (Failure::Bug, 70),
             (Failure::Refused, 1),
             (Failure::Cancelled, 130),
+            (Failure::OutputClosed, 141),
             (Failure::CouldNotTell, 3),
             (Failure::Input, 2),
         ];
         assert_eq!(failures.len() + 1, EXIT_CODES.len());
         for (at, (failure, code)) in failures.into_iter().enumerate() {
             assert_eq!(failure.exit_code(), code);
+            assert_eq!(Failure::of_exit_code(code), Some(failure));
             let rest = failures[at..].iter().rev().map(|(failure, _)| *failure);
             assert_eq!(Failure::most_serious(rest), Some(failure));
         }

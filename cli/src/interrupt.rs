@@ -34,11 +34,29 @@ pub(crate) fn watch() {
     });
 }
 
-/// Whether the run should end: nothing new is begun.
+/// Whether a signal asks for the end of the run: what is under way is cancelled.
 pub(crate) fn requested() -> bool {
     REQUESTED
         .get()
         .is_some_and(|requested| requested.load(Ordering::Relaxed))
+}
+
+/// Whether the first signal is noted: a run is under way that has something to finish.
+pub(crate) fn is_watched() -> bool {
+    REQUESTED.get().is_some()
+}
+
+/// Set when what is under way is to be finished, and nothing is to follow.
+static NOTHING_MORE: AtomicBool = AtomicBool::new(false);
+
+/// From now on nothing new is begun.
+pub(crate) fn begin_nothing_more() {
+    NOTHING_MORE.store(true, Ordering::Relaxed);
+}
+
+/// Whether nothing new is begun.
+pub(crate) fn is_over() -> bool {
+    requested() || NOTHING_MORE.load(Ordering::Relaxed)
 }
 
 /// An error if the run should end.

@@ -34,5 +34,5 @@ fn main() -> ExitCode {
     drop(arguments);
     host::child_host::no_core_files();
     dispatch::report_panics();
-    ExitCode::from(dispatch::run())
+    ExitCode::from(output::lost::end(dispatch::run()))
 }

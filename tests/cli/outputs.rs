@@ -1,11 +1,12 @@
 //! Where something is written because somebody named the place: nothing is replaced unasked, and a private key never.
 //!
-//! SECURITY.md: "Nothing is replaced unasked."
+//! SECURITY.md: "Nothing is replaced unasked." And what becomes of a run whose standard output takes nothing more.
 
 use sigtool_tests::{Sandbox, keys};
 use snapbox::str;
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::process::{Output, Stdio};
 
 /// A sandbox with the keys `a`, `b` and `ed`, a profile that signs with `a`, a file, and one that is not to be lost.
 fn sandbox() -> Sandbox {
@@ -139,19 +140,21 @@ fn a_signature_is_written_over_ones_own_earlier_one_and_over_nothing_else() {
     run(&sandbox, 0, "sign --bundle out.json app.txt");
     run(&sandbox, 0, "sign --signature out.sig app.txt");
     run(&sandbox, 0, "sign --signature out.sig app.txt");
+    sandbox.write("other", "precious too\n");
+    let names = ["out.json", "out.sig", "notes", "other"];
     for line in [
         "sign --key b.key --bundle out.json app.txt",
         "sign --key b.key --signature out.sig app.txt",
         "sign --bundle notes app.txt",
-        "sign --signature notes app.txt",
+        "sign --signature other app.txt",
     ] {
-        let before = ["out.json", "out.sig", "notes"].map(|name| read(&sandbox, name));
+        let before = names.map(|name| read(&sandbox, name));
         let said = run(&sandbox, 2, line);
         assert!(
             said.contains("or replace it with `--overwrite`"),
             "{line}: {said}"
         );
-        let after = ["out.json", "out.sig", "notes"].map(|name| read(&sandbox, name));
+        let after = names.map(|name| read(&sandbox, name));
         assert_eq!(after, before, "{line}");
         run(&sandbox, 0, &format!("{line} --overwrite"));
     }
@@ -191,4 +194,110 @@ fn a_key_that_is_replaced_is_kept() {
     let import = "key import --key ed.key --output-key-prefix release --overwrite";
     run(&sandbox, 0, import);
     assert_eq!(read(&sandbox, "release.old"), now);
+}
+
+/// Runs sigtool with a standard output that nobody reads.
+fn unread(sandbox: &Sandbox, line: &str) -> (Option<i32>, String) {
+    let mut command = sandbox.process();
+    command.args(line.split(' ')).stdin(Stdio::null());
+    let piped = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = piped.spawn().unwrap();
+    drop(child.stdout.take());
+    ended(child.wait_with_output().unwrap())
+}
+
+/// Runs sigtool with a standard output that is full.
+fn full(sandbox: &Sandbox, line: &str) -> (Option<i32>, String) {
+    let full = fs::OpenOptions::new().write(true).open("/dev/full");
+    let mut command = sandbox.process();
+    command
+        .env("SIGTOOL_NEW_PASSWORD", "")
+        .args(line.split(' '));
+    command.stdin(Stdio::null()).stdout(full.unwrap());
+    ended(command.output().unwrap())
+}
+
+fn ended(output: Output) -> (Option<i32>, String) {
+    let said = String::from_utf8(output.stderr).unwrap();
+    (output.status.code(), said)
+}
+
+/// How many signatures lie there, each of which is in the history.
+#[track_caller]
+fn signed(sandbox: &Sandbox) -> usize {
+    let names = fs::read_dir(sandbox.work()).unwrap();
+    let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let signatures = names.filter(|name| name.ends_with(".sigstore.json"));
+    let signatures = signatures.count();
+    let history = sandbox.sigtool().args(["history", "--format=jsonl"]);
+    let history = String::from_utf8(history.output().unwrap().stdout).unwrap();
+    let entries = history.lines().filter(|line| line.contains("\"signed\""));
+    assert_eq!(entries.count(), signatures, "{history}");
+    sandbox
+        .sigtool()
+        .args(["history", "--verify"])
+        .assert()
+        .success();
+    signatures
+}
+
+#[test]
+fn a_reader_that_leaves_ends_the_run_in_good_order() {
+    let sandbox = sandbox();
+    let (code, said) = unread(&sandbox, "sign --jobs 1 app.txt notes a.pub");
+    assert_eq!(
+        said,
+        "stopped, since the output cannot be written: 1 artifact signed\n2 artifacts not tried\n"
+    );
+    assert_eq!(code, Some(141));
+    assert_eq!(signed(&sandbox), 1);
+    // Of several at once what has begun is finished.
+    let names: Vec<String> = (0..100).map(|n| format!("{n}.txt")).collect();
+    for name in &names {
+        sandbox.write(name, name);
+    }
+    let (code, said) = unread(&sandbox, &format!("sign --jobs 4 {}", names.join(" ")));
+    assert_eq!(code, Some(141), "{said}");
+    assert!(signed(&sandbox) < 100, "{said}");
+    // Who only looks needs no message, and a refusal is the more serious.
+    assert_eq!(unread(&sandbox, "history"), (Some(141), String::new()));
+    assert_eq!(unread(&sandbox, "--help"), (Some(141), String::new()));
+    let (code, _) = unread(&sandbox, "verify --key b.pub app.txt");
+    assert_eq!(code, Some(1));
+}
+
+#[test]
+fn an_output_that_is_full_is_an_error_and_what_was_done_is_entered() {
+    let sandbox = sandbox();
+    let (code, said) = full(&sandbox, "sign --jobs 1 app.txt notes");
+    assert_eq!(
+        said,
+        "stopped, since the output cannot be written: 1 artifact signed\n1 artifact not tried\n\
+         error: cannot write to standard output\n  caused by: no space left on device\n  \
+         hint: what was done stays done: `sigtool history` has what was signed and verified\n"
+    );
+    assert_eq!(code, Some(3));
+    assert_eq!(signed(&sandbox), 1);
+    for line in [
+        "verify app.txt",
+        "history",
+        "history --format json",
+        "inspect a.pub",
+        "key show a.pub",
+        "key generate --output-key-prefix made",
+        "sign --quiet --format json notes",
+        "completions bash",
+        "config explain",
+        "--help",
+        "--version",
+        "--list",
+    ] {
+        let (code, said) = full(&sandbox, line);
+        let told = said.contains("error: cannot write to standard output");
+        assert!(told && code == Some(3), "{line}: {code:?} {said}");
+    }
+    assert!(sandbox.work().join("made.pub").exists());
+    assert_eq!(signed(&sandbox), 2);
+    let (code, said) = full(&sandbox, "verify --key b.pub app.txt");
+    assert_eq!(code, Some(1), "{said}");
 }

@@ -5,7 +5,6 @@ use sigtool_tests::archives::{chart, zip};
 use sigtool_tests::{Sandbox, keys, person};
 use snapbox::cmd::OutputAssert;
 use snapbox::str;
-use std::process::Stdio;
 
 /// A sandbox with the keys `a`, `b` and `ed`, a profile that signs with `a`, and a file.
 fn sandbox() -> Sandbox {
@@ -752,22 +751,6 @@ fn a_verbose_run_says_what_is_done() {
     for backend in ["local-stage", "cosign-key"] {
         assert!(said.contains(&format!("debug: {backend}: ")), "{said}");
     }
-}
-
-#[test]
-fn a_reader_that_leaves_ends_the_run_without_a_message() {
-    let sandbox = sandbox();
-    let mut child = sandbox
-        .process()
-        .args(["sign", "app.txt", "a.pub", "b.pub"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    drop(child.stdout.take());
-    let output = child.wait_with_output().unwrap();
-    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
-    assert_eq!(output.status.code(), Some(141));
 }
 
 #[test]

@@ -82,7 +82,7 @@ fn one_by_one<T>(
     stops: impl Fn(&Result<T, CommandError>) -> bool,
     reports: &mut Reports<impl FnMut(&str, Result<T, CommandError>) -> Option<Failure>>,
 ) {
-    while !interrupt::requested() {
+    while !interrupt::is_over() {
         let Some((_, item)) = items.next() else {
             return;
         };
@@ -108,7 +108,7 @@ fn side_by_side<T: Send>(
     let supply = Mutex::new((items, places));
     let (sender, results) = channel();
     let work_on = |sender: Sender<_>| {
-        while !stop.load(Ordering::Relaxed) && !interrupt::requested() {
+        while !stop.load(Ordering::Relaxed) && !interrupt::is_over() {
             let Some((index, item)) = next_of(&supply) else {
                 return;
             };

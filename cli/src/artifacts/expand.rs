@@ -229,7 +229,9 @@ impl<'a> Items<'a> {
 
     /// Looks into the next thing. Tells whether there was one.
     fn step(&mut self) -> Result<bool, CommandError> {
-        interrupt::check()?;
+        if interrupt::is_over() {
+            return Err(interrupt::error());
+        }
         let (asked, sources, strays) = (self.asked, self.sources, self.strays);
         let pending = &mut self.pending;
         pending.found = Found::InFolder;
@@ -278,7 +280,7 @@ impl Iterator for Items<'_> {
             match self.step() {
                 Ok(is_more) => self.is_all = !is_more,
                 // The run ends, and says so itself.
-                Err(_) if interrupt::requested() => return None,
+                Err(_) if interrupt::is_over() => return None,
                 Err(error) => return Some(Err(Missed { shown, error })),
             }
             self.pending.items.retain(|item| self.named.is_wanted(item));

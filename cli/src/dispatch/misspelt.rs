@@ -4,7 +4,7 @@ use super::{cosign, dashes};
 use crate::args::Cli;
 use crate::dispatch::environment::environment;
 use crate::error::CommandError;
-use crate::output::{Color, Format, Ui, clean};
+use crate::output::{Color, Format, Ui, clean, lost};
 use crate::pasted;
 use crate::report::{Failed, fail};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -46,9 +46,14 @@ pub(crate) fn misspelt(arguments: &[OsString], error: &clap::Error) -> u8 {
         }
         None => error,
     };
-    let _ = error.print();
+    let printed = error.print();
     match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => 0,
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            if let Err(error) = printed {
+                lost::lose(&error);
+            }
+            0
+        }
         _ => {
             let error = said_by_clap(error);
             ui.failure(&Failed::of(&error), false);

@@ -1,5 +1,6 @@
 //! The only code that prints. Results go to stdout, all else to stderr.
 
+pub(crate) mod lost;
 pub(crate) mod person;
 mod progress;
 mod text;

@@ -1,5 +1,6 @@
 //! The terminal: one writer at a time, bars below what is written.
 
+use super::lost;
 use super::progress::Bars;
 use super::text::{self, Text, clean};
 use crate::config::{Color, Format};
@@ -184,10 +185,12 @@ impl Ui {
     }
 
     fn stdout(&self, text: &str) {
+        if lost::is_lost() {
+            return;
+        }
         let mut stream = AutoStream::new(io::stdout(), self.choice());
-        // A reader that has left (`sigtool … | head`) ends the program as a pipe does, without a message.
-        if writeln!(stream, "{text}").is_err() {
-            std::process::exit(141);
+        if let Err(error) = writeln!(stream, "{text}").and_then(|()| stream.flush()) {
+            lost::lose(&error);
         }
     }
 

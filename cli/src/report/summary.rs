@@ -2,7 +2,7 @@
 
 use crate::error::Failure;
 use crate::interrupt::INTERRUPTED;
-use crate::output::{Text, plural};
+use crate::output::{Text, lost, plural};
 
 /// What became of several artifacts, and the name of each that failed, with how it failed where that says something.
 pub(crate) fn summary(
@@ -10,10 +10,10 @@ pub(crate) fn summary(
     tally: &crate::artifacts::batch::Tally,
     how: impl Fn(Failure) -> Option<&'static str>,
 ) -> Text {
-    let before = if tally.interrupted {
-        "interrupted: "
-    } else {
-        ""
+    let before = match tally.interrupted {
+        true => "interrupted: ",
+        false if lost::is_lost() => "stopped, since the output cannot be written: ",
+        false => "",
     };
     let mut lines = vec![format!("{before}{} {done}", plural(tally.done, "artifact"))];
     if tally.not_looked_at > 0 {
