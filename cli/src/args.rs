@@ -3,7 +3,9 @@
 use crate::config::{Color, Format, Formats, Isolation};
 use crate::error::EXIT_CODES;
 use crate::topics;
-use clap::builder::{ArgExt, OsStringValueParser, TypedValueParser as _};
+use clap::builder::{
+    ArgExt, NonEmptyStringValueParser, OsStringValueParser, TypedValueParser as _,
+};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use sigtool_core::ledger::{Head, ParseHeadError, Since};
 use sigtool_sdk::types::{KeyAlgorithm, Repository};
@@ -128,13 +130,17 @@ pub(crate) struct Global {
     #[arg(long, global = true)]
     pub(crate) offline: bool,
 
-    /// How long to wait for a backend that gives no sign of life: 90s, 5m, 1h
+    /// How long to wait for a backend that gives no sign of life, and for a password: 90s, 5m, 1h
     #[arg(long, global = true, value_name = "DURATION", value_parser = duration)]
     pub(crate) timeout: Option<Duration>,
 
     /// How many artifacts are worked on at once
     #[arg(short, long, global = true, value_name = "N")]
     pub(crate) jobs: Option<std::num::NonZeroUsize>,
+
+    /// Take the password of the key from a line of standard input
+    #[arg(long, global = true)]
+    pub(crate) password_stdin: bool,
 
     /// Answer every question with yes
     #[arg(short, long, global = true)]
@@ -267,7 +273,7 @@ pub(crate) struct Sign {
     pub(crate) artifacts: Artifacts,
 
     /// The key to sign with: a path, or SCHEME:REST such as env:VARIABLE
-    #[arg(long, value_name = "KEY", add = Takes::Key)]
+    #[arg(long, value_name = "KEY", value_parser = NonEmptyStringValueParser::new(), add = Takes::Key)]
     pub(crate) key: Option<String>,
 
     /// What to write: bundle (FILE.sigstore.json, an image's referrer; the default), cosign (FILE.sig, an image's `.sig` tag),
@@ -334,7 +340,7 @@ pub(crate) struct Verify {
     pub(crate) artifacts: Artifacts,
 
     /// A public key to trust; repeat for several
-    #[arg(long, value_name = "KEY", add = Takes::PublicKey)]
+    #[arg(long, value_name = "KEY", value_parser = NonEmptyStringValueParser::new(), add = Takes::PublicKey)]
     pub(crate) key: Vec<String>,
 
     /// How many of the trusted signers must have signed: any (the default), all, or a number
@@ -470,7 +476,7 @@ pub(crate) enum Key {
     /// Take over a private key: cosign's, or PEM as OpenSSL writes it
     Import {
         /// The private key; or SCHEME:REST such as env:VARIABLE
-        #[arg(long, value_name = "KEY", add = Takes::Key)]
+        #[arg(long, value_name = "KEY", value_parser = NonEmptyStringValueParser::new(), add = Takes::Key)]
         key: String,
         /// Where to write, without the endings
         #[arg(long, value_name = "NAME", default_value = "import-sigtool", value_hint = ValueHint::FilePath)]
@@ -502,10 +508,10 @@ pub(crate) enum Key {
 #[derive(Debug, Args)]
 pub(crate) struct OneKey {
     /// A path, or SCHEME:REST; without it the profile's
-    #[arg(value_name = "KEY", add = Takes::Key)]
+    #[arg(value_name = "KEY", value_parser = NonEmptyStringValueParser::new(), add = Takes::Key)]
     pub(crate) reference: Option<String>,
     /// The same, as a flag
-    #[arg(long, value_name = "KEY", conflicts_with = "reference", add = Takes::Key)]
+    #[arg(long, value_name = "KEY", value_parser = NonEmptyStringValueParser::new(), conflicts_with = "reference", add = Takes::Key)]
     pub(crate) key: Option<String>,
 }
 

@@ -8,7 +8,7 @@ use std::io;
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How often what waits looks whether it should go on waiting.
 pub(crate) const GLANCE: Duration = Duration::from_millis(50);
@@ -19,9 +19,8 @@ static REQUESTED: OnceLock<Arc<AtomicBool>> = OnceLock::new();
 pub(crate) fn watch() {
     REQUESTED.get_or_init(|| {
         let requested = Arc::new(AtomicBool::new(false));
-        let ignored = ignored();
         for signal in [SIGHUP, SIGINT, SIGTERM] {
-            if ignored >> (signal - 1) & 1 == 1 {
+            if is_ignored(signal) {
                 continue;
             }
             // In this order: when the first signal comes, the flag that makes it the last is not set yet. A handler that cannot be
@@ -72,33 +71,65 @@ pub(crate) fn error() -> CommandError {
 /// What happened, in a word.
 pub(crate) const INTERRUPTED: &str = "interrupted";
 
-/// The signals that whoever started us has switched off, as bits: `nohup`, and shells for what they run in the background.
-fn ignored() -> u64 {
+/// Whether whoever started us has switched this signal off: `nohup`, and shells for what they run in the background.
+pub(crate) fn is_ignored(signal: i32) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let bits = status
         .lines()
         .find_map(|line| line.strip_prefix("SigIgn:"))
         .and_then(|bits| u64::from_str_radix(bits.trim(), 16).ok());
-    bits.unwrap_or_default()
+    bits.unwrap_or_default() >> (signal - 1) & 1 == 1
 }
 
 /// A stream that may be silent for long: reading it ends when the run should end.
-#[derive(Debug)]
-pub(crate) struct Patient<F>(pub(crate) F);
+pub(crate) struct Patient<'a, F> {
+    from: F,
+    /// What is looked at again and again while nothing comes; its error ends the reading.
+    glance: Box<dyn FnMut() -> io::Result<()> + Send + 'a>,
+}
 
-impl<F: AsFd> io::Read for Patient<F> {
+impl<'a, F> Patient<'a, F> {
+    /// Waits with an eye on something else too.
+    pub(crate) fn with(from: F, glance: impl FnMut() -> io::Result<()> + Send + 'a) -> Self {
+        let glance = Box::new(glance);
+        Self { from, glance }
+    }
+
+    /// Calls `tell` once if nothing at all has come for so long that a person would wonder.
+    pub(crate) fn telling(from: F, tell: impl Fn() + Send + 'a) -> Self {
+        Self::with(from, telling(tell))
+    }
+}
+
+/// A glance that calls `tell` once, when a person would wonder why nothing happens.
+pub(crate) fn telling(tell: impl Fn() + Send) -> impl FnMut() -> io::Result<()> + Send {
+    let since = Instant::now();
+    let mut told = false;
+    move || {
+        if !told && since.elapsed() >= WONDER {
+            told = true;
+            tell();
+        }
+        Ok(())
+    }
+}
+
+/// How long nothing has to come before it is said what is waited for.
+const WONDER: Duration = Duration::from_secs(2);
+
+impl<F: AsFd> io::Read for Patient<'_, F> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let glance = Timespec::try_from(GLANCE).ok();
         loop {
-            if requested() {
+            if is_over() {
                 // Not of the kind `Interrupted`: that one is tried again.
                 return Err(io::Error::other(INTERRUPTED));
             }
-            let mut waits = [PollFd::new(&self.0, PollFlags::IN)];
+            let mut waits = [PollFd::new(&self.from, PollFlags::IN)];
             match poll(&mut waits, glance.as_ref()) {
-                Ok(0) | Err(rustix::io::Errno::INTR) => {}
+                Ok(0) | Err(rustix::io::Errno::INTR) => (self.glance)()?,
                 // What cannot be waited for is read at once.
-                Ok(_) | Err(_) => return Ok(rustix::io::read(&self.0, &mut *buffer)?),
+                Ok(_) | Err(_) => return Ok(rustix::io::read(&self.from, &mut *buffer)?),
             }
         }
     }

@@ -4,6 +4,7 @@ mod alias;
 mod app;
 mod args;
 mod artifacts;
+mod ci;
 mod commands;
 mod config;
 mod custody;

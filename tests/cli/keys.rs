@@ -34,7 +34,7 @@ fn key<'a>(sandbox: &Sandbox, arguments: impl IntoIterator<Item = &'a str>) -> C
 /// Makes `NAME.key` and `NAME.pub`, ECDSA P-256, with this password.
 fn generate(sandbox: &Sandbox, name: &str, password: &str) {
     key(sandbox, ["generate", "--output-key-prefix", name])
-        .env("SIGTOOL_PASSWORD", password)
+        .env("SIGTOOL_NEW_PASSWORD", password)
         .assert()
         .success();
 }

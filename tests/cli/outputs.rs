@@ -231,7 +231,9 @@ fn signed(sandbox: &Sandbox) -> usize {
     let signatures = signatures.count();
     let history = sandbox.sigtool().args(["history", "--format=jsonl"]);
     let history = String::from_utf8(history.output().unwrap().stdout).unwrap();
-    let entries = history.lines().filter(|line| line.contains("\"signed\""));
+    let entries = history
+        .lines()
+        .filter(|line| line.contains(r#""action":"sign","result":"done""#));
     assert_eq!(entries.count(), signatures, "{history}");
     sandbox
         .sigtool()
@@ -293,7 +295,7 @@ fn an_output_that_is_full_is_an_error_and_what_was_done_is_entered() {
         "--list",
     ] {
         let (code, said) = full(&sandbox, line);
-        let told = said.contains("error: cannot write to standard output");
+        let told = said.contains("error: cannot write to standard output\n");
         assert!(told && code == Some(3), "{line}: {code:?} {said}");
     }
     assert!(sandbox.work().join("made.pub").exists());

@@ -13,6 +13,7 @@ use sigtool_tests::processes::wait_for;
 use sigtool_tests::rogues::{self, Built};
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Write as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -85,9 +86,7 @@ impl Watch {
     ) -> Seen {
         // Outside of the sandbox, since it holds what is searched for there.
         let trace = tempfile::NamedTempFile::new().unwrap();
-        let input = tempfile::NamedTempFile::new().unwrap();
-        fs::write(input.path(), stdin).unwrap();
-        let output = Command::new(&self.strace)
+        let mut child = Command::new(&self.strace)
             .args([
                 "-f",
                 "-qq",
@@ -110,9 +109,14 @@ impl Watch {
             .envs(&self.environment)
             .envs(environment.iter().copied())
             .current_dir(self.sandbox.work())
-            .stdin(fs::File::open(input.path()).unwrap())
-            .output()
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
             .unwrap();
+        // It fits into the pipe, and need not be read.
+        let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes());
+        let output = child.wait_with_output().unwrap();
         let trace = fs::read_to_string(trace.path()).unwrap();
         let (started, written): (Vec<&str>, Vec<&str>) =
             trace.lines().partition(|line| line.contains("execve("));

@@ -22,6 +22,9 @@ const FOLDERS: [(&str, &str); 7] = [
     ("XDG_STATE_HOME", "home/.local/state"),
 ];
 
+/// Whoever runs the tests may sit at a terminal, and is not to be asked.
+pub(crate) const NO_TERMINAL: &str = "SIGTOOL_TEST_NO_TERMINAL";
+
 impl Sandbox {
     /// A fresh one for this program: `Sandbox::new(env!("CARGO_BIN_EXE_sigtool"))`.
     ///
@@ -56,6 +59,7 @@ impl Sandbox {
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("LC_ALL", "C.UTF-8")
+            .env(NO_TERMINAL, "1")
             .current_dir(self.work());
         for (variable, folder) in FOLDERS {
             command = command.env(variable, self.root.path().join(folder));
@@ -81,6 +85,7 @@ impl Sandbox {
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("LC_ALL", "C.UTF-8")
+            .env(NO_TERMINAL, "1")
             .current_dir(self.work());
         for (variable, folder) in FOLDERS {
             command.env(variable, self.root.path().join(folder));

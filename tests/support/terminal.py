@@ -3,7 +3,8 @@
 terminal.py ANSWERS PROGRAM ARGUMENT...
 
 ANSWERS is JSON: a list of [QUESTION, ANSWER, HIDDEN]. An answer is typed when its question has been shown, and a hidden one
-not before the terminal has stopped showing what is typed, as a person would wait. The answer null closes the input.
+not before the terminal has stopped showing what is typed, as a person would wait. The answer null closes the input; one that ends with
+Control-Z is typed without an end of the line.
 """
 
 import json
@@ -15,6 +16,7 @@ import termios
 import time
 
 END_OF_INPUT = b"\x04"
+STOP = "\x1a"
 
 
 def main():
@@ -38,7 +40,13 @@ def main():
             asked = b""
             while hidden and termios.tcgetattr(terminal)[3] & termios.ECHO:
                 time.sleep(0.001)
-            os.write(terminal, END_OF_INPUT if answer is None else answer.encode() + b"\n")
+            if answer is None:
+                typed = END_OF_INPUT
+            elif answer.endswith(STOP):
+                typed = answer.encode()
+            else:
+                typed = answer.encode() + b"\n"
+            os.write(terminal, typed)
     _, status = os.waitpid(child, 0)
     sys.stdout.buffer.write(shown.replace(b"\r\n", b"\n"))
     if not termios.tcgetattr(terminal)[3] & termios.ECHO:

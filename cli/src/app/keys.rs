@@ -132,10 +132,8 @@ fn text_of(
         }
         (None, Some("env")) => {
             let name = key.rest();
-            let value = app.settings.environment.get(name).ok_or_else(|| {
-                cannot().because(format!("the environment variable `{name}` is not set"))
-            })?;
-            Ok(value.clone().into_bytes())
+            let value = app.settings.named_variable(name);
+            Ok(value.map_err(|e| cannot().because(e))?.clone().into_bytes())
         }
         (None, scheme) => Err(cannot().because(format!(
             "public keys of the form `{}:` are not served",

@@ -8,6 +8,7 @@ mod shown;
 pub(crate) use folders::{UserFolders, working_folder};
 
 use crate::args::Global;
+use crate::ci::is_ci;
 use crate::config::schema::{Setting, TOP};
 use crate::config::settings::Grant;
 use crate::config::{self, Config, Profile, ProjectsChoice};
@@ -81,8 +82,10 @@ impl App {
         let settings = Arc::new(HostSettings {
             offline: global.offline || config.offline(),
             timeout: global.timeout.or(config.timeout()),
+            in_ci: is_ci(&environment),
             environment,
-            stdin_taken: AtomicBool::new(false),
+            stdin_taken: AtomicBool::new(global.password_stdin),
+            password_stdin: global.password_stdin,
             cache: folders.cache.clone(),
             network: config.network(),
         });

@@ -43,17 +43,21 @@ impl App {
         if self.global.yes {
             return Ok(true);
         }
-        if !self.ui.is_interactive() {
-            return Err(CommandError::input(
-                "a question needs an answer, and there is no terminal to ask on",
-            )
-            .because(format!("{question}?"))
-            .hint("to answer yes, add `--yes`"));
+        if self.settings.in_ci || !self.ui.is_interactive() {
+            let why = match self.settings.in_ci {
+                true => "in CI nobody is asked",
+                false => "there is no terminal to ask on",
+            };
+            return Err(
+                CommandError::input(format!("a question needs an answer, and {why}"))
+                    .because(format!("{question}?"))
+                    .hint("to answer yes, add `--yes`"),
+            );
         }
         let line = self.ui.alone(|terminal| {
             let _ = write!(terminal, "{}? [y/N] ", clean(question));
             let _ = terminal.flush();
-            person::line()
+            person::line(self.settings.timeout, || ())
         });
         interrupt::check()?;
         let line = line.map_err(|e| {

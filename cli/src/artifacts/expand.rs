@@ -258,7 +258,7 @@ impl<'a> Items<'a> {
         };
         let list = match &mut self.list {
             Some(list) => list,
-            list => list.insert(List::open(path, self.sources.settings())),
+            list => list.insert(List::open(path, self.sources.settings(), self.sources.ui())),
         };
         list.next().transpose()
     }
@@ -614,7 +614,12 @@ fn standard_input(sources: &Sources<'_>) -> Result<(Item, tempfile::NamedTempFil
         .prefix("sigtool-stdin-")
         .tempfile()
         .map_err(failed)?;
-    io::copy(&mut Patient(io::stdin()), spool.as_file_mut()).map_err(failed)?;
+    let mut input = Patient::telling(io::stdin(), || {
+        sources
+            .ui()
+            .note("waiting for the artifact on standard input");
+    });
+    io::copy(&mut input, spool.as_file_mut()).map_err(failed)?;
     let item = Item {
         from_stdin: true,
         ..Item::file("-", spool.path())

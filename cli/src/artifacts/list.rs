@@ -3,11 +3,13 @@
 use crate::error::{CommandError, why};
 use crate::host::HostSettings;
 use crate::interrupt::{self, Patient};
+use crate::output::Ui;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read as _};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::Path;
+use std::sync::Arc;
 
 /// The largest list: half a million long paths. A wrong file must not fill the memory.
 const MAX_LIST: u64 = 64 * 1024 * 1024;
@@ -20,10 +22,10 @@ pub(super) struct List<'a> {
 }
 
 impl<'a> List<'a> {
-    pub(super) fn open(path: &'a Path, settings: &HostSettings) -> Self {
+    pub(super) fn open(path: &'a Path, settings: &HostSettings, ui: &Arc<Ui>) -> Self {
         Self {
             path,
-            lines: open(path, settings),
+            lines: open(path, settings, ui),
             bytes: 0,
         }
     }
@@ -86,10 +88,20 @@ fn without_mark(list: &Path, first: &mut Vec<u8>) -> Result<(), CommandError> {
     Ok(())
 }
 
-fn open(list: &Path, settings: &HostSettings) -> Result<Box<dyn BufRead + Send>, CommandError> {
+fn open(
+    list: &Path,
+    settings: &HostSettings,
+    ui: &Arc<Ui>,
+) -> Result<Box<dyn BufRead + Send>, CommandError> {
     if list == Path::new("-") {
         settings.take_stdin()?;
-        return Ok(Box::new(BufReader::new(Patient(io::stdin()))));
+        let ui = Arc::clone(ui);
+        return Ok(Box::new(BufReader::new(Patient::telling(
+            io::stdin(),
+            move || {
+                ui.note("waiting for the list of artifacts on standard input");
+            },
+        ))));
     }
     let file = File::open(list).map_err(|e| bad(list, &why(&e)))?;
     Ok(Box::new(BufReader::new(file)))

@@ -6,11 +6,12 @@ use crate::config::{Profile, SchemeAndName};
 use crate::error::CommandError;
 use crate::host::HostSettings;
 use crate::host::opening::Opening;
+use crate::output::Ui;
 use sigtool_sdk::Kind;
 use sigtool_sdk::connection::Handle;
 use sigtool_sdk::text::quoted;
 use sigtool_sdk::types::{BackendId, ParseImageError, Repository};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 /// The source that serves files.
 const FILES: BackendId = BackendId::from_static("local-stage");
@@ -76,6 +77,10 @@ impl<'a> Sources<'a> {
     pub(crate) fn attach_to(mut self, repository: Option<&'a Repository>) -> Self {
         self.attach_to = repository;
         self
+    }
+
+    pub(crate) fn ui(&self) -> &Arc<Ui> {
+        &self.app.ui
     }
 
     pub(crate) fn settings(&self) -> &HostSettings {

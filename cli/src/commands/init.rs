@@ -5,8 +5,9 @@ use crate::app::keys;
 use crate::config::edit::Edit;
 use crate::error::{CommandError, Failure, Outcome, why};
 use crate::host::SecretSource;
+use crate::host::passwords::{NEW_PASSWORD, in_environment};
 use crate::output::Text;
-use crate::report::key::protection;
+use crate::report::key::{protection, warn_of_unprotected};
 use crate::report::profile::Made;
 use sigtool_sdk::types::KeyAlgorithm;
 use std::collections::BTreeMap;
@@ -93,6 +94,7 @@ fn make_profile(mut edit: Edit, key: &Path, public_key: &Path) -> Result<(), Com
 fn tell(app: &App, kept: bool, made: &Made<'_>) {
     let shown = |path: &Option<PathBuf>| path.as_ref().map(|p| app.short(p)).unwrap_or_default();
     let (key, public_key) = (shown(&made.key), shown(&made.public_key));
+    let key_file = key.clone();
     let key = match kept {
         true => format!("found the key pair {key}, made before"),
         false => {
@@ -103,6 +105,7 @@ fn tell(app: &App, kept: bool, made: &Made<'_>) {
     let config_file = app.short(&made.config_file);
     let text = [key, format!("made  the profile `{NAME}` in {config_file}")];
     app.ui.result(Text::lines(text), made);
+    warn_of_unprotected(app, &key_file, made.protection.as_deref());
     app.ui
         .say("next  sigtool sign FILE, then sigtool verify FILE");
     if made.protection.as_deref() == Some("encrypted-with-empty-password") {
@@ -113,18 +116,11 @@ fn tell(app: &App, kept: bool, made: &Made<'_>) {
         .say(&format!("      give {public_key} to whoever is to verify"));
 }
 
-/// With `--yes` nobody is asked: the password of a variable, else none.
+/// With `--yes` nobody is asked: the password of a variable or of a line, else none.
 fn password(app: &App) -> BTreeMap<String, SecretSource> {
-    let variables = [
-        "SIGTOOL_NEW_PASSWORD",
-        "SIGTOOL_PASSWORD",
-        "COSIGN_PASSWORD",
-    ];
-    let given = variables
-        .iter()
-        .any(|name| app.settings.environment.contains_key(*name));
-    if app.global.yes && !given {
-        return BTreeMap::from([("/new_password".to_owned(), SecretSource::Empty)]);
+    let given = in_environment(&app.settings.environment, NEW_PASSWORD, true);
+    if app.global.yes && given.is_none() {
+        return BTreeMap::from([(NEW_PASSWORD.to_owned(), SecretSource::Empty)]);
     }
     BTreeMap::new()
 }

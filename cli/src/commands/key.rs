@@ -63,10 +63,8 @@ fn import(app: &App, key: &str, prefix: &Path, overwrite: bool) -> Outcome {
     let private_key = match (text.scheme(), text.path()) {
         (Some("env"), _) => {
             let name = text.rest();
-            let value = app.settings.environment.get(name).ok_or_else(|| {
-                CommandError::input(format!("the environment variable `{name}` is not set"))
-            })?;
-            Secret::from(value.clone())
+            let value = app.settings.named_variable(name);
+            Secret::from(value.map_err(CommandError::input)?.clone())
         }
         (_, Some(path)) => read_key(&path)?,
         (scheme, None) => {

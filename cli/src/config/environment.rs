@@ -23,7 +23,7 @@ const OTHERS: [(&str, &str); 6] = [
     ),
     (
         "SIGTOOL_NEW_PASSWORD",
-        "the password that a private key gets when it is made or its password is changed",
+        "the password that a private key gets when it is made or its password is changed; empty for none",
     ),
     (
         "SIGTOOL_PASSWORD",

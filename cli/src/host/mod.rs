@@ -21,6 +21,7 @@ use std::fs::File;
 use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
+mod asking;
 pub(crate) mod blame;
 mod broker;
 mod child;
@@ -30,6 +31,7 @@ mod in_process;
 mod load;
 mod object_file;
 pub(crate) mod opening;
+pub(crate) mod passwords;
 mod protocol;
 mod queue;
 mod redact;

@@ -4,8 +4,9 @@ use crate::config::network::Network;
 use crate::error::CommandError;
 use crate::host::broker::Broker;
 use crate::host::opening::SecretSource;
+use crate::host::passwords::{NEW_PASSWORD, PASSWORD, in_environment};
 use crate::host::redact::Redactor;
-use crate::interrupt::{self, INTERRUPTED};
+use crate::interrupt;
 use crate::output::{Ui, clean, person};
 use sigtool_sdk::file::read_regular;
 use sigtool_sdk::host::{
@@ -39,8 +40,12 @@ pub(crate) struct HostSettings {
     pub(crate) timeout: Option<std::time::Duration>,
     /// The environment, as it was when the program started.
     pub(crate) environment: BTreeMap<String, String>,
-    /// Set when `-` takes the artifact or the list from stdin.
+    /// Set when `-` takes the artifact or the list from stdin, or `--password-stdin` a password.
     pub(crate) stdin_taken: AtomicBool,
+    /// Whether passwords of keys are lines of standard input.
+    pub(crate) password_stdin: bool,
+    /// Whether this is a run of a CI system, where nobody can be asked.
+    pub(crate) in_ci: bool,
     pub(crate) cache: Option<PathBuf>,
     /// What the configuration says of the network.
     pub(crate) network: Network,
@@ -57,6 +62,20 @@ impl HostSettings {
             true => Err(CommandError::input("standard input can be given only once")),
             false => Ok(()),
         }
+    }
+
+    /// A variable that somebody has named. What it lacks is told: a secret that a CI system does not have is an empty variable.
+    pub(crate) fn named_variable(&self, name: &str) -> std::result::Result<&String, String> {
+        match self.environment.get(name) {
+            Some(value) if !value.is_empty() => Ok(value),
+            Some(_) => Err(format!("the environment variable `{name}` is empty")),
+            None => Err(format!("the environment variable `{name}` is not set")),
+        }
+    }
+
+    /// A variable of the environment. One that is empty counts as not set.
+    pub(crate) fn variable(&self, name: &str) -> Option<&String> {
+        self.environment.get(name).filter(|value| !value.is_empty())
     }
 }
 
@@ -98,46 +117,37 @@ impl HandleServices {
 
     /// Where the answer to a question for a secret comes from, attempt by attempt.
     fn places(&self, args: &AskSecretArgs) -> Result<Vec<Place>> {
+        let is_password = [PASSWORD, NEW_PASSWORD].contains(&args.pointer.as_str());
+        if is_password && self.settings.password_stdin {
+            return Ok(vec![Place::Stdin]);
+        }
         if let Some(source) = self.secrets.get(&args.pointer) {
             return Ok(match source {
                 SecretSource::Prompt(text) => vec![Place::Person(text.clone()); TRIES as usize],
                 other => vec![Place::Configured(other.clone())],
             });
         }
-        let variables: &[&str] = match args.pointer.as_str() {
-            "/password" => &["SIGTOOL_PASSWORD", "COSIGN_PASSWORD"],
-            "/new_password" if self.new_password_may_be_old => &[
-                "SIGTOOL_NEW_PASSWORD",
-                "SIGTOOL_PASSWORD",
-                "COSIGN_PASSWORD",
-            ],
-            "/new_password" => &["SIGTOOL_NEW_PASSWORD"],
-            other => {
-                return Err(Error::new(
-                    ErrorCode::AccessDenied,
-                    format!(
-                        "the configuration of `{}` has no secret at `{other}`",
-                        self.manifest.id
-                    ),
-                ));
-            }
-        };
-        // A variable that is set is an answer, even an empty one: nobody is asked.
-        if let Some(name) = variables
-            .iter()
-            .find(|name| self.settings.environment.contains_key(**name))
-        {
-            return Ok(vec![Place::Configured(SecretSource::Variable(
-                (*name).to_owned(),
-            ))]);
+        if !is_password {
+            return Err(Error::new(
+                ErrorCode::AccessDenied,
+                format!(
+                    "the configuration of `{}` has no secret at `{}`",
+                    self.manifest.id, args.pointer
+                ),
+            ));
+        }
+        let environment = &self.settings.environment;
+        let may_be_old = self.new_password_may_be_old;
+        if let Some(source) = in_environment(environment, &args.pointer, may_be_old) {
+            return Ok(vec![Place::Configured(source)]);
         }
         let mut places = Vec::new();
         if !args.new {
             places.push(Place::Empty);
         }
-        if std::io::stdin().is_terminal() {
+        if self.settings.can_ask() {
             places.extend(vec![Place::Person(label(args)); TRIES as usize]);
-        } else if !self.settings.stdin_taken.load(Ordering::Relaxed) {
+        } else if self.settings.has_piped_line() {
             places.push(Place::Stdin);
         }
         Ok(places)
@@ -147,20 +157,30 @@ impl HandleServices {
         Ok(match place {
             Place::Empty => Some((Secret::default(), "an empty password".to_owned())),
             Place::Configured(source) => Some((self.read(source)?, origin(source))),
-            Place::Stdin => line_of_stdin()?.map(|s| (s, "standard input".to_owned())),
+            Place::Stdin => self
+                .line_of_stdin(args)?
+                .map(|s| (s, "standard input".to_owned())),
             Place::Person(text) => Some((self.ask(text, args)?, "the terminal".to_owned())),
         })
     }
 
+    /// What was named and holds nothing is not an empty password, but a mistake.
     fn read(&self, source: &SecretSource) -> Result<Secret> {
-        let missing = |what: String| Error::new(ErrorCode::NotFound, what);
+        let value = self.value(source)?;
+        let may_be_empty = matches!(source, SecretSource::Empty | SecretSource::Prompt(_));
+        if may_be_empty || !value.expose().is_empty() {
+            return Ok(value);
+        }
+        let what = format!("the secret in `{}` is empty", origin(source));
+        Err(Error::new(ErrorCode::NotFound, what))
+    }
+
+    fn value(&self, source: &SecretSource) -> Result<Secret> {
         match source {
-            SecretSource::Variable(name) => self
-                .settings
-                .environment
-                .get(name)
-                .map(|value| Secret::from(value.clone()))
-                .ok_or_else(|| missing(format!("the environment variable `{name}` is not set"))),
+            SecretSource::Variable(name) => match self.settings.named_variable(name) {
+                Ok(value) => Ok(Secret::from(value.clone())),
+                Err(why) => Err(Error::new(ErrorCode::NotFound, why)),
+            },
             SecretSource::File(path) => read_file(path),
             SecretSource::Empty => Ok(Secret::default()),
             SecretSource::Prompt(text) => self.ask(text, &AskSecretArgs::default()),
@@ -179,24 +199,43 @@ impl HandleServices {
 
     /// Asks a person, twice for a new secret.
     fn ask(&self, text: &str, args: &AskSecretArgs) -> Result<Secret> {
-        if !std::io::stdin().is_terminal() {
-            return Err(nobody(text).hint(GIVE_PASSWORD));
+        let settings = &self.settings;
+        if !settings.can_ask() {
+            return Err(settings.nobody(text).hint(OTHER_PLACE));
         }
+        let question = match std::io::stdin().is_terminal() {
+            true => text.to_owned(),
+            false => format!("{text} (standard input is not read for it)"),
+        };
         self.ui.alone(|terminal| {
             if let Some(tries) = args.tries_left {
                 let _ = writeln!(terminal, "{tries} tries left");
             } else if args.attempt > 1 {
                 let _ = writeln!(terminal, "wrong, please try again");
             }
-            let once = typed(text)?;
+            let once = settings.typed(&question)?;
             if args.new {
-                let again = typed(&format!("{text} (again)"))?;
+                let again = settings.typed(&format!("{text} (again)"))?;
                 if once != again {
                     return Err(Error::new(ErrorCode::Declined, "the two passwords differ"));
                 }
             }
             Ok(once)
         })
+    }
+
+    /// The next line of standard input; `None` at its end.
+    fn line_of_stdin(&self, args: &AskSecretArgs) -> Result<Option<Secret>> {
+        static TURN: Mutex<()> = Mutex::new(());
+        let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        let what = label(args);
+        let tell = || {
+            let note = format!("waiting for the {what}: a line of standard input");
+            self.ui.note(&note);
+        };
+        let line = person::line(self.settings.timeout, tell);
+        let line = line.map_err(|e| self.settings.unreadable("standard input", &e))?;
+        Ok(line.map(|mut line| Secret::new(std::mem::take(&mut *line))))
     }
 }
 
@@ -251,11 +290,12 @@ impl Services for HandleServices {
     }
 
     fn prompt(&self, prompt: Prompt) -> Result<Answer> {
-        if !self.ui.is_interactive() {
-            return Err(nobody(&prompt.text));
+        let is_secret = prompt.style == PromptStyle::Secret;
+        if self.settings.in_ci || !(is_secret || self.ui.is_interactive()) {
+            return Err(self.settings.nobody(&prompt.text));
         }
         let text = clean(&prompt.text);
-        if prompt.style == PromptStyle::Secret {
+        if is_secret {
             let args = AskSecretArgs {
                 tries_left: prompt.tries_left,
                 ..AskSecretArgs::default()
@@ -273,13 +313,13 @@ impl Services for HandleServices {
                 PromptStyle::Confirm => {
                     let _ = write!(terminal, "{text} [y/N] ");
                     let _ = terminal.flush();
-                    let line = typed_line()?;
+                    let line = self.settings.typed_line()?;
                     said(!matches!(line.trim(), "y" | "Y" | "yes"), None)
                 }
                 PromptStyle::Public => {
                     let _ = write!(terminal, "{text}: ");
                     let _ = terminal.flush();
-                    let line = typed_line()?;
+                    let line = self.settings.typed_line()?;
                     said(false, Some(Secret::from(line.trim_end().to_owned())))
                 }
                 _ => {
@@ -315,7 +355,7 @@ impl Services for HandleServices {
                 ),
             ));
         }
-        Ok(self.settings.environment.get(name).cloned())
+        Ok(self.settings.variable(name).cloned())
     }
 
     fn secret(&self, args: AskSecretArgs) -> Result<AskedSecret> {
@@ -332,13 +372,11 @@ impl Services for HandleServices {
                 });
             }
         }
-        Err(nobody(&label(&args)).hint(match args.pointer.as_str() {
-            "/new_password" if self.new_password_may_be_old => {
-                "set SIGTOOL_PASSWORD, or run it on a terminal; an empty password protects nothing"
-            }
-            "/new_password" => "set SIGTOOL_NEW_PASSWORD, or run it on a terminal",
+        let hint = match args.pointer.as_str() {
+            NEW_PASSWORD => GIVE_NEW_PASSWORD,
             _ => GIVE_PASSWORD,
-        }))
+        };
+        Err(self.settings.nobody(&label(&args)).hint(hint))
     }
 
     fn identity_token(&self, audience: &str) -> Result<sigtool_sdk::types::IdentityToken> {
@@ -388,7 +426,7 @@ impl Services for HandleServices {
         let variable = |names: [&str; 2]| {
             names
                 .iter()
-                .find_map(|n| self.settings.environment.get(*n))
+                .find_map(|n| self.settings.variable(n))
                 .cloned()
         };
         let configured = self.settings.network.clone();
@@ -433,18 +471,13 @@ pub(crate) fn origin(source: &SecretSource) -> String {
 }
 
 /// What to do where a password is needed and nobody can be asked.
-const GIVE_PASSWORD: &str =
-    "set SIGTOOL_PASSWORD, or name a secret in the profile: `password = { file = \"…\" }`";
+const GIVE_PASSWORD: &str = "set SIGTOOL_PASSWORD, pipe it to `--password-stdin`, or name a secret in the profile: `password = { file = \"…\" }`";
 
-fn nobody(what: &str) -> Error {
-    Error::new(
-        ErrorCode::AuthRequired,
-        format!(
-            "no {} is given, and there is no terminal to ask on",
-            what.trim_start_matches("the ")
-        ),
-    )
-}
+/// The same for the password that a key gets.
+const GIVE_NEW_PASSWORD: &str = "set SIGTOOL_NEW_PASSWORD, pipe it to `--password-stdin`, or run it on a terminal; an empty variable means none, which protects nothing";
+
+/// The same where the configuration wants a person to be asked.
+const OTHER_PLACE: &str = "run it on a terminal, pipe the password of a key to `--password-stdin`, or name another place in the profile: `{ env = \"NAME\" }` or `{ file = \"PATH\" }`";
 
 /// What a secret is called when it is asked for.
 fn label(args: &AskSecretArgs) -> String {
@@ -472,32 +505,4 @@ fn read_file(path: &std::path::Path) -> Result<Secret> {
         }
     }
     Ok(Secret::new(std::mem::take(&mut *bytes)))
-}
-
-fn typed(text: &str) -> Result<Secret> {
-    match person::hidden_line(text).map_err(|e| unreadable("the terminal", &e))? {
-        Some(mut line) => Ok(Secret::new(std::mem::take(&mut *line))),
-        None => Err(Error::new(ErrorCode::Declined, "no password was typed")),
-    }
-}
-
-fn typed_line() -> Result<String> {
-    let line = person::line().map_err(|e| unreadable("the terminal", &e))?;
-    let line = line.unwrap_or_default();
-    Ok(String::from_utf8_lossy(&line).into_owned())
-}
-
-/// The next line of stdin; `None` at its end.
-fn line_of_stdin() -> Result<Option<Secret>> {
-    static TURN: Mutex<()> = Mutex::new(());
-    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-    let line = person::line().map_err(|e| unreadable("standard input", &e))?;
-    Ok(line.map(|mut line| Secret::new(std::mem::take(&mut *line))))
-}
-
-fn unreadable(what: &str, error: &std::io::Error) -> Error {
-    if interrupt::requested() {
-        return Error::new(ErrorCode::Cancelled, INTERRUPTED);
-    }
-    Error::new(ErrorCode::Unavailable, format!("cannot read {what}")).because(error)
 }

@@ -40,11 +40,13 @@ pub(crate) fn end(code: u8) -> u8 {
         None => return code,
         Some(Lost::Closed) => Failure::OutputClosed,
         Some(Lost::Failed(why)) => {
-            let error = CommandError::could_not_tell("cannot write to standard output")
-                .because(why)
-                .hint(
+            let mut error =
+                CommandError::could_not_tell("cannot write to standard output").because(why);
+            if interrupt::is_watched() {
+                error = error.hint(
                     "what was done stays done: `sigtool history` has what was signed and verified",
                 );
+            }
             let _ = anstream::stderr().write_all(text::error(&error).as_bytes());
             error.failure
         }

@@ -3,6 +3,7 @@
 pub(crate) mod lost;
 pub(crate) mod person;
 mod progress;
+mod stops;
 mod text;
 mod ui;
 

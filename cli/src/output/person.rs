@@ -1,34 +1,91 @@
 //! What a person types on the terminal. Ctrl-C ends the waiting, and the terminal is as it was.
 
 use super::clean;
+use super::stops::Stops;
 use crate::interrupt::{self, Patient};
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write as _};
+use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
 
 /// The longest line that is read: any private key fits.
 const MAX_LINE: usize = 1024 * 1024;
 
-/// Asks for a line that the terminal does not show. `None` if the input was closed.
-pub(crate) fn hidden_line(question: &str) -> io::Result<Option<Zeroizing<Vec<u8>>>> {
-    // Before the terminal is changed: from then on Ctrl-C must not end the program by itself.
-    interrupt::watch();
-    let terminal = OpenOptions::new().read(true).write(true).open("/dev/tty")?;
-    let hidden = Hidden::new(&terminal)?;
-    write!(&terminal, "{}: ", clean(question))?;
-    let line = read_line(&mut Patient(&terminal));
-    if !matches!(line, Ok(Some(_))) {
-        // The end of the line that nobody has typed.
-        let _ = writeln!(&terminal);
-    }
-    drop(hidden);
-    line
+/// Whether there is a terminal to ask a person on, wherever standard input comes from.
+pub(crate) fn is_there() -> bool {
+    terminal().is_ok()
 }
 
-/// The next line of standard input; `None` at its end. Nothing behind it is taken.
-pub(crate) fn line() -> io::Result<Option<Zeroizing<Vec<u8>>>> {
-    read_line(&mut Patient(io::stdin()))
+/// The terminal that this process was started on.
+fn terminal() -> io::Result<File> {
+    // Tests are run by people at terminals, who are not to be asked.
+    #[cfg(debug_assertions)]
+    if std::env::var_os("SIGTOOL_TEST_NO_TERMINAL").is_some() {
+        return Err(io::ErrorKind::NotFound.into());
+    }
+    OpenOptions::new().read(true).write(true).open("/dev/tty")
+}
+
+/// Asks for a line that the terminal does not show, and again after the program was stopped meanwhile (Control-Z). `None` if the input
+/// was closed.
+///
+/// # Errors
+///
+/// `TimedOut` if nothing was typed for as long as `patience`.
+pub(crate) fn hidden_line(
+    question: &str,
+    patience: Option<Duration>,
+) -> io::Result<Option<Zeroizing<Vec<u8>>>> {
+    // Before the terminal is changed: from then on Ctrl-C must not end the program by itself.
+    interrupt::watch();
+    let until = patience.map(|patience| Instant::now() + patience);
+    let terminal = terminal()?;
+    let stops = Stops::at_prompt();
+    loop {
+        let hidden = Hidden::new(&terminal)?;
+        write!(&terminal, "{}: ", clean(question))?;
+        let glance = || {
+            if until.is_some_and(|until| Instant::now() >= until) {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            match stops.is_asked() {
+                true => Err(io::ErrorKind::WouldBlock.into()),
+                false => Ok(()),
+            }
+        };
+        let line = read_line(&mut Patient::with(&terminal, glance));
+        if !matches!(line, Ok(Some(_))) {
+            // The end of the line that nobody has typed.
+            let _ = writeln!(&terminal);
+        }
+        drop(hidden);
+        match line {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => stops.stop(),
+            line => return line,
+        }
+    }
+}
+
+/// The next line of standard input; `None` at its end. Nothing behind it is taken. `tell` is called if it takes long to come.
+///
+/// # Errors
+///
+/// `TimedOut` if nothing came for as long as `patience`.
+pub(crate) fn line(
+    patience: Option<Duration>,
+    tell: impl Fn() + Send,
+) -> io::Result<Option<Zeroizing<Vec<u8>>>> {
+    let until = patience.map(|patience| Instant::now() + patience);
+    let mut telling = interrupt::telling(tell);
+    let glance = move || {
+        telling()?;
+        match until.is_some_and(|until| Instant::now() >= until) {
+            true => Err(io::ErrorKind::TimedOut.into()),
+            false => Ok(()),
+        }
+    };
+    read_line(&mut Patient::with(io::stdin(), glance))
 }
 
 /// Reads byte by byte, so that the rest is there for the next reader.

@@ -5,7 +5,7 @@ use serde::Serialize;
 use sigtool_core::key::{KeyHint, to_pem};
 use sigtool_sdk::signer::KeyMade;
 use sigtool_sdk::types::{KeyAlgorithm, PublicKey};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A key.
 #[derive(Serialize)]
@@ -91,11 +91,16 @@ pub(crate) fn report_made(app: &App, verb: &str, made: &KeyMade) {
         app.ui
             .note(&format!("the key that was there is kept as `{old}`"));
     }
-    if app.ui.hides_results() && is_unprotected(made.protection.as_deref()) {
-        app.ui.warn(&format!("{files} is {protection}"));
-    }
+    warn_of_unprotected(
+        app,
+        &app.short(Path::new(&made.key)),
+        made.protection.as_deref(),
+    );
 }
 
-fn is_unprotected(word: Option<&str>) -> bool {
-    matches!(word, Some("encrypted-with-empty-password" | "plain"))
+/// Tells those who see no results that a key is not protected.
+pub(crate) fn warn_of_unprotected(app: &App, key: &str, word: Option<&str>) {
+    if app.ui.hides_results() && matches!(word, Some("encrypted-with-empty-password" | "plain")) {
+        app.ui.warn(&format!("{key} is {}", protection(word)));
+    }
 }

@@ -183,7 +183,7 @@ fn it_is_not_started_if_nothing_needs_it() {
         sandbox
             .sigtool()
             .env("TRACE_FILE", &trace)
-            .env("SIGTOOL_PASSWORD", "")
+            .env("SIGTOOL_NEW_PASSWORD", "")
             .args(words)
             .output()
             .unwrap()

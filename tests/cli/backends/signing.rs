@@ -258,7 +258,7 @@ fn profiles_with_different_backends_live_side_by_side() {
     add_python_signer(&sandbox);
     let run = |words: &[&str]| sandbox.seen(sandbox.sigtool().args(words));
     let generate = ["key", "generate", "--output-key-prefix", "own"];
-    let sigtool = sandbox.sigtool().env("SIGTOOL_PASSWORD", "");
+    let sigtool = sandbox.sigtool().env("SIGTOOL_NEW_PASSWORD", "");
     sigtool.args(generate).assert().success();
     for flags in [["-p", "c"], ["-p", "python"], ["--key", "own.key"]] {
         run(&["sign", "app.txt", flags[0], flags[1]]).success();

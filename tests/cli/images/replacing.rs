@@ -282,7 +282,7 @@ fn a_signature_by_cosign_is_replaced_by_the_same_key_and_kept_by_another() {
     let machine = machine();
     let plain = ["--key", "b.key", "--output-key-prefix", "b2"];
     let import = machine.sigtool().args(["key", "import"]).args(plain);
-    import.env("SIGTOOL_PASSWORD", "").assert().success();
+    import.env("SIGTOOL_NEW_PASSWORD", "").assert().success();
     for kind in kinds.iter().filter(|kind| kind.removes) {
         for cosign in &cosigns {
             for form in ImageForm::ALL {

@@ -27,7 +27,7 @@ error: wrong password for `release.key`
         .stderr_eq(str![[r#"
 error: no password of release.key is given, and there is no terminal to ask on
   caused by: tried: an empty password
-  hint: set SIGTOOL_PASSWORD, or name a secret in the profile: `password = { file = "…" }`
+  hint: set SIGTOOL_PASSWORD, pipe it to `--password-stdin`, or name a secret in the profile: `password = { file = "…" }`
 
 "#]]);
     assert!(!sandbox.work().join("app.txt.sigstore.json").exists());

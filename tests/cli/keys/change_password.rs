@@ -43,7 +43,7 @@ fn the_variable_with_the_present_password_is_not_taken_for_the_next_one() {
         .code(3)
         .stderr_eq(str![[r#"
 error: no new password of release.key is given, and there is no terminal to ask on
-  hint: set SIGTOOL_NEW_PASSWORD, or run it on a terminal
+  hint: set SIGTOOL_NEW_PASSWORD, pipe it to `--password-stdin`, or run it on a terminal; an empty variable means none, which protects nothing
 
 "#]]);
     assert_eq!(read(&sandbox, "release.key"), before);

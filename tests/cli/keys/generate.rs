@@ -161,7 +161,7 @@ fn without_a_password_or_anyone_to_ask_no_key_is_made() {
         .stderr_eq(str![[r#"
 error: cannot generate the key `sigtool`
   caused by: no new password of [..]/here/sigtool.key is given, and there is no terminal to ask on
-  hint: set SIGTOOL_PASSWORD, or run it on a terminal; an empty password protects nothing
+  hint: set SIGTOOL_NEW_PASSWORD, pipe it to `--password-stdin`, or run it on a terminal; an empty variable means none, which protects nothing
 
 "#]]);
     assert_eq!(

@@ -3,8 +3,9 @@
 use super::{PASSWORD, generate, profile, read, sandbox, sign};
 
 use sigtool_tests::Sandbox;
+use sigtool_tests::foreign::p256_key;
 use sigtool_tests::peers::{Said, need};
-use sigtool_tests::terminal::{self, Answer, line, nothing, password};
+use sigtool_tests::terminal::{self, Answer, line, nothing, password, stop};
 
 /// Runs sigtool on a terminal; none if Python is missing.
 fn run(sandbox: &Sandbox, answers: &[Answer<'_>], arguments: &[&str]) -> Option<Said> {
@@ -217,4 +218,83 @@ fn init_asks_before_it_makes_anything_and_then_for_the_password() {
         .env("SIGTOOL_PASSWORD", PASSWORD)
         .assert()
         .success();
+}
+
+#[test]
+fn a_person_is_asked_on_the_terminal_also_where_standard_input_is_a_pipe() {
+    let Some(python) = need("python3") else {
+        return;
+    };
+    let sandbox = sandbox();
+    generate(&sandbox, "release", PASSWORD);
+    let question = "password of release.key (standard input is not read for it): ";
+    for line in [
+        "cat app.txt | sigtool sign --key release.key --bundle out.json -",
+        "ls app.txt | sigtool sign --key release.key --from-file -",
+        "echo badword | sigtool sign --key release.key app.txt",
+        "sigtool sign --key release.key app.txt < app.txt",
+    ] {
+        let answers = [password(question, PASSWORD)];
+        let shell = "/bin/sh".as_ref();
+        let said = terminal::run_in_shell(&sandbox, &python, shell, &answers, line);
+        said.expect_success(line);
+        assert!(!said.text.contains(PASSWORD), "{said}");
+    }
+}
+
+#[test]
+fn in_ci_nobody_is_asked_even_on_a_terminal() {
+    let Some(python) = need("python3") else {
+        return;
+    };
+    let sandbox = sandbox();
+    generate(&sandbox, "release", PASSWORD);
+    for (arguments, code) in [
+        (&["sign", "--key=release.key", "app.txt"][..], 3),
+        (&["init"], 2),
+    ] {
+        let environment = [("CI", "true")];
+        let said = terminal::run(&sandbox, &python, &[], &environment, arguments);
+        assert_eq!(said.code, Some(code), "{said}");
+        assert!(said.text.contains("in CI nobody is asked"), "{said}");
+    }
+}
+
+#[test]
+fn a_prompt_ends_with_the_timeout() {
+    let Some(_) = need("openssl") else { return };
+    let sandbox = sandbox();
+    // Which password fits is found in no time, unlike with a key of cosign's.
+    p256_key(&sandbox.work().join("quick.pem"), Some(PASSWORD));
+    let sign = ["sign", "--timeout=3s", "--key=quick.pem", "app.txt"];
+    let Some(said) = run(&sandbox, &[], &sign) else {
+        return;
+    };
+    assert_eq!(said.code, Some(3), "{said}");
+    let why = "nothing came from the terminal within 3s";
+    assert!(said.text.contains(why), "{said}");
+}
+
+#[test]
+fn after_control_z_the_password_is_asked_again_and_not_shown() {
+    let (Some(python), Some(bash)) = (need("python3"), need("bash")) else {
+        return;
+    };
+    let sandbox = sandbox();
+    generate(&sandbox, "release", PASSWORD);
+    let question = "password of release.key: ";
+    // As an interactive shell does, the line makes the terminal show again what is typed.
+    let line = "set -m; sigtool sign --key release.key app.txt; stty echo; echo STOPPED; fg";
+    let answers = [
+        stop(question, "badword\u{1a}"),
+        password(question, PASSWORD),
+    ];
+    let said = terminal::run_in_shell(&sandbox, &python, &bash, &answers, line);
+    said.expect_success("sign");
+    assert!(said.text.contains("STOPPED"), "{said}");
+    assert_eq!(said.text.matches(question).count(), 2, "{said}");
+    assert!(said.text.contains("signed app.txt"), "{said}");
+    for typed in [PASSWORD, "badword"] {
+        assert!(!said.text.contains(typed), "{said}");
+    }
 }

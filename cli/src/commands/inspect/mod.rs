@@ -7,7 +7,8 @@ use crate::args::Inspect;
 use crate::artifacts::meaning;
 use crate::artifacts::meaning::{Meant, Unclear};
 use crate::error::{CommandError, Outcome, why};
-use crate::output::Text;
+use crate::interrupt::Patient;
+use crate::output::{Text, Ui};
 use crate::report::inspection::text;
 use sigtool_sdk::file::{ReadError, read_regular};
 use sigtool_sdk::text::typed;
@@ -40,7 +41,7 @@ fn file(app: &App, args: &Inspect, path: &Path) -> Outcome {
         }
     }
     let shown = path.display().to_string();
-    let bytes = read(path)?;
+    let bytes = read(&app.ui, path)?;
     let inspection = sigtool_core::inspect(&bytes, &shown).map_err(|e| {
         let error = CommandError::input(e.to_string());
         match signature_beside(path) {
@@ -55,7 +56,7 @@ fn file(app: &App, args: &Inspect, path: &Path) -> Outcome {
     Ok(0)
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, CommandError> {
+fn read(ui: &Ui, path: &Path) -> Result<Vec<u8>, CommandError> {
     let cannot = |e: &dyn std::fmt::Display| {
         CommandError::input(format!("cannot inspect `{}`", path.display())).because(e)
     };
@@ -64,8 +65,7 @@ fn read(path: &Path) -> Result<Vec<u8>, CommandError> {
         return Ok(std::mem::take(&mut *bytes));
     }
     let mut bytes = Vec::new();
-    let stdin = std::io::stdin().lock();
-    stdin
+    Patient::telling(std::io::stdin(), || ui.note("waiting for standard input"))
         .take(MAX_FILE + 1)
         .read_to_end(&mut bytes)
         .map_err(|e| cannot(&why(&e)))?;

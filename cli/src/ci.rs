@@ -148,6 +148,14 @@ impl Facts<'_> {
     }
 }
 
+/// Whether nobody sits at this run, as the variables say that every CI system sets: then nobody is asked.
+pub(crate) fn is_ci(environment: &BTreeMap<String, String>) -> bool {
+    let is_set = environment
+        .get("CI")
+        .is_some_and(|value| !matches!(value.as_str(), "" | "false"));
+    is_set || execution(environment).system.is_some()
+}
+
 /// Reads the environment. Nobody has proven what it says.
 pub(crate) fn execution(environment: &BTreeMap<String, String>) -> Execution {
     let facts = Facts(environment);
