@@ -296,7 +296,10 @@ signed app.txt → app.txt.792af42b.sigstore.json
     verify(&sandbox, &[&all[..], &["app.txt"]].concat()).code(0).stdout_eq(str![[r#"
 valid app.txt, signed by a.pub (ecdsa-p256, key hint I/dsfvoVK5uzp8ssMnPabo6ENWjLWnIzBlcfKJybTSY=) and b.pub (ecdsa-p384, key hint eUeeM4sYtiIAzPKdwrd0smw0nUCZSii4ADSywb/hA+k=) and ed.pub (ed25519, key hint eSr0KzSDA3Z4butxlzguF1rD7mvRW3urA3osWYpkwpI=)
 
-"#]]).stderr_eq("");
+"#]]).stderr_eq(str![[r#"
+note: `--key` says whose signatures count, in place of the profile `default` (~/.config/sigtool/config.toml:1)
+
+"#]]);
 }
 
 #[test]
