@@ -145,7 +145,11 @@ impl HeadFile {
                 Err(TryLockError::WouldBlock) if since.elapsed() < PATIENCE => {
                     std::thread::sleep(PAUSE);
                 }
-                Err(error) => return Err(unusable(&self.path, error.into())),
+                Err(TryLockError::WouldBlock) => {
+                    let held = "another sigtool keeps it locked; try again once that has ended";
+                    return Err(unusable(&self.path, std::io::Error::other(held)));
+                }
+                Err(TryLockError::Error(error)) => return Err(unusable(&self.path, error)),
             }
         }
     }
