@@ -3,7 +3,7 @@
 use crate::error::{Error, ErrorCode, Result};
 use crate::host::{Channel, TraceLevel};
 use crate::manifest::Kind;
-use crate::message::{Open, OpenArgs, Operation, OutgoingRequest, Reply};
+use crate::message::{Open, OpenArgs, Operation, OutgoingRequest, Reply, Text};
 use crate::services::{Services, answer};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -32,6 +32,9 @@ static NEXT_CALL: AtomicU64 = AtomicU64::new(1);
 /// How long a throttled call is tried again if nobody said how long to wait.
 const THROTTLED_PATIENCE: Duration = Duration::from_secs(60);
 
+/// How many causes and hints of an error count: more than anyone reads.
+const MAX_LINES: usize = 20;
+
 /// How long to wait before a throttled call is tried again, if the service did not say.
 const THROTTLED_PAUSE: Duration = Duration::from_secs(1);
 
@@ -50,6 +53,7 @@ pub fn call<O: Operation>(
     let mut left = deadline.unwrap_or(THROTTLED_PATIENCE);
     loop {
         let result = call_once::<O>(connection, services, deadline, handle, args)
+            .map(|reply| clean::<O>(reply, &**services))
             .map_err(|error| without_secrets(error, &**services));
         let Err(error) = &result else { return result };
         let pause = error
@@ -88,8 +92,26 @@ fn sleep(time: Duration, services: &dyn Services) -> bool {
     }
 }
 
-/// A backend may put what it was lent into its errors, by mistake or by intent.
+/// Makes what a reply says fit to be shown: a backend may put what it was lent into it, by mistake or by intent.
+fn clean<O: Operation>(mut reply: O::Reply, services: &dyn Services) -> O::Reply {
+    for text in O::texts(&mut reply) {
+        match text {
+            Text::Shown(text) => *text = services.without_secrets(text),
+            Text::Remarks(remarks) => *remarks = services.remarks(std::mem::take(remarks)),
+            Text::Failures(failures) => {
+                for failure in failures {
+                    *failure = without_secrets(failure.clone(), services);
+                }
+            }
+            Text::Used(text) => services.passes(text),
+        }
+    }
+    reply
+}
+
 fn without_secrets(mut error: Error, services: &dyn Services) -> Error {
+    error.causes.truncate(MAX_LINES);
+    error.hints.truncate(MAX_LINES);
     error.message = services.without_secrets(&error.message);
     for text in error.causes.iter_mut().chain(&mut error.hints) {
         *text = services.without_secrets(text);

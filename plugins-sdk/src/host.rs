@@ -237,6 +237,14 @@ impl<'a> Call<'a> {
     ///
     /// # Errors
     ///
+    /// Tells the host of a secret that the backend has found by itself (a password in a file, a token that a service has given), so
+    /// that it is taken out of whatever is shown. Those that the host has lent it knows already.
+    pub fn conceal(&self, secret: &[u8]) {
+        let value = Secret::new(secret.to_vec());
+        // An older host has no such service, which is no reason to fail.
+        let _ = self.ask::<Conceal>(&ConcealArgs { value });
+    }
+
     /// `access-denied` if the manifest does not declare the network.
     pub fn network(&self) -> Result<NetworkSettings> {
         self.ask::<Network>(&Empty {})
@@ -250,8 +258,10 @@ impl<'a> Call<'a> {
             args,
             deadline_ms: None,
         };
-        let text = serde_json::to_vec(&request)
-            .map_err(|e| Error::new(ErrorCode::Internal, "cannot encode a request").because(e))?;
+        let text =
+            Zeroizing::new(serde_json::to_vec(&request).map_err(|e| {
+                Error::new(ErrorCode::Internal, "cannot encode a request").because(e)
+            })?);
         let reply = self.channel.request(self.id, &text)?;
         *self
             .last_sign_of_life
@@ -417,6 +427,14 @@ pub struct CachePutArgs {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct NetworkSettings {
+/// The arguments of `host.conceal`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ConcealArgs {
+    /// The secret.
+    pub value: Secret,
+}
+
     /// No socket may be opened.
     pub offline: bool,
     /// The proxy for `https:`, if one is set.
@@ -458,3 +476,5 @@ operations! {
     /// The network settings.
     Network "host.network" Empty => NetworkSettings;
 }
+    /// Tells of a secret that is not to be shown.
+    Conceal "host.conceal" ConcealArgs => Empty;

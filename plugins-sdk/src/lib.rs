@@ -20,6 +20,7 @@ pub mod message;
 mod new_file;
 mod panic;
 pub mod pem;
+pub mod redact;
 #[cfg(feature = "schema")]
 pub mod schema;
 pub mod secret;

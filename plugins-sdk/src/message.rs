@@ -27,11 +27,29 @@ pub trait Operation {
     type Args: Serialize + DeserializeOwned + Send;
     /// What the backend answers.
     type Reply: Serialize + DeserializeOwned + Send;
+
+    /// Every text in a reply, by what it is for. A secret is none.
+    fn texts(_reply: &mut Self::Reply) -> Vec<Text<'_>> {
+        Vec::new()
+    }
 }
 
-/// Declares operations: `Type "name" Args => Reply;`.
+/// A text in a reply. What has a stricter type (a digest, a key, a signature, a number) is checked by that.
+#[derive(Debug)]
+pub enum Text<'a> {
+    /// Words for people, that nothing is found by.
+    Shown(&'a mut String),
+    /// Remarks for people.
+    Remarks(&'a mut Vec<String>),
+    /// Why a part of the answer is missing.
+    Failures(&'a mut Vec<Error>),
+    /// What is used as it is, and may be shown too: a path, a reference, a name.
+    Used(&'a str),
+}
+
+/// Declares operations: `Type "name" Args => Reply;`, or `=> Reply, texts;` with the function that finds the texts of the reply.
 macro_rules! operations {
-    ($($(#[$doc:meta])* $type:ident $name:literal $(@$provisional:ident)? $args:ty => $reply:ty;)*) => {$(
+    ($($(#[$doc:meta])* $type:ident $name:literal $(@$provisional:ident)? $args:ty => $reply:ty $(, $texts:path)?;)*) => {$(
         $(#[$doc])*
         #[derive(Debug)]
         pub enum $type {}
@@ -40,6 +58,9 @@ macro_rules! operations {
             $(const PROVISIONAL: bool = $crate::message::$provisional;)?
             type Args = $args;
             type Reply = $reply;
+            $(fn texts(reply: &mut Self::Reply) -> Vec<$crate::message::Text<'_>> {
+                $texts(reply)
+            })?
         }
     )*};
 }
@@ -170,10 +191,15 @@ impl<T: Serialize> Reply<T> {
                 err: Some(err),
             },
         };
-        serde_json::to_vec(&reply).unwrap_or_else(|e| {
-            format!(r#"{{"id":{id},"err":{{"code":"internal","message":"cannot encode the reply: {e}"}}}}"#)
-                .into_bytes()
-        })
+        // Large enough for a secret, so that none is left behind where the text had to grow.
+        let mut text = Vec::with_capacity(4096);
+        match serde_json::to_writer(&mut text, &reply) {
+            Ok(()) => text,
+            Err(e) => {
+                format!(r#"{{"id":{id},"err":{{"code":"internal","message":"cannot encode the reply: {e}"}}}}"#)
+                    .into_bytes()
+            }
+        }
     }
 }
 

@@ -46,7 +46,7 @@ pub fn operations() -> Vec<MessageSchema> {
         source: Resolve Signatures Attach Detach;
         timestamp: Stamp;
         trust: GetRoots;
-        host: ShowProgress AskPerson OpenUrl Now Env AskSecret AskIdentityToken CacheGet CachePut Network;
+        host: ShowProgress AskPerson OpenUrl Now Env AskSecret AskIdentityToken CacheGet CachePut Network Conceal;
     }
 }
 

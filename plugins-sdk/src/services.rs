@@ -3,7 +3,7 @@
 use crate::error::{Error, ErrorCode, Result};
 use crate::host::{
     Answer, AskIdentityToken, AskPerson, AskSecret, AskSecretArgs, AskedSecret, CacheGet, CachePut,
-    CacheValue, Env, EnvValue, Network, NetworkSettings, Now, OpenUrl, Progress, Prompt,
+    CacheValue, Conceal, Env, EnvValue, Network, NetworkSettings, Now, OpenUrl, Progress, Prompt,
     ShowProgress, Time, TraceLevel,
 };
 use crate::message::{Empty, Operation, Reply, Request};
@@ -59,6 +59,9 @@ pub trait Services: Send + Sync {
     /// `access-denied` if the manifest does not declare the network.
     fn network(&self) -> Result<NetworkSettings>;
 
+    /// Takes note of a secret that the backend has found by itself.
+    fn conceal(&self, _secret: &[u8]) {}
+
     /// Whether the host is about to end, so that no call is tried again.
     fn is_ending(&self) -> bool {
         false
@@ -68,6 +71,14 @@ pub trait Services: Send + Sync {
     fn without_secrets(&self, text: &str) -> String {
         text.to_owned()
     }
+
+    /// Makes the remarks in a reply fit to be shown: without secrets, and not endlessly many.
+    fn remarks(&self, remarks: Vec<String>) -> Vec<String> {
+        remarks
+    }
+
+    /// Looks at what passes unchanged, since it is used, and may be shown too: a path, a reference, a name.
+    fn passes(&self, _text: &str) {}
 }
 
 /// Answers one request of a backend: decodes it, calls the service, encodes the reply.
@@ -105,6 +116,7 @@ pub fn answer(services: &dyn Services, request: &[u8]) -> Zeroizing<Vec<u8>> {
         AskIdentityToken => |args| services.identity_token(&args.audience),
         CacheGet => |args| Ok(CacheValue { value: services.cache_get(&args.name).map(Bytes) }),
         CachePut => |args| { services.cache_put(&args.name, &args.value); Ok(Empty {}) },
+        Conceal => |args| { services.conceal(args.value.expose()); Ok(Empty {}) },
         Network => |_args| services.network(),
     })
 }

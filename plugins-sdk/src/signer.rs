@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::host::Call;
-use crate::message::{Empty, operations};
+use crate::message::{Empty, Text, operations};
 use crate::types::{
     Bytes, Digest, DigestAlgorithm, KeyAlgorithm, KeyInfo, PublicKey, Secret, Signed,
 };
@@ -193,21 +193,49 @@ pub struct KeyMade {
     pub files: Vec<PathBuf>,
 }
 
+fn texts_of_public_key(reply: &mut PublicKeyReply) -> Vec<Text<'_>> {
+    reply.protection.iter_mut().map(Text::Shown).collect()
+}
+
+fn texts_of_signed(reply: &mut Signed) -> Vec<Text<'_>> {
+    let names = reply.key_id.iter_mut().chain(&mut reply.key_version);
+    names.map(Text::Shown).collect()
+}
+
+fn texts_of_keys<'a>(reply: &'a mut KeysReply) -> Vec<Text<'a>> {
+    let of_key = |key: &'a mut KeyInfo| {
+        let protection = key.protection.iter_mut().map(Text::Shown);
+        [Text::Used(&key.name)].into_iter().chain(protection)
+    };
+    reply.keys.iter_mut().flat_map(of_key).collect()
+}
+
+fn texts_of_made(reply: &mut KeyMade) -> Vec<Text<'_>> {
+    let files = reply.files.iter().filter_map(|file| file.to_str());
+    let mut texts: Vec<_> = [reply.key.as_str()]
+        .into_iter()
+        .chain(files)
+        .map(Text::Used)
+        .collect();
+    texts.extend(reply.protection.iter_mut().map(Text::Shown));
+    texts
+}
+
 operations! {
     /// The key that would sign.
-    GetPublicKey "signer.public_key" PublicKeyArgs => PublicKeyReply;
+    GetPublicKey "signer.public_key" PublicKeyArgs => PublicKeyReply, texts_of_public_key;
     /// Signs a digest or a payload.
-    Sign "signer.sign" SignArgs => Signed;
+    Sign "signer.sign" SignArgs => Signed, texts_of_signed;
     /// The keys it offers.
-    Keys "signer.keys" Empty => KeysReply;
+    Keys "signer.keys" Empty => KeysReply, texts_of_keys;
     /// Makes a new key.
-    Generate "signer.generate" GenerateArgs => KeyMade;
+    Generate "signer.generate" GenerateArgs => KeyMade, texts_of_made;
     /// Takes over a private key.
-    Import "signer.import" ImportArgs => KeyMade;
+    Import "signer.import" ImportArgs => KeyMade, texts_of_made;
     /// Puts a new version in place of a key.
-    Rotate "signer.rotate" KeyArgs => KeyMade;
+    Rotate "signer.rotate" KeyArgs => KeyMade, texts_of_made;
     /// Changes the password of a key.
-    ChangePassword "signer.change_password" KeyArgs => KeyMade;
+    ChangePassword "signer.change_password" KeyArgs => KeyMade, texts_of_made;
     /// Removes a key.
     Remove "signer.remove" KeyArgs => Empty;
 }

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::host::Call;
-use crate::message::{Empty, Operation as _, operations};
+use crate::message::{Empty, Operation as _, Text, operations};
 use crate::types::{Artifact, Bytes, Digest, DigestAlgorithm, SignatureFormat, StoredSignature};
 use serde::{Deserialize, Serialize};
 
@@ -220,13 +220,54 @@ pub struct DetachArgs {
     pub id: String,
 }
 
+fn texts_of_resolved(reply: &mut Resolved) -> Vec<Text<'_>> {
+    let mut texts = vec![Text::Remarks(&mut reply.notes)];
+    let children = reply.children.iter().chain(&reply.next_page);
+    texts.extend(children.map(|text| Text::Used(text)));
+    if let Some(artifact) = &mut reply.artifact {
+        let named = artifact.path.as_ref().and_then(|path| path.to_str());
+        texts.extend(
+            [artifact.reference.as_str()]
+                .into_iter()
+                .chain(named)
+                .map(Text::Used),
+        );
+        texts.push(Text::Shown(&mut artifact.name));
+        let shown = artifact.version.iter_mut().chain(&mut artifact.media_type);
+        texts.extend(shown.map(Text::Shown));
+    }
+    texts
+}
+
+fn texts_of_signatures(reply: &mut SignaturesReply) -> Vec<Text<'_>> {
+    let mut texts = vec![
+        Text::Remarks(&mut reply.notes),
+        Text::Failures(&mut reply.failures),
+    ];
+    texts.extend(reply.next_page.iter().map(|text| Text::Used(text)));
+    let names = reply
+        .signatures
+        .iter()
+        .flat_map(|stored| [&stored.id, &stored.location]);
+    texts.extend(names.map(|text| Text::Used(text)));
+    texts
+}
+
+fn texts_of_attached(reply: &mut Attached) -> Vec<Text<'_>> {
+    vec![
+        Text::Remarks(&mut reply.notes),
+        Text::Used(&reply.id),
+        Text::Used(&reply.location),
+    ]
+}
+
 operations! {
     /// Resolves a reference to an artifact.
-    Resolve "source.resolve" ResolveArgs => Resolved;
+    Resolve "source.resolve" ResolveArgs => Resolved, texts_of_resolved;
     /// The signatures beside an artifact.
-    Signatures "source.signatures" SignaturesArgs => SignaturesReply;
+    Signatures "source.signatures" SignaturesArgs => SignaturesReply, texts_of_signatures;
     /// Puts a signature beside an artifact.
-    Attach "source.attach" AttachArgs => Attached;
+    Attach "source.attach" AttachArgs => Attached, texts_of_attached;
     /// Removes a signature.
     Detach "source.detach" DetachArgs => Empty;
 }

@@ -253,7 +253,10 @@ impl TokenServer<'_> {
         let others = others.filter(|scope| !scope.contains(':'));
         let scopes: Vec<&str> = [own.as_str()].into_iter().chain(others).collect();
         let request = match credential.map(|c| &c.login) {
-            Some(Login::IdentityToken(token)) => self.exchange(token, &scopes)?,
+            Some(Login::IdentityToken(token)) => {
+                client.conceal(call, token.as_bytes());
+                self.exchange(token, &scopes)?
+            }
             _ => self.ask(credential, &scopes)?,
         };
         let response = client
@@ -276,6 +279,7 @@ impl TokenServer<'_> {
             .map(Zeroizing::new)
             .find(|token| !token.is_empty())
             .ok_or_else(|| no_token(&what, "its token server answered without a token"))?;
+        client.conceal(call, token.as_bytes());
         let lifetime = answer
             .expires_in
             .map_or(LIFETIME, Duration::from_secs)

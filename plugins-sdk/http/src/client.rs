@@ -10,13 +10,17 @@ use crate::settings::{Settings, Tls, Unmade};
 use crate::text::authority;
 use crate::trace::Attempt;
 use crate::tunnel::Tunnel;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use reqwest::blocking;
 use sigtool_sdk::Call;
 use sigtool_sdk::host::{NetworkSettings, TraceLevel};
+use sigtool_sdk::redact::Secrets;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
+use zeroize::Zeroizing;
 
 /// An HTTP client with its settings and its connections. Threads share it by reference.
 pub struct Client {
@@ -25,6 +29,8 @@ pub struct Client {
     plain: Lazy,
     /// For `https:`.
     tls: Lazy,
+    /// What was sent to services that nobody else is to see.
+    sent: Arc<Secrets>,
     /// In microseconds.
     slowest: AtomicU64,
     /// Tests wait less.
@@ -46,6 +52,7 @@ impl Client {
             settings: Settings::new(network, tls)?,
             plain: Lazy::default(),
             tls: Lazy::default(),
+            sent: Arc::default(),
             slowest: AtomicU64::new(0),
             first_wait: FIRST_WAIT,
         })
@@ -100,6 +107,37 @@ impl Client {
         }
     }
 
+    /// Keeps a secret that a service gets, or has given, out of all that is quoted and shown. Sensitive headers need no call of this.
+    pub fn conceal(&self, call: &Call, secret: &[u8]) {
+        if self.sent.add(secret) {
+            call.conceal(secret);
+        }
+    }
+
+    fn conceal_credentials(&self, call: &Call, request: &Request) {
+        let sensitive = request
+            .headers
+            .values()
+            .filter(|value| value.is_sensitive());
+        for value in sensitive {
+            let value = value.as_bytes();
+            let credential = value
+                .split(|byte| *byte == b' ')
+                .next_back()
+                .unwrap_or(value);
+            self.conceal(call, credential);
+            // Of the basic scheme (RFC 7617) the user and the password.
+            let login = Zeroizing::new(STANDARD.decode(credential).unwrap_or_default());
+            if let Some(colon) = login.iter().position(|byte| *byte == b':') {
+                self.conceal(call, &login);
+                self.conceal(call, &login[colon + 1..]);
+            }
+        }
+        if let Some(password) = request.url.password() {
+            self.conceal(call, password.as_bytes());
+        }
+    }
+
     /// The slowest answer so far: the time of one attempt, from its start to the end of the body.
     #[must_use]
     pub fn slowest(&self) -> Duration {
@@ -148,6 +186,7 @@ impl Client {
         request: &Request,
         patience: &Patience,
     ) -> Result<Response, Failure> {
+        self.conceal_credentials(call, request);
         let proxy = self.settings.proxies.of(&request.url);
         let tried = Tried {
             url: &request.url,
@@ -178,6 +217,7 @@ impl Client {
             headers: answer.headers,
             body: answer.body,
             url: request.url.clone(),
+            sent: Arc::clone(&self.sent),
         })
     }
 

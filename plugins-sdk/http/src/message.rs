@@ -3,8 +3,10 @@
 use crate::header::{HeaderMap, HeaderName, HeaderValue};
 use crate::text::{authority, clean, shown};
 use crate::{Method, StatusCode, Url};
+use sigtool_sdk::redact::{Secrets, Words};
 use sigtool_sdk::{Error, ErrorCode};
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The longest body that is read unless the request says otherwise, in bytes. Manifests and tokens are far shorter.
@@ -95,6 +97,8 @@ pub struct Response {
     pub url: Url,
     /// How long the service asks to wait before the next request (`Retry-After`).
     pub retry_after: Option<Duration>,
+    /// What was sent to services, and is not to be quoted from their answers.
+    pub(crate) sent: Arc<Secrets>,
 }
 
 impl Response {
@@ -104,7 +108,10 @@ impl Response {
     pub fn refused(&self, message: impl Into<String>, said: Option<&str>) -> Error {
         let code = code(self.status);
         let mut cause = format!("`{}` answered {}", authority(&self.url), self.status_text());
-        if let Some(said) = said.and_then(clean) {
+        if let Some(said) = said
+            .map(|said| self.sent.clean(said, Words::Others, &|_| Vec::new()))
+            .and_then(|said| clean(&said))
+        {
             cause.push_str(": ");
             cause.push_str(&said);
         }
@@ -164,6 +171,7 @@ mod tests {
             body: Vec::new(),
             url: Url::parse("https://user:s3cr3t@app.example:5000/v2/?s3cr3t").unwrap(),
             retry_after: retry_after.map(Duration::from_secs),
+            sent: Arc::default(),
         }
     }
 
@@ -177,6 +185,23 @@ mod tests {
         );
         let error = response(299, None).refused("m", Some("\n"));
         assert_eq!(error.causes, ["`app.example:5000` answered 299"]);
+    }
+
+    /// SECURITY.md: "before it is cut".
+    #[test]
+    fn what_was_sent_is_not_quoted_from_an_answer() {
+        let answer = response(403, None);
+        answer.sent.add(b"s3cret");
+        answer.sent.add(b"ann:a-long-password");
+        for before in 270..300 {
+            let said = format!(
+                "{} ann:a-long-password s3cret {}",
+                "x".repeat(before),
+                "y".repeat(99)
+            );
+            let cause = answer.refused("m", Some(&said)).causes.remove(0);
+            assert!(!cause.contains("ann") && !cause.contains("s3c"), "{cause}");
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 /// Bytes that must not be shown: a password, a PIN, a private key, an identity token.
 ///
 /// `Debug` prints `Secret(…)`. It crosses the seam only as the answer of the host's `host.secret` and `host.identity_token`,
-/// and of a backend's `secret.get` and `identity.token`.
+/// and of a backend's `secret.get` and `identity.token`, and where a backend tells of one with `host.conceal`.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Secret(Zeroizing<Vec<u8>>);
 
