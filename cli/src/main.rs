@@ -20,6 +20,7 @@ mod place;
 mod report;
 mod suggest;
 mod topics;
+mod typed;
 
 use std::process::ExitCode;
 

@@ -148,7 +148,8 @@ impl<'a> Call<'a> {
     ///
     /// # Errors
     ///
-    /// `unavailable` without a terminal. A person who says no is an [`Answer`], not an error.
+    /// - `access-denied`: the manifest does not declare `permissions.prompt`.
+    /// - `unavailable`: there is no terminal. A person who says no is an [`Answer`], not an error.
     pub fn prompt(&self, prompt: &Prompt) -> Result<Answer> {
         self.ask::<AskPerson>(prompt)
     }
@@ -157,7 +158,8 @@ impl<'a> Call<'a> {
     ///
     /// # Errors
     ///
-    /// `unavailable` if it cannot be shown either.
+    /// - `access-denied`: the manifest does not declare `permissions.open_url`.
+    /// - `unavailable`: it cannot be shown either.
     pub fn open_url(&self, url: &str) -> Result<()> {
         self.ask::<OpenUrl>(&OpenUrlArgs {
             url: url.to_owned(),
@@ -192,7 +194,9 @@ impl<'a> Call<'a> {
     ///
     /// - `auth-required`: there is none, and nobody can be asked.
     /// - `declined`: the person would not say.
-    /// - `access-denied`: the configuration has no secret at that pointer.
+    /// - `access-denied`: the manifest declares no setting of the type `secret` there for the kind that was opened, or the
+    ///   configuration has none. Without a configured one the passwords of the environment and of a person are for a signer's
+    ///   `password` and `new_password`.
     pub fn secret(&self, args: &AskSecretArgs) -> Result<AskedSecret> {
         self.ask::<AskSecret>(args)
     }
@@ -233,10 +237,6 @@ impl<'a> Call<'a> {
         .map(|_| ())
     }
 
-    /// How to reach the network, and whether at all.
-    ///
-    /// # Errors
-    ///
     /// Tells the host of a secret that the backend has found by itself (a password in a file, a token that a service has given), so
     /// that it is taken out of whatever is shown. Those that the host has lent it knows already.
     pub fn conceal(&self, secret: &[u8]) {
@@ -245,6 +245,10 @@ impl<'a> Call<'a> {
         let _ = self.ask::<Conceal>(&ConcealArgs { value });
     }
 
+    /// How to reach the network, and whether at all.
+    ///
+    /// # Errors
+    ///
     /// `access-denied` if the manifest does not declare the network.
     pub fn network(&self) -> Result<NetworkSettings> {
         self.ask::<Network>(&Empty {})
@@ -423,10 +427,6 @@ pub struct CachePutArgs {
     pub value: Bytes,
 }
 
-/// How to reach the network.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct NetworkSettings {
 /// The arguments of `host.conceal`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -435,6 +435,10 @@ pub struct ConcealArgs {
     pub value: Secret,
 }
 
+/// How to reach the network.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct NetworkSettings {
     /// No socket may be opened.
     pub offline: bool,
     /// The proxy for `https:`, if one is set.
@@ -473,8 +477,8 @@ operations! {
     CacheGet "host.cache_get" CacheGetArgs => CacheValue;
     /// Writes the backend's cache.
     CachePut "host.cache_put" CachePutArgs => Empty;
+    /// Tells of a secret that is not to be shown.
+    Conceal "host.conceal" ConcealArgs => Empty;
     /// The network settings.
     Network "host.network" Empty => NetworkSettings;
 }
-    /// Tells of a secret that is not to be shown.
-    Conceal "host.conceal" ConcealArgs => Empty;

@@ -116,6 +116,12 @@ pub struct Permissions {
     /// It asks the host for identity tokens.
     #[serde(default)]
     pub identity_token: bool,
+    /// It asks the person with `host.prompt`. Passwords that its settings declare need no permission.
+    #[serde(default)]
+    pub prompt: bool,
+    /// It has pages opened in the person's browser.
+    #[serde(default)]
+    pub open_url: bool,
 }
 
 /// One setting of a backend.

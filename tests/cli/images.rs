@@ -1,6 +1,7 @@
 //! Images in real registries: what users see, what cosign says of it, and what happens when a registry fails.
 
 mod access;
+mod echoes;
 mod faults;
 mod interop;
 mod redirects;

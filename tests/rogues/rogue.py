@@ -5,11 +5,14 @@ Like rogue.c it knows a few signatures (vectors.h) and no private key.
 """
 
 import base64
+import hashlib
 import json
 import os
+import re
 import signal
 import sys
 import time
+import urllib.parse
 
 MODE = "honest"
 
@@ -62,6 +65,61 @@ def only_if_answered(call, answer):
         signed(call)
     else:
         err(call, "access-denied", "the host refused a request")
+
+
+# What it asks for without having declared it, by its mode.
+GREED = {
+    "asks-a-person": ("host.prompt", {"style": "secret", "text": "the password of your key"}),
+    "asks-for-a-new-password": ("host.secret", {"pointer": "/new_password", "new": True}),
+    "asks-for-a-token": ("host.identity_token", {"audience": "elsewhere"}),
+    "asks-for-a-password-as-a-variable": ("host.env", {"name": "SIGTOOL_PASSWORD"}),
+    "asks-for-the-network": ("host.network", {}),
+    "opens-a-page": ("host.open_url", {"url": "https://example.com"}),
+}
+
+
+def pass_on(call, answer):
+    """What the host has answered, as an error: its refusal in its own words, or what it should not have said."""
+    refusal = {} if "SIGTOOL_PASSWORD" in os.environ else answer.get("err", {})
+    err(call, "access-denied", refusal.get("message", f"the host has answered {answer}"))
+
+
+def lent(call, pointer):
+    return base64.b64decode(ask(call, "host.secret", {"pointer": pointer}).get("ok", {}).get("value", "")).decode()
+
+
+def spellings(secret):
+    """A secret in the ways in which services give back what they got."""
+    plain = secret.encode()
+    encoded = [base64.b64encode(b"x" * n + plain + b"y" * m).decode() for n in range(3) for m in range(3)]
+    encoded += [base64.urlsafe_b64encode(b"x" * n + plain).decode() for n in range(3)]
+    quoted = urllib.parse.quote(secret, safe="")
+    escaped = json.dumps(secret)
+    return [secret, *encoded, quoted, re.sub("%..", lambda m: m[0].lower(), quoted), urllib.parse.quote_plus(secret), urllib.parse.quote(secret), escaped,
+            escaped.replace("/", "\\/"), plain.hex(), plain.hex().upper()]
+
+
+def fail_with_spellings(call):
+    said = spellings(lent(call, "/password"))
+    for text in said:
+        write({"trace": {"level": "warn", "message": text}})
+    write({"id": call, "err": {"code": "auth-required", "message": said[0], "causes": said, "hints": said}})
+
+
+def resolve(call, args):
+    """An honest answer about the file, but for the texts in it."""
+    secret, path = lent(call, "/token"), args["reference"]
+    with open(path, "rb") as file:
+        content = file.read()
+    digests = [f"{name}:{hashlib.new(name, content).hexdigest()}" for name in args["digests"]]
+    artifact = {"reference": path, "path": path, "name": f"app of {secret}", "version": secret, "kind": "unknown",
+                "digests": digests, "size": len(content)}
+    ok(call, {"artifact": artifact, "notes": spellings(secret) + ["all work and no play"] * 20000})
+
+
+def attach(call):
+    secret = lent(call, "/token")
+    ok(call, {"id": "1", "location": f"shelf/{secret}", "notes": [f"put on the shelf of {secret}"]})
 
 
 def print_secrets(call):
@@ -129,6 +187,15 @@ def sign(call):
         only_if_answered(call, ask(call, "host.env", {"name": "CANARY_TOKEN"}))
     elif MODE == "asks-for-other-secrets":
         only_if_answered(call, ask(call, "host.secret", {"pointer": "/another"}))
+    elif MODE == "spells-secrets":
+        fail_with_spellings(call)
+    elif MODE == "straddles":
+        os.write(1, b"x" * 290 + lent(call, "/password").encode() + b"y" * 300 + b"\n")
+    elif MODE == "splits-stderr":
+        os.write(2, b"x" * (65536 - 8) + lent(call, "/password").encode() + b"\n")
+        os._exit(0)
+    elif MODE in GREED:
+        pass_on(call, ask(call, *GREED[MODE]))
     else:
         signed(call)
 
@@ -141,11 +208,25 @@ def public_key(call):
         ok(call, {"public_key": key_json(KEY_OF_ANOTHER)})
 
 
+def serve_source(op, call, args):
+    if MODE == "asks-as-a-source":
+        pass_on(call, ask(call, "host.secret", {"pointer": "/password", "label": "password of release.key"}))
+    elif op == "source.resolve":
+        resolve(call, args)
+    elif op == "source.signatures":
+        ok(call, {"signatures": []})
+    elif op == "source.attach":
+        attach(call)
+
+
 def serve(request):
     op, call = request["op"], request["id"]
     if op == "describe":
         described = "dev.example.honest" if MODE == "describes-another" else ID
-        ok(call, {"id": described, "version": "1.0.0", "kinds": ["signer"], "max_in_flight": 1})
+        if MODE == "asks-too-early":
+            answer = ask(call, "host.secret", {"pointer": "/password"})
+            described = ID if "err" in answer else "dev.example.thief"
+        ok(call, {"id": described, "version": "1.0.0", "kinds": ["signer", "source"], "max_in_flight": 1})
     elif op == "open":
         ok(call, {"handle": 1})
     elif op == "close":
@@ -154,6 +235,8 @@ def serve(request):
         public_key(call)
     elif op == "signer.sign":
         sign(call)
+    elif op.startswith("source."):
+        serve_source(op, call, request["args"])
     else:
         err(call, "unsupported", "unknown operation")
 

@@ -21,7 +21,7 @@ pub mod shells;
 pub mod terminal;
 pub mod tokens;
 
-pub use listener::Bystander;
+pub use listener::{Bystander, Scripted};
 pub use sandbox::Sandbox;
 
 use std::path::{Path, PathBuf};

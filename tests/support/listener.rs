@@ -130,6 +130,23 @@ impl Bystander {
     }
 }
 
+/// A server that answers as a test says.
+#[derive(Debug)]
+pub struct Scripted(Listener);
+
+impl Scripted {
+    /// One on a port of `127.0.0.1`.
+    pub fn start(answer: impl Fn(&Request) -> Response + Send + Sync + 'static) -> Self {
+        Self(Listener::start("127.0.0.1", answer))
+    }
+
+    /// `127.0.0.1:PORT`
+    #[must_use]
+    pub fn host(&self) -> String {
+        self.0.host()
+    }
+}
+
 /// A connection to read from and to write to.
 pub(crate) fn both_ways(stream: TcpStream) -> io::Result<(BufReader<TcpStream>, TcpStream)> {
     be_patient(&stream)?;

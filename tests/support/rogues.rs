@@ -106,6 +106,18 @@ pub const ALL: &[Rogue] = &[
     rogue("answers-twice", Built::Python, PUBLIC_KEY),
     rogue("asks-for-other-secrets", Built::Python, SIGN),
     rogue("asks-for-the-environment", Built::Python, SIGN),
+    rogue("asks-a-person", Built::Python, SIGN),
+    rogue("asks-for-a-new-password", Built::Python, SIGN),
+    rogue("asks-for-a-password-as-a-variable", Built::Python, SIGN),
+    rogue("asks-for-a-token", Built::Python, SIGN),
+    rogue("asks-for-the-network", Built::Python, SIGN),
+    rogue("opens-a-page", Built::Python, SIGN),
+    rogue(
+        "asks-as-a-source",
+        Built::Python,
+        Moment::Operation("source.resolve"),
+    ),
+    rogue("asks-too-early", Built::Python, DESCRIBE),
     rogue("asks-too-late", Built::Python, SIGN),
     rogue("claims-a-key", Built::Python, PUBLIC_KEY),
     rogue("closes-stdout", Built::Python, SIGN),
@@ -129,7 +141,15 @@ pub const ALL: &[Rogue] = &[
     rogue("sends-half", Built::Python, SIGN),
     rogue("signs-something-else", Built::Python, SIGN),
     rogue("speaks-another-protocol", Built::Python, Moment::Start),
+    rogue("spells-secrets", Built::Python, SIGN),
+    rogue("splits-stderr", Built::Python, SIGN),
     rogue("stays", Built::Python, Moment::End),
+    rogue("straddles", Built::Python, SIGN),
+    rogue(
+        "tells-secrets",
+        Built::Python,
+        Moment::Operation("source.resolve"),
+    ),
 ];
 
 const fn rogue(name: &'static str, built: Built, at: Moment) -> Rogue {

@@ -4,8 +4,8 @@ use crate::app::App;
 use crate::app::folders::working_folder;
 use crate::config::{BackendTable, KeyText, Profile, SecretReference, SettingValue};
 use crate::error::CommandError;
-use crate::host::SecretSource;
 use crate::host::opening::{Lent, Opening};
+use crate::host::{SecretSource, pointer};
 use serde_json::{Value, json};
 use sigtool_core::OpenSigner;
 use sigtool_core::sign::SignError;
@@ -91,11 +91,10 @@ impl App {
         let scheme = key.scheme().unwrap_or("file");
         let backends = &self.backends;
         // A scheme of a secret store names where the bytes of a key pair lie.
-        let backend = backends
-            .for_scheme(Kind::Signer, scheme)
-            .or_else(|| backends.for_scheme(Kind::Secret, scheme).map(|_| FILE_KEYS));
-        let Some(backend) = backend else {
-            return Err(self.no_such_scheme(key, scheme));
+        let backend = match backends.for_scheme(Kind::Signer, scheme)? {
+            Some(signer) => signer,
+            None if backends.for_scheme(Kind::Secret, scheme)?.is_some() => FILE_KEYS,
+            None => return Err(self.no_such_scheme(key, scheme)),
         };
         let mut secrets = BTreeMap::new();
         let reference = self.key_reference(&backend, key, "/key", &mut secrets)?;
@@ -121,7 +120,11 @@ impl App {
             .collect();
         schemes.sort();
         schemes.dedup();
-        CommandError::input(format!("no backend serves keys of the form `{scheme}:`"))
+        let error = CommandError::input(format!("no backend serves keys of the form `{scheme}:`"));
+        let unusable = self.backends.unusable();
+        unusable
+            .iter()
+            .fold(error, CommandError::because)
             .hint(format!("there are: {}", schemes.join(", ")))
             .hint(format!("for a file of that name write `file:{}`", key.text))
     }
@@ -131,7 +134,7 @@ impl App {
         let mut configuration = serde_json::Map::new();
         let (mut secrets, mut origins) = (BTreeMap::new(), BTreeMap::new());
         for (name, setting) in &table.settings {
-            let pointer = format!("/{}", name.replace('~', "~0").replace('/', "~1"));
+            let pointer = pointer(name);
             origins.insert(pointer.clone(), setting.origin.clone());
             let value = match &setting.value {
                 SettingValue::Boolean(value) => json!(value),

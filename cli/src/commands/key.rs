@@ -74,6 +74,7 @@ fn import(app: &App, key: &str, prefix: &Path, overwrite: bool) -> Outcome {
             )));
         }
     };
+    app.backends.conceal(private_key.expose());
     let args = ImportArgs {
         key: absolute(prefix)?,
         private_key,

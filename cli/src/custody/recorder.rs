@@ -8,6 +8,7 @@ use crate::ci::execution;
 use crate::config::Profile;
 use crate::custody::ledger::{not_writable, open};
 use crate::error::CommandError;
+use crate::output::Ui;
 use sigtool_core::key::KeyHint;
 use sigtool_core::ledger::{
     Action, Attempt, Event, EventArtifact, EventSignature, EventSigner, Execution, Head, Ledger,
@@ -17,11 +18,13 @@ use sigtool_core::sign::{Location, Place, SignedArtifact, Stored};
 use sigtool_core::{Verification, Verified};
 use sigtool_sdk::types::{Artifact, ArtifactKind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// What enters this run's events.
 pub(crate) struct Custody {
     /// None with `--no-history`, and where verifying cannot write.
     ledger: Option<Ledger>,
+    ui: Arc<Ui>,
     profile: Option<String>,
     execution: Execution,
 }
@@ -66,6 +69,7 @@ impl Custody {
     fn new(app: &App, profile: &Profile, ledger: Option<Ledger>) -> Self {
         Self {
             ledger,
+            ui: Arc::clone(&app.ui),
             profile: profile.name.as_ref().map(|name| name.value.clone()),
             execution: execution(&app.settings.environment),
         }
@@ -158,7 +162,19 @@ impl Custody {
 
     fn enter(&self, events: &[Event]) -> Result<Option<Head>, LedgerError> {
         let ledger = self.ledger.as_ref();
-        ledger.map(|ledger| ledger.append(events)).transpose()
+        let events = events.iter().map(|event| self.without_hidden(event));
+        let events: Vec<_> = events.collect();
+        ledger.map(|ledger| ledger.append(&events)).transpose()
+    }
+
+    /// An event as it may be kept: an entry is there for good.
+    fn without_hidden(&self, event: &Event) -> Event {
+        if !self.ui.hides_something() {
+            return event.clone();
+        }
+        let clean = |text: String| serde_json::from_str(&self.ui.without_hidden(&text));
+        let text = serde_json::to_string(event);
+        text.and_then(clean).unwrap_or_else(|_| event.clone())
     }
 
     fn signing(

@@ -18,7 +18,13 @@ pub(super) trait Lender: Send + Sync {
     fn manifest(&self, id: &str) -> Option<Manifest>;
 
     /// The backend that serves a scheme of secrets.
-    fn secret_store_for(&self, scheme: &str) -> Option<BackendId>;
+    fn secret_store_for(
+        &self,
+        scheme: &str,
+    ) -> std::result::Result<Option<BackendId>, CommandError>;
+
+    /// Why backends that are there cannot be used.
+    fn unusable(&self) -> Vec<String>;
 
     /// Opens a backend for another one. Nothing is lent to it in turn, so that there are no circles.
     fn open_lent(&self, opening: &Opening) -> std::result::Result<Handle, CommandError>;
@@ -48,10 +54,12 @@ impl Broker {
         let opening = match self.store.as_ref().filter(serves) {
             Some(opening) => opening.clone(),
             None => {
-                let backend = backends.secret_store_for(scheme).ok_or_else(|| {
+                let found = backends.secret_store_for(scheme).map_err(seam_error)?;
+                let backend = found.ok_or_else(|| {
                     let message = format!("no backend serves secrets of the form `{scheme}:`");
-                    Error::new(ErrorCode::Unsupported, message)
-                        .hint("use `{ env = \"NAME\" }`, `{ file = \"PATH\" }` or `{ prompt = \"TEXT\" }`")
+                    let error = Error::new(ErrorCode::Unsupported, message);
+                    let error = backends.unusable().iter().fold(error, Error::because);
+                    error.hint("use `{ env = \"NAME\" }`, `{ file = \"PATH\" }` or `{ prompt = \"TEXT\" }`")
                 })?;
                 Opening::plain(backend, Kind::Secret)
             }

@@ -1,8 +1,8 @@
 //! A backend in a child process: a shared library under sigtool's own host, or an executable. Whatever it does wrong is an error
 //! that names it, not a crash.
 
-use crate::host::protocol::{garbage, shown};
-use crate::host::redact::Redactor;
+use crate::host::outside::Outside;
+use crate::host::protocol::{Fit, broken, garbage};
 use crate::host::wait::{interrupted, wait};
 use crate::interrupt::{self, GLANCE};
 use rustix::io::FdFlags;
@@ -49,6 +49,9 @@ const MAX_UNREAD: usize = 4096;
 /// How many requests of a child may be answered at once; each takes a thread.
 const MAX_ASKED: usize = 64;
 
+/// How much of a line of stderr is looked at, in bytes.
+const MAX_STDERR_LINE: u64 = 64 * 1024;
+
 /// How many last lines of stderr are kept for the error.
 const STDERR_LINES: usize = 5;
 
@@ -87,7 +90,7 @@ struct Shared {
     /// Set once, when the child can no longer answer: every later call gets it too.
     broken: Mutex<Option<Error>>,
     stderr: Mutex<VecDeque<String>>,
-    redactor: Redactor,
+    outside: Outside,
 }
 
 impl Child {
@@ -99,7 +102,7 @@ impl Child {
         hello: &Hello,
         patience: Option<Duration>,
         trace: Arc<dyn Services>,
-        redactor: Redactor,
+        outside: Outside,
     ) -> Result<Self> {
         let mut process = spawn(file, form, environment)?;
         let (input, output, stderr) = (
@@ -118,7 +121,7 @@ impl Child {
             asked: AtomicUsize::new(0),
             broken: Mutex::default(),
             stderr: Mutex::default(),
-            redactor,
+            outside,
         });
         let first = shared.read_behind(output, stderr);
         let mut child = Self {
@@ -129,7 +132,7 @@ impl Child {
         let line = first_line(&first, patience).inspect_err(|_| {
             child.shared.process().end();
         })?;
-        child.hello = read_hello(&line)?;
+        child.hello = read_hello(&line, &|said| child.shared.outside.line(said))?;
         if child.hello.common_protocol(hello).is_none() {
             return Err(Error::new(
                 ErrorCode::Unsupported,
@@ -289,7 +292,7 @@ impl Shared {
         match read_line(output) {
             Ok(Some(line)) => return Ok(line),
             Ok(None) => {}
-            Err(e) => return Err(garbage(&e.to_string(), b"")),
+            Err(e) => return Err(broken(&e.to_string())),
         }
         let mut process = self.process();
         let by_itself = process.ends_within(LAST_WORDS);
@@ -324,10 +327,10 @@ impl Shared {
             };
             let frame: FromBackend<'_> = match serde_json::from_slice(&line) {
                 Ok(frame) => frame,
-                Err(_) => return garbage("what it sent is not a message", &line),
+                Err(_) => return self.garbage("what it sent is not a message", &line),
             };
             if let Some(trace) = frame.trace {
-                let message = shown(&self.redactor.clean(&trace.message));
+                let message = self.outside.line(&trace.message);
                 self.calls.trace(trace.level, &message);
             } else if let (Some(hid), Some(op)) = (frame.hid, frame.op) {
                 if self.asked.fetch_add(1, Ordering::Relaxed) == MAX_ASKED {
@@ -350,14 +353,12 @@ impl Shared {
             } else if let Some(id) = frame.id {
                 let Some(sender) = self.take_waiting(id) else {
                     // A call that was given up ends the child, so this is not a late answer.
-                    return garbage(
-                        &format!("it answered call {id}, which waits for no answer"),
-                        b"",
-                    );
+                    let what = format!("it answered call {id}, which waits for no answer");
+                    return broken(&what);
                 };
                 let _ = sender.send(Ok(line));
             } else {
-                return garbage("what it sent is not a message", &line);
+                return self.garbage("what it sent is not a message", &line);
             }
         }
     }
@@ -422,24 +423,44 @@ impl Shared {
         input.try_send(line).map_err(|e| gone(&e.to_string()))
     }
 
+    fn garbage(&self, what: &str, line: &[u8]) -> Error {
+        garbage(what, line, &|said| self.outside.line(said))
+    }
+
+    /// Keeps the last lines. Of one that is too long for the memory its beginning counts, and the rest is not shown: a secret could
+    /// lie across two pieces of it.
     fn keep_stderr(&self, stderr: ChildStderr) {
         let mut stderr = BufReader::new(stderr);
+        let mut is_rest = false;
         loop {
             let mut line = Vec::new();
-            // A line without an end must not fill the memory.
-            let read = stderr.by_ref().take(64 * 1024).read_until(b'\n', &mut line);
+            let read = stderr
+                .by_ref()
+                .take(MAX_STDERR_LINE)
+                .read_until(b'\n', &mut line);
             if !matches!(read, Ok(1..)) {
                 return;
             }
-            let line = shown(&self.redactor.clean(&String::from_utf8_lossy(&line)));
-            self.calls
-                .trace(TraceLevel::Debug, &format!("stderr: {line}"));
-            let mut kept = self.stderr.lock().unwrap_or_else(PoisonError::into_inner);
-            if kept.len() == STDERR_LINES {
-                kept.pop_front();
+            let goes_on = !line.ends_with(b"\n");
+            if !std::mem::replace(&mut is_rest, goes_on) {
+                self.keep_stderr_line(&line, goes_on);
             }
-            kept.push_back(line);
         }
+    }
+
+    fn keep_stderr_line(&self, line: &[u8], goes_on: bool) {
+        let mut line = String::from_utf8_lossy(line).into_owned();
+        if goes_on && line.len() as u64 >= MAX_STDERR_LINE {
+            line.push('…');
+        }
+        let line = self.outside.line(&line);
+        self.calls
+            .trace(TraceLevel::Debug, &format!("stderr: {line}"));
+        let mut kept = self.stderr.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() == STDERR_LINES {
+            kept.pop_front();
+        }
+        kept.push_back(line);
     }
 
     fn stderr_lines(&self) -> Vec<String> {
@@ -503,7 +524,7 @@ fn first_line(first: &Receiver<Answer>, patience: Duration) -> Answer {
 }
 
 /// A first line: a hello, or the reason why there is none.
-fn read_hello(line: &[u8]) -> Result<Hello> {
+fn read_hello(line: &[u8], fit: Fit<'_>) -> Result<Hello> {
     if let Ok(hello) = serde_json::from_slice::<HelloFrame>(line) {
         return Ok(hello.sigtool);
     }
@@ -512,15 +533,14 @@ fn read_hello(line: &[u8]) -> Result<Hello> {
             ok: None,
             err: Some(error),
         }) => Err(error),
-        _ => Err(garbage("what it sent is not a hello", line)),
+        _ => Err(garbage("what it sent is not a hello", line, fit)),
     }
 }
 
 fn asks_too_much() -> Error {
-    garbage(
-        &format!("it asked over {MAX_ASKED} things without waiting for an answer"),
-        b"",
-    )
+    broken(&format!(
+        "it asked over {MAX_ASKED} things without waiting for an answer"
+    ))
 }
 
 /// How a process ended, in words.
@@ -595,7 +615,11 @@ mod tests {
 
     #[test]
     fn the_reason_for_no_hello_is_told_whatever_its_words() {
-        let said = |line: &str| read_hello(line.as_bytes()).unwrap_err().message;
+        let said = |line: &str| {
+            read_hello(line.as_bytes(), &str::to_owned)
+                .unwrap_err()
+                .message
+        };
         let refusal =
             r#"{"id":0,"err":{"code":"internal","message":"the answer to `hello` is malformed"}}"#;
         assert_eq!(said(refusal), "the answer to `hello` is malformed");

@@ -9,6 +9,7 @@ use sigtool_sdk::abi::Plugin;
 use sigtool_sdk::host::Channel;
 use sigtool_sdk::message::{Empty, Hello, Reply};
 use sigtool_sdk::stdio::{ARGUMENT, Serve, serve_with};
+use sigtool_sdk::text::words;
 use sigtool_sdk::{Error, ErrorCode, Result};
 use std::fs::File;
 use std::io::Write as _;
@@ -16,6 +17,9 @@ use std::os::unix::process::CommandExt as _;
 use std::process::{Command, ExitCode};
 use std::sync::Arc;
 use zeroize::Zeroizing;
+
+/// How much of what is no message the parent gets to see, in characters: as much as it shows.
+const MAX_SENT: usize = 300;
 
 /// Runs the child's side, if the command line asks for it.
 pub(crate) fn run(arguments: &[std::ffi::OsString]) -> Option<ExitCode> {
@@ -74,6 +78,11 @@ fn serve_library(descriptor: u32, channel: Arc<dyn Channel>) -> Result<Box<dyn S
     Ok(Box::new(Library(plugin)))
 }
 
+/// The beginning of what is no message. The parent, which knows the secrets of the run, makes it fit to be shown.
+fn beginning(said: &str) -> String {
+    words(said, MAX_SENT).unwrap_or_default()
+}
+
 /// A loaded library, as what answers the requests of a host.
 struct Library(Plugin);
 
@@ -85,7 +94,7 @@ impl Serve for Library {
     fn serve(&self, call: u64, request: &[u8]) -> Zeroizing<Vec<u8>> {
         self.0
             .call(call, request)
-            .and_then(|reply| checked(call, reply))
+            .and_then(|reply| checked(call, reply, &beginning))
             .unwrap_or_else(|error| Zeroizing::new(Reply::<Empty>::encode(call, Err(error))))
     }
 

@@ -1,6 +1,7 @@
 //! Where backends lie, and what is read of them before anything of theirs runs.
 
 use super::object_file::{self, ObjectError};
+use super::schemes;
 use crate::config::Isolation;
 use crate::error::CommandError;
 use crate::place::{self, PlaceError};
@@ -277,6 +278,9 @@ fn read(path: &Path, owner: Owner, trusted: Option<u32>) -> Result<Found, Comman
             manifest.id
         ))
         .hint("its author must choose an id in reverse DNS, such as dev.acme.hsm"));
+    }
+    if let Some(problem) = schemes::problem(&manifest) {
+        return Err(malformed(&problem).hint("its author must choose a scheme of its own"));
     }
     Ok(Found {
         manifest,

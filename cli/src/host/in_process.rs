@@ -1,5 +1,6 @@
 //! A backend in this process. Its calls run on threads of their own, so that one that hangs can be left behind.
 
+use crate::host::outside::Outside;
 use crate::host::protocol::checked;
 use crate::host::queue::Workers;
 use crate::host::wait::wait;
@@ -13,16 +14,21 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 /// An instance in this process.
-#[derive(Debug)]
 pub(super) struct InProcess {
     plugin: Arc<Plugin>,
     calls: Arc<Calls>,
     workers: Workers,
+    outside: Outside,
 }
 
 impl InProcess {
     /// Makes an instance of a loaded library.
-    pub(super) fn start(table: Table, hello: &Hello, trace: Arc<dyn Services>) -> Result<Self> {
+    pub(super) fn start(
+        table: Table,
+        hello: &Hello,
+        trace: Arc<dyn Services>,
+        outside: Outside,
+    ) -> Result<Self> {
         let calls = Calls::new(trace);
         let channel = Arc::clone(&calls);
         let plugin = table.create(hello, channel)?;
@@ -30,6 +36,7 @@ impl InProcess {
             plugin: Arc::new(plugin),
             calls,
             workers: Workers::default(),
+            outside,
         })
     }
 
@@ -58,6 +65,6 @@ impl Connection for InProcess {
         let waited = wait(&self.calls, &answer, id, deadline, || {
             self.plugin.cancel(id);
         })?;
-        checked(id, waited.reply()?)
+        checked(id, waited.reply()?, &|said| self.outside.line(said))
     }
 }

@@ -7,11 +7,13 @@ use crate::output::Ui;
 use blame::failed;
 use broker::{Broker, Lender};
 use discover::Body;
+use outside::Outside;
+use permit::Permit;
 use queue::Queued;
-use redact::Redactor;
 use services::HandleServices;
 use sigtool_sdk::connection::{Connection, Handle};
 use sigtool_sdk::message::Hello;
+use sigtool_sdk::redact::Secrets;
 use sigtool_sdk::services::Services;
 use sigtool_sdk::types::BackendId;
 use sigtool_sdk::{Error, ErrorCode, Kind, Manifest};
@@ -31,10 +33,12 @@ mod in_process;
 mod load;
 mod object_file;
 pub(crate) mod opening;
+mod outside;
 pub(crate) mod passwords;
+mod permit;
 mod protocol;
 mod queue;
-mod redact;
+mod schemes;
 mod services;
 mod start;
 mod wait;
@@ -43,6 +47,7 @@ pub(crate) use crate::config::Isolation;
 pub(crate) use blame::{blame, whose_move};
 pub(crate) use discover::{Declared, Folders, Found, Owner, read_backend};
 pub(crate) use opening::{Opening, SecretSource};
+pub(crate) use permit::{asks_for, pointer};
 pub(crate) use services::HostSettings;
 
 /// Variables that every child process gets; others only if its manifest declares them.
@@ -57,6 +62,8 @@ pub(crate) struct Backends {
     ceiling: Ceiling,
     found: Mutex<HashMap<String, Arc<Found>>>,
     running: Mutex<HashMap<String, Arc<Running>>>,
+    /// What no backend is to show.
+    secrets: Arc<Secrets>,
     /// Itself, for what one backend lends to another.
     myself: Weak<Self>,
 }
@@ -64,7 +71,7 @@ pub(crate) struct Backends {
 struct Running {
     connection: Arc<dyn Connection>,
     manifest: Arc<Manifest>,
-    redactor: Redactor,
+    outside: Outside,
 }
 
 impl Backends {
@@ -75,8 +82,17 @@ impl Backends {
         declared: BTreeMap<BackendId, Declared>,
         ceiling: Ceiling,
     ) -> Arc<Self> {
+        let secrets = Arc::new(Secrets::default());
+        for (_, value) in settings
+            .environment
+            .iter()
+            .filter(|(name, _)| is_ours(name))
+        {
+            secrets.add(value.as_bytes());
+        }
         Arc::new_cyclic(|myself| Self {
             ui,
+            secrets,
             settings,
             folders,
             declared,
@@ -134,21 +150,42 @@ impl Backends {
     }
 
     /// The backend that serves a scheme of key references, for a kind.
-    pub(crate) fn for_scheme(&self, kind: Kind, scheme: &str) -> Option<BackendId> {
-        // The one that nearly every run uses first, so that no other library is opened for it.
-        let mut ids = self.ids();
-        ids.sort_by_key(|id| {
-            (
-                !id.is_first_party(),
-                !matches!(id.as_str(), "cosign-key" | "local-stage"),
-            )
-        });
-        ids.into_iter().find(|id| {
+    ///
+    /// # Errors
+    ///
+    /// The scheme is that of one of sigtool's own, which is there and cannot be trusted: nobody else stands in for it.
+    pub(crate) fn for_scheme(
+        &self,
+        kind: Kind,
+        scheme: &str,
+    ) -> Result<Option<BackendId>, CommandError> {
+        if let Some(own) = schemes::owner(kind, scheme) {
+            // So that no other library is opened for it.
+            let mut ids = self.folders.first_party_ids().into_iter();
+            let there = ids.find(|id| *id == own);
+            return there.map(|id| self.find(&id).map(|_| id)).transpose();
+        }
+        Ok(self.ids().into_iter().find(|id| {
             self.find(id).is_ok_and(|found| {
-                found.manifest.kinds.contains(&kind)
-                    && found.manifest.schemes.iter().any(|s| s == scheme)
+                let manifest = &found.manifest;
+                manifest.kinds.contains(&kind) && manifest.schemes.iter().any(|s| s == scheme)
             })
-        })
+        }))
+    }
+
+    /// Why backends that are there cannot be used: one of them may be what was looked for.
+    pub(crate) fn unusable(&self) -> Vec<String> {
+        let why = |id: &BackendId| {
+            let error = self.find(id).err()?;
+            let cause = error.causes.first().map(|cause| format!(": {cause}"));
+            Some(format!("{}{}", error.message, cause.unwrap_or_default()))
+        };
+        self.ids().iter().filter_map(why).collect()
+    }
+
+    /// Remembers a secret that a backend gets as an argument, so that none shows it.
+    pub(crate) fn conceal(&self, secret: &[u8]) {
+        self.secrets.add(secret);
     }
 
     /// Opens a kind of a backend.
@@ -174,10 +211,10 @@ impl Backends {
         let services: Arc<dyn Services> = Arc::new(HandleServices {
             ui: Arc::clone(&self.ui),
             settings: Arc::clone(&self.settings),
-            manifest: Arc::clone(&running.manifest),
+            permit: Permit::new(Arc::clone(&running.manifest), Some(opening.kind)),
             secrets: opening.secrets.clone(),
             new_password_may_be_old: opening.new_password_may_be_old,
-            redactor: running.redactor.clone(),
+            outside: running.outside.clone(),
             broker,
             said: AtomicU32::new(0),
         });
@@ -268,15 +305,15 @@ impl Backends {
     ) -> Result<Running, CommandError> {
         let id = &found.manifest.id;
         let manifest = Arc::new(Manifest::clone(&found.manifest));
-        let redactor = Redactor::default();
+        let outside = Outside::new(Arc::clone(&self.ui), Arc::clone(&self.secrets), id.clone());
         let trace = trace.unwrap_or_else(|| {
             Arc::new(HandleServices {
                 ui: Arc::clone(&self.ui),
                 settings: Arc::clone(&self.settings),
-                manifest: Arc::clone(&manifest),
+                permit: Permit::new(Arc::clone(&manifest), None),
                 secrets: BTreeMap::new(),
                 new_password_may_be_old: false,
-                redactor: redactor.clone(),
+                outside: outside.clone(),
                 broker: None,
                 said: AtomicU32::new(0),
             })
@@ -285,10 +322,10 @@ impl Backends {
             .trace(&format!("{id}: {} ({isolation})", found.path.display()));
         let opened = found.open()?;
         let started = match (opened, isolation) {
-            (Body::Library(file), Isolation::InProcess) => in_this_process(file, &trace),
-            (body, _) => self.in_a_child(body, &manifest, &trace, &redactor),
+            (Body::Library(file), Isolation::InProcess) => in_this_process(file, &trace, &outside),
+            (body, _) => self.in_a_child(body, &manifest, &trace, &outside),
         };
-        let (inner, said) = started.map_err(|error| failed(id, "start", error))?;
+        let (inner, said) = started.map_err(|error| failed(id, "start", outside.error(error)))?;
         let connection: Arc<dyn Connection> = Arc::new(Queued::new(inner, manifest.max_in_flight));
         check_description(
             id,
@@ -301,7 +338,7 @@ impl Backends {
         Ok(Running {
             connection,
             manifest,
-            redactor,
+            outside,
         })
     }
 
@@ -310,7 +347,7 @@ impl Backends {
         body: Body,
         manifest: &Manifest,
         trace: &Arc<dyn Services>,
-        redactor: &Redactor,
+        outside: &Outside,
     ) -> Result<Started, Error> {
         let (file, form) = match body {
             Body::Library(file) => (file, child::Form::Library),
@@ -319,18 +356,30 @@ impl Backends {
         let running = child::Child::start(
             &file,
             form,
-            &self.child_environment(manifest),
+            &self.child_environment(manifest, outside),
             &hello(),
             self.settings.timeout,
             Arc::clone(trace),
-            redactor.clone(),
+            outside.clone(),
         )?;
         let said = running.hello().clone();
         Ok((Box::new(running), said))
     }
 
-    fn child_environment(&self, manifest: &Manifest) -> BTreeMap<String, String> {
-        let declared = manifest.environment.iter().map(String::as_str);
+    fn child_environment(
+        &self,
+        manifest: &Manifest,
+        outside: &Outside,
+    ) -> BTreeMap<String, String> {
+        let declared = permit::variables_of(manifest);
+        for name in declared
+            .clone()
+            .filter(|name| services::names_a_secret(name))
+        {
+            if let Some(value) = self.settings.environment.get(name) {
+                outside.lent(value.as_bytes());
+            }
+        }
         CHILD_ENVIRONMENT
             .iter()
             .copied()
@@ -343,13 +392,24 @@ impl Backends {
     }
 }
 
+/// Whether a variable is one of those that hold secrets for sigtool, whoever asks for them.
+fn is_ours(variable: &str) -> bool {
+    let prefixes = ["SIGTOOL_", "COSIGN_"];
+    prefixes.iter().any(|prefix| variable.starts_with(prefix)) && services::names_a_secret(variable)
+}
+
 /// A backend that runs, and what it said first.
 type Started = (Box<dyn Connection>, Hello);
 
-fn in_this_process(file: File, trace: &Arc<dyn Services>) -> Result<Started, Error> {
+fn in_this_process(
+    file: File,
+    trace: &Arc<dyn Services>,
+    outside: &Outside,
+) -> Result<Started, Error> {
     let table = load::load(file)
         .map_err(|e| Error::new(ErrorCode::Unsupported, "the library cannot be used").because(e))?;
-    let running = in_process::InProcess::start(table, &hello(), Arc::clone(trace))?;
+    let running =
+        in_process::InProcess::start(table, &hello(), Arc::clone(trace), outside.clone())?;
     let said = running.hello().clone();
     Ok((Box::new(running), said))
 }
@@ -359,8 +419,12 @@ impl Lender for Backends {
         Self::manifest(self, id)
     }
 
-    fn secret_store_for(&self, scheme: &str) -> Option<BackendId> {
+    fn secret_store_for(&self, scheme: &str) -> Result<Option<BackendId>, CommandError> {
         self.for_scheme(Kind::Secret, scheme)
+    }
+
+    fn unusable(&self) -> Vec<String> {
+        Self::unusable(self)
     }
 
     fn open_lent(&self, opening: &Opening) -> Result<Handle, CommandError> {

@@ -10,10 +10,10 @@ pub(super) const PASSWORD: &str = "/password";
 pub(crate) const NEW_PASSWORD: &str = "/new_password";
 
 /// The variable for the password that a key gets.
-const NEW: &str = "SIGTOOL_NEW_PASSWORD";
+pub(super) const NEW: &str = "SIGTOOL_NEW_PASSWORD";
 
 /// The variables for the password that a key has.
-const PRESENT: [&str; 2] = ["SIGTOOL_PASSWORD", COSIGN];
+pub(super) const PRESENT: [&str; 2] = ["SIGTOOL_PASSWORD", COSIGN];
 
 /// cosign's variable for both.
 const COSIGN: &str = "COSIGN_PASSWORD";

@@ -4,17 +4,18 @@ use crate::config::network::Network;
 use crate::error::CommandError;
 use crate::host::broker::Broker;
 use crate::host::opening::SecretSource;
+use crate::host::outside::Outside;
 use crate::host::passwords::{NEW_PASSWORD, PASSWORD, in_environment};
-use crate::host::redact::Redactor;
+use crate::host::permit::Permit;
 use crate::interrupt;
-use crate::output::{Ui, clean, person};
+use crate::output::{Ui, person};
 use sigtool_sdk::file::read_regular;
 use sigtool_sdk::host::{
     Answer, AskSecretArgs, AskedSecret, NetworkSettings, Progress, Prompt, PromptStyle, TraceLevel,
 };
 use sigtool_sdk::services::Services;
 use sigtool_sdk::types::Secret;
-use sigtool_sdk::{Error, ErrorCode, Manifest, Result};
+use sigtool_sdk::{Error, ErrorCode, Result};
 use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
@@ -83,12 +84,14 @@ impl HostSettings {
 pub(super) struct HandleServices {
     pub(super) ui: Arc<Ui>,
     pub(super) settings: Arc<HostSettings>,
-    pub(super) manifest: Arc<Manifest>,
+    /// What it may ask for.
+    pub(super) permit: Permit,
     /// By pointer.
     pub(super) secrets: BTreeMap<String, SecretSource>,
     /// Whether `/new_password` may come from the variables that hold the present password.
     pub(super) new_password_may_be_old: bool,
-    pub(super) redactor: Redactor,
+    /// The way out for what it says.
+    pub(super) outside: Outside,
     /// The way to other backends: what one lends to another goes through here.
     pub(super) broker: Option<Broker>,
     /// How many lines it has said unasked.
@@ -108,7 +111,7 @@ impl HandleServices {
             .said
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, count);
         if counted == Ok(most) {
-            let id = &self.manifest.id;
+            let id = self.permit.id();
             self.ui
                 .warn(&format!("`{id}` says too much: no more of it is shown"));
         }
@@ -117,7 +120,8 @@ impl HandleServices {
 
     /// Where the answer to a question for a secret comes from, attempt by attempt.
     fn places(&self, args: &AskSecretArgs) -> Result<Vec<Place>> {
-        let is_password = [PASSWORD, NEW_PASSWORD].contains(&args.pointer.as_str());
+        let is_password = self.permit.secret(&args.pointer)?
+            && [PASSWORD, NEW_PASSWORD].contains(&args.pointer.as_str());
         if is_password && self.settings.password_stdin {
             return Ok(vec![Place::Stdin]);
         }
@@ -128,13 +132,9 @@ impl HandleServices {
             });
         }
         if !is_password {
-            return Err(Error::new(
-                ErrorCode::AccessDenied,
-                format!(
-                    "the configuration of `{}` has no secret at `{}`",
-                    self.manifest.id, args.pointer
-                ),
-            ));
+            let (id, pointer) = (self.permit.id(), &args.pointer);
+            let message = format!("the configuration of `{id}` has no secret at `{pointer}`");
+            return Err(Error::new(ErrorCode::AccessDenied, message));
         }
         let environment = &self.settings.environment;
         let may_be_old = self.new_password_may_be_old;
@@ -146,7 +146,8 @@ impl HandleServices {
             places.push(Place::Empty);
         }
         if self.settings.can_ask() {
-            places.extend(vec![Place::Person(label(args)); TRIES as usize]);
+            let label = self.outside.line(&label(args));
+            places.extend(vec![Place::Person(label); TRIES as usize]);
         } else if self.settings.has_piped_line() {
             places.push(Place::Stdin);
         }
@@ -203,8 +204,9 @@ impl HandleServices {
         if !settings.can_ask() {
             return Err(settings.nobody(text).hint(OTHER_PLACE));
         }
+        let text = self.outside.named(text);
         let question = match std::io::stdin().is_terminal() {
-            true => text.to_owned(),
+            true => text.clone(),
             false => format!("{text} (standard input is not read for it)"),
         };
         self.ui.alone(|terminal| {
@@ -228,7 +230,7 @@ impl HandleServices {
     fn line_of_stdin(&self, args: &AskSecretArgs) -> Result<Option<Secret>> {
         static TURN: Mutex<()> = Mutex::new(());
         let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-        let what = label(args);
+        let what = self.outside.named(&label(args));
         let tell = || {
             let note = format!("waiting for the {what}: a line of standard input");
             self.ui.note(&note);
@@ -254,59 +256,55 @@ impl Services for HandleServices {
     }
 
     fn trace(&self, level: TraceLevel, message: &str) {
-        let id = &self.manifest.id;
         let is_warning = matches!(level, TraceLevel::Error | TraceLevel::Warn);
         if !(is_warning || self.ui.is_verbose()) || !self.may_say() {
             return;
         }
-        let message = self.redactor.clean(message);
-        match (is_warning, id.is_first_party()) {
-            (true, true) => self.ui.warn(&message),
-            // Not to be taken for sigtool's own words.
-            (true, false) => self.ui.warn(&format!("{id}: {message}")),
-            (false, _) => self.ui.trace(&format!("{id}: {message}")),
+        let message = self.outside.text(message);
+        match is_warning {
+            true => self.ui.warn(&self.outside.named(&message)),
+            false => self.ui.trace(&format!("{}: {message}", self.permit.id())),
         }
     }
 
     fn progress(&self, progress: Progress) {
-        let progress = Progress {
-            message: self.redactor.clean(&clean(&progress.message)),
-            ..progress
-        };
-        self.ui.progress(&progress);
-        if !self.ui.is_verbose() || !self.may_say() {
-            return;
+        let message = self.outside.line(&progress.message);
+        if self.ui.is_verbose() && self.may_say() {
+            let total = progress.total.map(|t| format!(" of {t}"));
+            self.ui.trace(&format!(
+                "{}: {message}: {}{}",
+                self.permit.id(),
+                progress.done,
+                total.unwrap_or_default(),
+            ));
         }
-        self.ui.trace(&format!(
-            "{}: {}: {}{}",
-            self.manifest.id,
-            progress.message,
-            progress.done,
-            progress
-                .total
-                .map(|t| format!(" of {t}"))
-                .unwrap_or_default(),
-        ));
+        let message = self.outside.named(&message);
+        self.ui.progress(&Progress {
+            message,
+            ..progress
+        });
     }
 
     fn prompt(&self, prompt: Prompt) -> Result<Answer> {
+        self.permit.prompt()?;
         let is_secret = prompt.style == PromptStyle::Secret;
         if self.settings.in_ci || !(is_secret || self.ui.is_interactive()) {
             return Err(self.settings.nobody(&prompt.text));
         }
-        let text = clean(&prompt.text);
+        let text = self.outside.line(&prompt.text);
         if is_secret {
             let args = AskSecretArgs {
                 tries_left: prompt.tries_left,
                 ..AskSecretArgs::default()
             };
             let secret = self.ask(&text, &args)?;
-            self.redactor.add(secret.expose());
+            self.outside.lent(secret.expose());
             return Ok(Answer {
                 declined: false,
                 text: Some(secret),
             });
         }
+        let text = self.outside.named(&text);
         self.ui.alone(|terminal| {
             let said = |declined, text| Ok(Answer { declined, text });
             match prompt.style {
@@ -331,8 +329,15 @@ impl Services for HandleServices {
     }
 
     fn open_url(&self, url: &str) -> Result<()> {
+        self.permit.open_url()?;
+        if !is_page(url) {
+            let message = "not the address of a page: it begins with neither `https:` nor `http:` on this machine";
+            return Err(Error::new(ErrorCode::InvalidRequest, message));
+        }
         if self.may_say() {
-            self.ui.say(&format!("open this page: {url}"));
+            let url = self.outside.line(url);
+            self.ui
+                .say(&self.outside.named(&format!("open this page: {url}")));
         }
         Ok(())
     }
@@ -346,23 +351,19 @@ impl Services for HandleServices {
     }
 
     fn env(&self, name: &str) -> Result<Option<String>> {
-        if !self.manifest.environment.iter().any(|n| n == name) {
-            return Err(Error::new(
-                ErrorCode::AccessDenied,
-                format!(
-                    "`{}` does not declare the environment variable `{name}`",
-                    self.manifest.id
-                ),
-            ));
+        self.permit.env(name)?;
+        let value = self.settings.variable(name).cloned();
+        if let Some(value) = value.as_ref().filter(|_| names_a_secret(name)) {
+            self.outside.lent(value.as_bytes());
         }
-        Ok(self.settings.variable(name).cloned())
+        Ok(value)
     }
 
     fn secret(&self, args: AskSecretArgs) -> Result<AskedSecret> {
         let places = self.places(&args)?;
         for (index, place) in places.iter().enumerate().skip(args.attempt as usize) {
             if let Some((value, origin)) = self.fetch(place, &args)? {
-                self.redactor.add(value.expose());
+                self.outside.lent(value.expose());
                 // A backend that asks again after the empty password hears that there is no other place.
                 let more = index + 1 < places.len() || matches!(place, Place::Empty);
                 return Ok(AskedSecret {
@@ -380,22 +381,16 @@ impl Services for HandleServices {
     }
 
     fn identity_token(&self, audience: &str) -> Result<sigtool_sdk::types::IdentityToken> {
-        let denied = |why: &str| {
-            let id = &self.manifest.id;
-            Error::new(
-                ErrorCode::AccessDenied,
-                format!("`{id}` gets no identity token: {why}"),
-            )
-        };
-        if !self.manifest.permissions.identity_token {
-            return Err(denied("its manifest does not declare that it needs one"));
-        }
-        let broker = self
-            .broker
-            .as_ref()
-            .ok_or_else(|| denied("nobody can lend one here"))?;
-        let token = broker.identity_token(&self.manifest.id, audience)?;
-        self.redactor.add(token.token.expose());
+        self.permit.identity_token()?;
+        let broker = self.broker.as_ref().ok_or_else(|| {
+            let message = format!(
+                "nobody can lend `{}` an identity token here",
+                self.permit.id()
+            );
+            Error::new(ErrorCode::AccessDenied, message)
+        })?;
+        let token = broker.identity_token(self.permit.id(), audience)?;
+        self.outside.lent(token.token.expose());
         Ok(token)
     }
 
@@ -413,16 +408,23 @@ impl Services for HandleServices {
     }
 
     fn without_secrets(&self, text: &str) -> String {
-        self.redactor.clean(text)
+        self.outside.text(text)
+    }
+
+    fn remarks(&self, remarks: Vec<String>) -> Vec<String> {
+        self.outside.remarks(&remarks)
+    }
+
+    fn passes(&self, text: &str) {
+        self.outside.passes(text);
+    }
+
+    fn conceal(&self, secret: &[u8]) {
+        self.outside.told(secret);
     }
 
     fn network(&self) -> Result<NetworkSettings> {
-        if !self.manifest.permissions.network {
-            return Err(Error::new(
-                ErrorCode::AccessDenied,
-                format!("`{}` does not declare the network", self.manifest.id),
-            ));
-        }
+        self.permit.network()?;
         let variable = |names: [&str; 2]| {
             names
                 .iter()
@@ -430,7 +432,7 @@ impl Services for HandleServices {
                 .cloned()
         };
         let configured = self.settings.network.clone();
-        Ok(NetworkSettings {
+        let settings = NetworkSettings {
             offline: self.settings.offline,
             https_proxy: configured
                 .https_proxy
@@ -446,7 +448,20 @@ impl Services for HandleServices {
                 .settings
                 .timeout
                 .map(|t| u64::try_from(t.as_millis()).unwrap_or(u64::MAX)),
-        })
+        };
+        let proxies = [&settings.https_proxy, &settings.http_proxy];
+        for (login, _) in proxies
+            .into_iter()
+            .flatten()
+            .filter_map(|proxy| proxy.rsplit_once('@'))
+        {
+            let login = login.rsplit_once("//").map_or(login, |(_, login)| login);
+            self.outside.lent(login.as_bytes());
+            if let Some((_, password)) = login.split_once(':') {
+                self.outside.lent(password.as_bytes());
+            }
+        }
+        Ok(settings)
     }
 }
 
@@ -456,7 +471,7 @@ impl HandleServices {
         let file = hex::encode(name.as_bytes());
         let fits = (1..=200).contains(&file.len());
         let folder = self.settings.cache.as_ref()?;
-        fits.then(|| folder.join("backends").join(&*self.manifest.id).join(file))
+        fits.then(|| folder.join("backends").join(&**self.permit.id()).join(file))
     }
 }
 
@@ -478,6 +493,45 @@ const GIVE_NEW_PASSWORD: &str = "set SIGTOOL_NEW_PASSWORD, pipe it to `--passwor
 
 /// The same where the configuration wants a person to be asked.
 const OTHER_PLACE: &str = "run it on a terminal, pipe the password of a key to `--password-stdin`, or name another place in the profile: `{ env = \"NAME\" }` or `{ file = \"PATH\" }`";
+
+/// Whether a variable is called as those are that hold secrets.
+pub(super) fn names_a_secret(variable: &str) -> bool {
+    const ENDS: &[&str] = &[
+        "ACCESS_KEY",
+        "API_KEY",
+        "CREDENTIAL",
+        "CREDENTIALS",
+        "PASSPHRASE",
+        "PASSWD",
+        "PIN",
+        "PRIVATE_KEY",
+    ];
+    let name = variable.to_ascii_uppercase();
+    let within = ["PASSWORD", "SECRET", "TOKEN"];
+    let is_end = |end: &&&str| {
+        name.strip_suffix(**end)
+            .is_some_and(|rest| rest.is_empty() || rest.ends_with('_'))
+    };
+    ENDS.iter().any(|end| is_end(&end)) || within.iter().any(|word| name.contains(word))
+}
+
+/// Whether a person may be sent there: an `https:` address, or `http:` on this machine.
+fn is_page(url: &str) -> bool {
+    let here = ["localhost", "127.0.0.1", "[::1]"];
+    let is_here = |rest: &str| {
+        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        let rest_of = |host| authority.strip_prefix(host);
+        here.iter().filter_map(rest_of).any(|port| {
+            port.is_empty()
+                || port
+                    .strip_prefix(':')
+                    .is_some_and(|port| port.bytes().all(|b| b.is_ascii_digit()))
+        })
+    };
+    url.strip_prefix("https://")
+        .is_some_and(|rest| !rest.is_empty())
+        || url.strip_prefix("http://").is_some_and(is_here)
+}
 
 /// What a secret is called when it is asked for.
 fn label(args: &AskSecretArgs) -> String {

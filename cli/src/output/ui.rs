@@ -5,9 +5,11 @@ use super::progress::Bars;
 use super::text::{self, Text, clean};
 use crate::config::{Color, Format};
 use crate::error::CommandError;
+use crate::typed;
 use anstream::{AutoStream, ColorChoice};
 use serde::Serialize;
 use sigtool_sdk::host::Progress;
+use sigtool_sdk::redact::{Secrets, Words};
 use std::io::{self, IsTerminal as _, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -19,6 +21,8 @@ pub(crate) struct Ui {
     color: Color,
     /// One writer at a time, prompts included.
     turn: Mutex<State>,
+    /// Secrets that something holds which is used as it is, such as a path: they are not shown.
+    hidden: Secrets,
 }
 
 #[derive(Default)]
@@ -47,7 +51,23 @@ impl Ui {
             verbose,
             color,
             turn: Mutex::default(),
+            hidden: Secrets::default(),
         }
+    }
+
+    /// Shows a secret no more, wherever it stands. For one that came back in what has to be used as it is.
+    pub(crate) fn hide(&self, secret: &[u8]) {
+        self.hidden.add(secret);
+    }
+
+    /// Whether there is something that is not shown.
+    pub(crate) fn hides_something(&self) -> bool {
+        !self.hidden.is_empty()
+    }
+
+    /// A text without what is hidden.
+    pub(crate) fn without_hidden(&self, text: &str) -> String {
+        self.hidden.clean(text, Words::Others, &typed::holding)
     }
 
     /// Writes one result: `text` for people, else `value` as JSON.
@@ -144,16 +164,16 @@ impl Ui {
     /// Something on stderr without a word in front: a summary, a next step. Not with `--quiet`.
     pub(crate) fn say(&self, text: impl Into<Text>) {
         if !self.quiet {
-            let text = text.into();
+            let text = self.without_hidden(text.into().as_str());
             let turn = self.lock();
-            let _ = turn.aside(|| writeln!(self.stderr_stream(), "{}", text.as_str()));
+            let _ = turn.aside(|| writeln!(self.stderr_stream(), "{text}"));
         }
     }
 
     /// An error, with its causes, its place and its hints. In JSON formats too it goes to stderr, as text.
     pub(crate) fn error(&self, error: &CommandError) {
         let turn = self.lock();
-        let text = text::error(error);
+        let text = self.without_hidden(&text::error(error));
         let _ = turn.aside(|| self.stderr_stream().write_all(text.as_bytes()));
     }
 
@@ -189,6 +209,7 @@ impl Ui {
             return;
         }
         let mut stream = AutoStream::new(io::stdout(), self.choice());
+        let text = self.without_hidden(text);
         if let Err(error) = writeln!(stream, "{text}").and_then(|()| stream.flush()) {
             lost::lose(&error);
         }
@@ -196,7 +217,7 @@ impl Ui {
 
     fn stderr(&self, word: &str, color: anstyle::AnsiColor, text: &str) {
         let style = color.on_default().bold();
-        let text = clean(text);
+        let text = self.without_hidden(&clean(text));
         let _ = writeln!(self.stderr_stream(), "{style}{word}{style:#}: {text}");
     }
 

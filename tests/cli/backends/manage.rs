@@ -77,6 +77,9 @@ kinds        signer
 runs         in a process of its own
 network      no
 tokens       no
+secrets      signer.password (else SIGTOOL_PASSWORD or COSIGN_PASSWORD)
+prompts      no
+pages        no
 environment  none
 sha256       [..]
 setting      signer.key: the PEM file of the private key (a path, required)
@@ -136,7 +139,9 @@ fn a_program_gets_the_whole_manifest_as_json() {
     "environment": [],
     "permissions": {
       "network": false,
-      "identity_token": false
+      "identity_token": false,
+      "prompt": false,
+      "open_url": false
     },
     "config": {
       "signer": {
@@ -268,6 +273,9 @@ kinds        signer
 runs         in a process of its own
 network      no
 tokens       no
+secrets      signer.password (else SIGTOOL_PASSWORD or COSIGN_PASSWORD)
+prompts      no
+pages        no
 environment  none
 setting      signer.key: the PEM file of the private key (a path, required)
 setting      signer.password: the password of the key, if it has one (a reference to a secret)
@@ -322,6 +330,9 @@ kinds        signer
 runs         in a process of its own
 network      no
 tokens       no
+secrets      signer.password (else SIGTOOL_PASSWORD or COSIGN_PASSWORD)
+prompts      no
+pages        no
 environment  none
 setting      signer.key: the PEM file of the private key (a path, required)
 setting      signer.password: the password of the key, if it has one (a reference to a secret)
@@ -385,6 +396,9 @@ kinds        signer
 runs         in sigtool's process
 network      no
 tokens       no
+secrets      signer.password (else SIGTOOL_PASSWORD or COSIGN_PASSWORD)
+prompts      no
+pages        no
 environment  none
 setting      signer.key: the PEM file of the private key (a path, required)
 setting      signer.password: the password of the key, if it has one (a reference to a secret)

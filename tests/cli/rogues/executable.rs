@@ -1,8 +1,10 @@
 //! Executables that misbehave.
 
 use super::{PASSWORD, Place, SOON, fails, prepare, sign};
+use sigtool_tests::peers::need;
 use sigtool_tests::processes::{Process, wait_for};
 use sigtool_tests::rogues::{Built, Rogue, find};
+use sigtool_tests::terminal::{self, password};
 use snapbox::str;
 use std::io::Read as _;
 use std::process::Stdio;
@@ -82,6 +84,109 @@ error: cannot sign `artifact.txt`
 
 "#]],
     );
+}
+
+/// What a rogue is told that asks for what its manifest does not declare, although it could be had.
+///
+/// SECURITY.md: "What a backend may ask for stands in its manifest".
+fn is_denied(rogue: Rogue, words: &[&str], told: &str) {
+    let sandbox = prepare(rogue, Place::Isolated);
+    sandbox.append_config(&format!(
+        "[profile.source]\ninherits = \"rogue\"\nsource = {{ backend = \"{}\" }}\n",
+        rogue.id()
+    ));
+    let command = sandbox.sigtool().args(words).arg("artifact.txt");
+    let command = [
+        "SIGTOOL_PASSWORD",
+        "COSIGN_PASSWORD",
+        "SIGTOOL_NEW_PASSWORD",
+    ]
+    .iter()
+    .fold(command, |command, name| command.env(name, PASSWORD));
+    let seen = sandbox.seen(command.env("https_proxy", format!("http://{PASSWORD}@proxy.example")));
+    let stderr = String::from_utf8_lossy(&seen.get_output().stderr).into_owned();
+    seen.failure().stdout_eq("");
+    assert!(stderr.contains(told), "{stderr}");
+    assert!(!stderr.contains(PASSWORD), "{stderr}");
+    super::nothing_signed(&sandbox);
+}
+
+const SIGN: &[&str] = &["sign", "--profile", "rogue"];
+
+#[test]
+fn an_executable_that_asks_a_person() {
+    let told = "`dev.example.rogue` does not declare that it asks people";
+    is_denied(python("asks-a-person"), SIGN, told);
+}
+
+#[test]
+fn an_executable_that_asks_for_a_new_password() {
+    let told =
+        "`dev.example.rogue` does not declare a secret at `/new_password` for the kind signer";
+    is_denied(python("asks-for-a-new-password"), SIGN, told);
+}
+
+#[test]
+fn an_executable_that_asks_for_a_password_as_a_variable_that_it_declares() {
+    let told = "`dev.example.rogue` may not have the environment variable `SIGTOOL_PASSWORD`";
+    is_denied(python("asks-for-a-password-as-a-variable"), SIGN, told);
+}
+
+#[test]
+fn an_executable_that_asks_for_a_token() {
+    let told = "`dev.example.rogue` does not declare that it needs identity tokens";
+    is_denied(python("asks-for-a-token"), SIGN, told);
+}
+
+#[test]
+fn an_executable_that_asks_for_the_network() {
+    let told = "`dev.example.rogue` does not declare the network";
+    is_denied(python("asks-for-the-network"), SIGN, told);
+}
+
+#[test]
+fn an_executable_that_opens_a_page() {
+    let told = "`dev.example.rogue` does not declare that it opens pages";
+    is_denied(python("opens-a-page"), SIGN, told);
+}
+
+#[test]
+fn an_executable_that_asks_as_a_source_for_what_it_declares_as_a_signer() {
+    let told = "`dev.example.rogue` does not declare a secret at `/password` for the kind source";
+    let words = ["sign", "--profile", "source"];
+    is_denied(python("asks-as-a-source"), &words, told);
+}
+
+/// SECURITY.md: "what is shown for one of somebody else's carries its name".
+#[test]
+fn a_question_for_an_executable_carries_its_id() {
+    let sandbox = prepare(python("prints-secrets"), Place::Isolated);
+    sandbox.append_config(
+        "[profile.person.signer]\nbackend = \"dev.example.rogue\"\npassword = { prompt = \"PIN of the device\" }\n",
+    );
+    let Some(python) = need("python3") else {
+        return;
+    };
+    let answers = [password("dev.example.rogue: PIN of the device: ", PASSWORD)];
+    let words = ["sign", "--profile", "person", "artifact.txt"];
+    let said = terminal::run(&sandbox, &python, &answers, &[], &words);
+    assert!(
+        !said.is_success() && !said.text.contains(PASSWORD),
+        "{said}"
+    );
+}
+
+#[test]
+fn an_executable_that_asks_too_early_gets_nothing_and_signs() {
+    let sandbox = prepare(python("asks-too-early"), Place::Isolated);
+    sandbox
+        .sigtool()
+        .args(SIGN)
+        .arg("artifact.txt")
+        .env("SIGTOOL_PASSWORD", PASSWORD)
+        .env("ROGUE_PASSWORD", PASSWORD)
+        .assert()
+        .success();
 }
 
 #[test]
@@ -493,4 +598,107 @@ fn a_flood_fills_neither_the_terminal_nor_the_memory() {
         // A line of a message may have 16 MiB, and is copied a few times.
         assert!(peak < 160 * 1024, "{name}: {peak} KiB");
     }
+}
+
+/// A secret that every spelling changes.
+const AWKWARD: &str = "tok-SECRET-9f8e/7+d=6\"x y";
+
+/// What of a secret may not be seen: its parts too, in any spelling, as far as they tell something.
+fn tells_nothing(seen: &std::process::Output) -> String {
+    let said = [&seen.stdout[..], b"\n", &seen.stderr].concat();
+    let said = String::from_utf8_lossy(&said).into_owned();
+    let lower = said.to_lowercase();
+    let hex = "746f6b2d534543524554";
+    for part in [
+        "tok-secret",
+        "secret-9f8e",
+        "-9f8e",
+        hex,
+        "b2stu0vduku",
+        "rrlvnfq1jfv",
+        "zwstu0vduk",
+    ] {
+        assert!(!lower.contains(part), "{part}: {said}");
+    }
+    said
+}
+
+/// SECURITY.md: "in Base64 wherever it begins, in hexadecimal digits, percent-encoded and as JSON escapes it".
+#[test]
+fn a_secret_is_shown_in_no_spelling() {
+    let sandbox = prepare(python("spells-secrets"), Place::Isolated);
+    let sign = sandbox.sigtool().args(SIGN).arg("artifact.txt");
+    let seen = sandbox.seen(sign.env("ROGUE_PASSWORD", AWKWARD));
+    let said = tells_nothing(seen.get_output());
+    assert!(said.contains("[secret]"), "{said}");
+    seen.code(3);
+}
+
+/// SECURITY.md: "before it is cut".
+#[test]
+fn a_secret_that_a_cut_would_go_through_is_taken_out() {
+    for name in ["straddles", "splits-stderr"] {
+        let rogue = match name {
+            "straddles" => python("straddles"),
+            _ => python("splits-stderr"),
+        };
+        let sandbox = prepare(rogue, Place::Isolated);
+        let sign = sandbox.sigtool().args(SIGN).args(["-v", "artifact.txt"]);
+        let seen = sandbox.seen(sign.env("ROGUE_PASSWORD", AWKWARD));
+        tells_nothing(seen.get_output());
+        seen.code(3);
+    }
+}
+
+/// SECURITY.md: "in replies that succeed too", and "of its remarks some are shown".
+#[test]
+fn a_secret_in_an_answer_is_neither_shown_nor_kept() {
+    let sandbox = prepare(python("tells-secrets"), Place::Isolated);
+    sandbox.append_config(
+        "[profile.source]\ninherits = \"rogue\"\nsource = { backend = \"dev.example.rogue\", token = { env = \"ROGUE_TOKEN\" } }\n",
+    );
+    let run = |words: &[&str]| {
+        let run = sandbox
+            .sigtool()
+            .args(words)
+            .env("ROGUE_PASSWORD", PASSWORD);
+        sandbox.seen(run.env("ROGUE_TOKEN", AWKWARD))
+    };
+    for format in ["text", "json"] {
+        let words = ["sign", "-p", "source", "--format", format, "artifact.txt"];
+        let seen = run(&words);
+        let said = tells_nothing(seen.get_output());
+        seen.success();
+        assert!(said.contains("shelf/[secret]"), "{said}");
+        let remarks = said.matches("all work and no play").count();
+        assert!(remarks <= 60, "{remarks} remarks");
+    }
+    let history = sandbox.sigtool().args(["history", "--format", "json"]);
+    let seen = sandbox.seen(history);
+    tells_nothing(seen.get_output());
+    assert!(sandbox.files_that_hold(b"tok-SECRET").is_empty());
+}
+
+/// A password that is a word neither garbles what sigtool says nor is told by a gap.
+#[test]
+fn a_password_that_is_a_word_garbles_nothing() {
+    let sandbox = super::file::fresh();
+    sandbox.write("release.txt", "a release\n");
+    let generate = ["key", "generate", "--output-key-prefix", "release"];
+    let generate = sandbox.sigtool().args(generate);
+    generate
+        .env("SIGTOOL_PASSWORD", "release")
+        .assert()
+        .success();
+    let sign = |password: &str| {
+        let words = ["sign", "-v", "--key", "release.key", "release.txt"];
+        let sign = sandbox.sigtool().args(words);
+        let seen = sandbox.seen(sign.env("SIGTOOL_PASSWORD", password));
+        String::from_utf8_lossy(&seen.get_output().stderr).into_owned()
+    };
+    for password in ["password", "wrong", "release", "artifact", "signature"] {
+        let said = sign(password);
+        assert!(!said.contains("[secret]"), "{password}: {said}");
+    }
+    assert!(sign("password").contains("wrong password for `release.key`"));
 }

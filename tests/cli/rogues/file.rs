@@ -25,7 +25,7 @@ fn spoilt(name: &str) -> Rogue {
         .expect("a rogue of the gallery")
 }
 
-fn fresh() -> Sandbox {
+pub(super) fn fresh() -> Sandbox {
     Sandbox::new(env!("CARGO_BIN_EXE_sigtool"))
 }
 
@@ -631,6 +631,102 @@ fn sigtool_without_its_backends_says_how_to_install_them() {
 error: there is no backend `local-stage`
   caused by: `[..]/bin/../lib/sigtool/backends` holds none
   hint: sigtool is installed without its backends (`cargo install` brings none): in its source folder type ./install.sh
+
+"#]]);
+}
+
+/// A signer of somebody else's that claims these schemes.
+fn claims(sandbox: &Sandbox, schemes: &str) -> PathBuf {
+    let backend = find("honest", Built::Python).place(sandbox);
+    let manifest = backend.with_file_name("rogue-honest.toml");
+    let text = fs::read_to_string(&manifest).unwrap();
+    let kinds = "kinds =";
+    fs::write(
+        &manifest,
+        text.replace(kinds, &format!("schemes = {schemes}\n{kinds}")),
+    )
+    .unwrap();
+    backend
+}
+
+/// SECURITY.md: "The schemes of sigtool's own backends are theirs".
+#[test]
+fn a_manifest_that_claims_a_scheme_of_sigtools_own_or_none_is_refused() {
+    for (schemes, why) in [
+        (
+            r#"["file"]"#,
+            "it claims the scheme `file`, which is that of sigtool's own backend `cosign-key`",
+        ),
+        (
+            r#"["rogue", "env"]"#,
+            "it claims the scheme `env`, which is that of sigtool's own backend `cosign-key`",
+        ),
+        (
+            r#"["oci"]"#,
+            "it claims the scheme `oci`, which is that of sigtool's own backend `oci`",
+        ),
+        (
+            r#"["FILE"]"#,
+            "it claims the scheme `FILE`, which is not one",
+        ),
+        (
+            r#"["rogue:"]"#,
+            "it claims the scheme `rogue:`, which is not one",
+        ),
+        (r#"[""]"#, "it claims the scheme ``, which is not one"),
+    ] {
+        let sandbox = fresh();
+        let backend = claims(&sandbox, schemes);
+        for command in [&["pin", "--yes"][..], &["check"]] {
+            let seen = sandbox.sigtool().arg("backend").args(command).arg(&backend);
+            let seen = sandbox.seen(seen);
+            let stderr = String::from_utf8_lossy(&seen.get_output().stderr).into_owned();
+            seen.code(3).stdout_eq("");
+            assert!(stderr.contains(why), "{schemes}: {stderr}");
+        }
+        assert!(!sandbox.config().exists(), "{schemes}");
+    }
+}
+
+/// SECURITY.md: "One of them that is there and cannot be trusted stops the run that needs it".
+#[test]
+fn sigtools_own_signer_that_cannot_be_trusted_stops_the_run_that_needs_it_and_no_other() {
+    let (_prefix, sandbox, local_stage) = installed();
+    sign_with_own(&sandbox).success();
+    let own = sandbox.root().join("own.key");
+    let export = sandbox.sigtool().args(["key", "export-public"]).arg(&own);
+    export.args(["-o", "own.pub"]).assert().success();
+    rogues::writable_by_others(&local_stage.with_file_name("libsigtool_backend_cosign_key.so"));
+    sign_with_own(&sandbox)
+        .code(3)
+        .stdout_eq("")
+        .stderr_eq(str![[r#"
+error: the backend `cosign-key` cannot be used
+  caused by: `[..]/lib/sigtool/backends/libsigtool_backend_cosign_key.so` can be written by others (mode 0777)
+  hint: if it should be yours alone: chmod go-w [..]/lib/sigtool/backends/libsigtool_backend_cosign_key.so
+  hint: if in doubt, install sigtool again
+
+"#]]);
+    let verify = ["verify", "--key", "own.pub", "artifact.txt"];
+    sandbox.seen(sandbox.sigtool().args(verify)).success();
+}
+
+#[test]
+fn a_scheme_that_nobody_serves_is_told_with_the_backends_that_cannot_be_used() {
+    let sandbox = fresh();
+    let backend = claims(&sandbox, r#"["rogue"]"#);
+    sandbox.pin(&backend);
+    rogues::writable_by_others(&backend);
+    let sign = ["sign", "--key", "rogue:slot-1", "artifact.txt"];
+    sandbox
+        .seen(sandbox.sigtool().args(sign))
+        .code(2)
+        .stdout_eq("")
+        .stderr_eq(str![[r#"
+error: no backend serves keys of the form `rogue:`
+  caused by: the backend `dev.example.rogue` cannot be used: `[ROOT]/backends/rogue-honest` can be written by others (mode 0777)
+  hint: there are: env, file
+  hint: for a file of that name write `file:rogue:slot-1`
 
 "#]]);
 }

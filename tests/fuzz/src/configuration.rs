@@ -102,7 +102,6 @@ fn inputs(folder: &Path) -> Inputs {
         user_file: Some(folder.join("home/config.toml")),
         working_dir: folder.join("home/app"),
         home: Some(folder.join("home")),
-        user_id: rustix::process::geteuid().as_raw(),
         ..Inputs::default()
     }
 }

@@ -25,6 +25,9 @@ mod error;
 #[allow(dead_code)]
 #[path = "../../../cli/src/pasted.rs"]
 mod pasted;
+#[allow(dead_code)]
+#[path = "../../../cli/src/place.rs"]
+mod place;
 #[path = "../../../cli/src/suggest.rs"]
 mod suggest;
 

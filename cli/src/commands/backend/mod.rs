@@ -5,7 +5,7 @@ mod check;
 use crate::app::App;
 use crate::args::Backend;
 use crate::error::{CommandError, Failure, Outcome};
-use crate::host::{Found, Isolation, Owner, read_backend};
+use crate::host::{Found, Isolation, Owner, asks_for, read_backend};
 use crate::output::Text;
 use crate::report::backend::{Folder, Pinned, Row, Shown};
 use crate::report::{Failed, lossy};
@@ -92,15 +92,9 @@ fn describe(found: &Found) -> Vec<String> {
         },
     );
     if found.owner == Owner::ThirdParty {
-        let yes = |value: bool| if value { "yes" } else { "no" }.to_owned();
-        line("network", yes(manifest.permissions.network));
-        line("tokens", yes(manifest.permissions.identity_token));
-        let variables = if manifest.environment.is_empty() {
-            "none".to_owned()
-        } else {
-            manifest.environment.join(", ")
-        };
-        line("environment", variables);
+        for (label, what) in asks_for(manifest) {
+            line(label, what);
+        }
         if let Some(sha256) = &found.sha256 {
             line("sha256", sha256.clone());
         }
