@@ -6,6 +6,7 @@ use crate::config::{BackendTable, KeyText, Profile, SecretReference, SettingValu
 use crate::error::CommandError;
 use crate::host::opening::{Lent, Opening};
 use crate::host::{SecretSource, pointer};
+use crate::typed;
 use serde_json::{Value, json};
 use sigtool_core::OpenSigner;
 use sigtool_core::sign::SignError;
@@ -88,6 +89,9 @@ impl App {
 
     /// The backend that a key reference belongs to, with that key.
     fn opening_of_key(&self, key: &KeyText) -> Result<Opening, CommandError> {
+        if key.scheme().is_some() {
+            typed::refuse_login(&key.text)?;
+        }
         let scheme = key.scheme().unwrap_or("file");
         let backends = &self.backends;
         // A scheme of a secret store names where the bytes of a key pair lie.

@@ -11,6 +11,7 @@ use crate::args::Artifacts;
 use crate::error::{CommandError, why};
 use crate::interrupt::{self, Patient};
 use crate::output::clean;
+use crate::typed;
 use sigtool_sdk::source::{self, Resolve, ResolveArgs, WhyLeftOut};
 use sigtool_sdk::text::{escaped_path, quoted, quoted_path};
 use sigtool_sdk::types::{Artifact, DigestAlgorithm, ImageRef};
@@ -92,7 +93,7 @@ impl Pending {
 
     fn miss(&mut self, shown: &str, error: CommandError) {
         self.items.push_back(Err(Missed {
-            shown: shown.to_owned(),
+            shown: typed::without_login(shown).unwrap_or_else(|| shown.to_owned()),
             error,
         }));
     }
@@ -356,6 +357,10 @@ fn add(
         );
     };
     if sources.are_for(word) {
+        if let Err(error) = typed::refuse_login(word) {
+            pending.miss(word, error);
+            return Ok(());
+        }
         return add_foreign(word, sources, pending);
     }
     match meaning::meaning(word) {

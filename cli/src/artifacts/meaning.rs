@@ -4,6 +4,7 @@
 //! could be either is an error that shows both spellings: a file that somebody else has named must not lead to an image.
 
 use crate::error::CommandError;
+use crate::typed;
 use sigtool_sdk::ErrorCode;
 use sigtool_sdk::text::quoted;
 use sigtool_sdk::types::ImageRef;
@@ -45,6 +46,7 @@ const FILE_ENDINGS: [&str; 12] = [
 /// It could be either.
 pub(crate) fn meaning(word: &str) -> Result<Meant<'_>, Unclear<'_>> {
     if let Some(image) = word.strip_prefix("oci:") {
+        typed::refuse_login(word).map_err(Unclear::Wrong)?;
         return explicit_image(word, image);
     }
     if let Some(path) = word.strip_prefix("file:") {
@@ -52,6 +54,9 @@ pub(crate) fn meaning(word: &str) -> Result<Meant<'_>, Unclear<'_>> {
     }
     if word.is_empty() {
         return Err(Unclear::Wrong(empty()));
+    }
+    if !exists(word) {
+        typed::refuse_login(word).map_err(Unclear::Wrong)?;
     }
     let may_be_image = !word.ends_with('/')
         && (is_surely_image(word) || looks_like_image(word) && !looks_like_file(word));

@@ -5,6 +5,7 @@ use crate::artifacts::meaning;
 use crate::artifacts::meaning::Meant;
 use crate::config::origin::shorten;
 use crate::error::{CommandError, why};
+use crate::typed;
 use sigtool_core::digest::Sha256;
 use sigtool_core::ledger::Named;
 use sigtool_sdk::file::{Links, RegularFile};
@@ -17,7 +18,11 @@ pub(crate) fn names(word: &str) -> Result<Vec<Named>, CommandError> {
         let path = meaning::file_reference(Path::new(path)).ok()?;
         Some(Named::any_version(path.to_str()?))
     };
-    if let Ok(Meant::File(path)) = meaning::meaning(word) {
+    let meant = meaning::meaning(word);
+    if meant.is_err() {
+        typed::refuse_login(word)?;
+    }
+    if let Ok(Meant::File(path)) = meant {
         let digest = digest_of(Path::new(path))?;
         let named = [word.to_owned(), digest].map(Named::any_version);
         return Ok(named.into_iter().chain(reference(path)).collect());

@@ -34,6 +34,7 @@ impl Custody {
     pub(crate) fn restarting(app: &App) -> Event {
         let custody = Self {
             ledger: None,
+            ui: Arc::clone(&app.ui),
             profile: None,
             execution: execution(&app.settings.environment),
         };

@@ -117,3 +117,43 @@ fn what_a_registry_repeats_of_a_login_is_neither_shown_nor_kept() {
         }
     }
 }
+
+/// SECURITY.md: "A reference with a login in it is refused, and neither shown nor kept as it was written".
+#[test]
+fn a_login_in_a_reference_is_neither_shown_nor_kept() {
+    let sandbox = Sandbox::new(PROGRAM);
+    keys::put(&sandbox);
+    sandbox.write("list", "https://u:s3cretpw@host.example/a/b:1\n");
+    let address = "https://u:s3cretpw@host.example/a/b:1";
+    for words in [
+        &["verify", "--key", "a.pub", address][..],
+        &[
+            "verify",
+            "--key",
+            "a.pub",
+            "oci://u:s3cretpw@host.example/a/b:1",
+        ],
+        &["verify", "--key", "a.pub", "u:s3cretpw@host.example/a/b:1"],
+        &["verify", "--key", "a.pub", "--from-file", "list"],
+        &["sign", "--key", "a.key", "--format", "json", address],
+        &[
+            "sign",
+            "--key",
+            "vault://u:s3cretpw@host.example/key",
+            "list",
+        ],
+        &["inspect", address],
+        &["overview", address],
+        &["history", address],
+    ] {
+        let seen = sandbox.seen(sandbox.sigtool().args(words));
+        let output = seen.get_output();
+        let said = [&output.stdout[..], &output.stderr].concat();
+        let said = String::from_utf8_lossy(&said).into_owned();
+        assert!(!said.contains("s3cretpw"), "{words:?}: {said}");
+        assert!(said.contains("…@host.example/"), "{words:?}: {said}");
+        seen.code(2);
+    }
+    std::fs::remove_file(sandbox.work().join("list")).unwrap();
+    assert!(sandbox.files_that_hold(b"s3cretpw").is_empty());
+}
