@@ -34,7 +34,7 @@ fn main() -> ExitCode {
     }
     // They may be a hundred thousand, and are parsed where the system keeps them.
     drop(arguments);
-    host::child_host::no_core_files();
+    host::child_host::keep_memory_private();
     dispatch::report_panics();
     ExitCode::from(output::lost::end(dispatch::run()))
 }

@@ -4,7 +4,7 @@
 use super::child::COMMAND;
 use super::load;
 use super::protocol::checked;
-use rustix::process::{Resource, Rlimit, Signal};
+use rustix::process::{DumpableBehavior, Resource, Rlimit, Signal};
 use sigtool_sdk::abi::Plugin;
 use sigtool_sdk::host::Channel;
 use sigtool_sdk::message::{Empty, Hello, Reply};
@@ -55,11 +55,12 @@ fn limit(parent: u32) {
         // It has ended before the signal was set.
         std::process::exit(0);
     }
-    no_core_files();
+    keep_memory_private();
 }
 
-/// A core file would hold passwords and keys.
-pub(crate) fn no_core_files() {
+/// The memory holds passwords and keys: no core file is written, and no other process of the user's reads it.
+pub(crate) fn keep_memory_private() {
+    let _ = rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable);
     let none = Rlimit {
         current: Some(0),
         maximum: Some(0),
