@@ -116,6 +116,9 @@ fn without_secrets(mut error: Error, services: &dyn Services) -> Error {
     for text in error.causes.iter_mut().chain(&mut error.hints) {
         *text = services.without_secrets(text);
     }
+    if let Some(field) = &error.field {
+        services.passes(field);
+    }
     error
 }
 

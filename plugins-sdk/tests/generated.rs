@@ -2,6 +2,7 @@
 //!
 //! `SNAPSHOTS=overwrite cargo test -p sigtool-sdk --all-features` writes them anew.
 
+use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -170,4 +171,96 @@ fn header() -> String {
     let end = "#endif  /* SIGTOOL_H */";
     let tail = format!("{}\n{end}", include_str!("header/tail.h").trim_start());
     String::from_utf8(text).unwrap().replace(end, &tail)
+}
+
+/// The texts in replies that no stricter type checks. A new one belongs into the function `texts_of_…` of its operation, by which the
+/// host finds and cleans it, and then into this list.
+///
+/// SECURITY.md: "in errors, remarks, names, traces and standard error, in replies that succeed too".
+const TEXTS: &[&str] = &[
+    "signer.change_password/files[]",
+    "signer.change_password/key",
+    "signer.change_password/protection",
+    "signer.generate/files[]",
+    "signer.generate/key",
+    "signer.generate/protection",
+    "signer.import/files[]",
+    "signer.import/key",
+    "signer.import/protection",
+    "signer.keys/keys[]/name",
+    "signer.keys/keys[]/protection",
+    "signer.public_key/protection",
+    "signer.rotate/files[]",
+    "signer.rotate/key",
+    "signer.rotate/protection",
+    "signer.sign/key_id",
+    "signer.sign/key_version",
+    // Read from a certificate, and shown by nobody yet.
+    "signer.sign/verifier/certificate_chain/unverified_identity",
+    "source.attach/id",
+    "source.attach/location",
+    "source.attach/notes[]",
+    "source.resolve/artifact/media_type",
+    "source.resolve/artifact/name",
+    "source.resolve/artifact/path",
+    "source.resolve/artifact/reference",
+    "source.resolve/artifact/version",
+    "source.resolve/children[]",
+    "source.resolve/next_page",
+    "source.resolve/notes[]",
+    "source.signatures/failures[]/causes[]",
+    "source.signatures/failures[]/field",
+    "source.signatures/failures[]/hints[]",
+    "source.signatures/failures[]/message",
+    "source.signatures/next_page",
+    "source.signatures/notes[]",
+    "source.signatures/signatures[]/id",
+    "source.signatures/signatures[]/location",
+];
+
+#[test]
+fn every_text_in_a_reply_of_a_signer_or_a_source_is_known() {
+    let mut found = BTreeSet::new();
+    for message in sigtool_sdk::schema::operations() {
+        let of_kind = ["signer.", "source."];
+        if of_kind.iter().any(|kind| message.name.starts_with(kind)) {
+            let reply = &message.schema["properties"]["reply"];
+            texts(&message.schema, reply, message.name.to_owned(), &mut found);
+        }
+    }
+    let found: Vec<_> = found.iter().map(String::as_str).collect();
+    assert_eq!(found, TEXTS);
+}
+
+/// Adds the paths of all strings below a schema that are no number, bytes or word of a list.
+fn texts(whole: &Value, schema: &Value, path: String, found: &mut BTreeSet<String>) {
+    if let Some(reference) = schema["$ref"].as_str() {
+        let target = whole.pointer(reference.trim_start_matches('#'));
+        return texts(whole, target.expect("a definition"), path, found);
+    }
+    let is_string = |kind: &Value| kind == "string";
+    let kinds = &schema["type"];
+    let may_be_text = is_string(kinds)
+        || kinds
+            .as_array()
+            .is_some_and(|all| all.iter().any(is_string));
+    let is_checked = ["const", "pattern", "contentEncoding", "enum"]
+        .iter()
+        .any(|key| schema.get(key).is_some());
+    if may_be_text && !is_checked && schema.get("oneOf").is_none() {
+        found.insert(path.clone());
+    }
+    for choice in ["anyOf", "oneOf", "allOf"]
+        .iter()
+        .filter_map(|key| schema[key].as_array())
+        .flatten()
+    {
+        texts(whole, choice, path.clone(), found);
+    }
+    if let Some(items) = schema.get("items") {
+        texts(whole, items, format!("{path}[]"), found);
+    }
+    for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+        texts(whole, property, format!("{path}/{name}"), found);
+    }
 }
