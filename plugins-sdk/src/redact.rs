@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
 use std::ops::Range;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use zeroize::Zeroizing;
 
 /// What stands where a secret stood.
@@ -457,18 +457,21 @@ impl Scrambled {
     }
 }
 
-/// Combines bytes with a stream that differs from run to run; twice gives them back.
+/// Combines bytes with others that differ from run to run; twice gives them back.
 fn scramble(bytes: &[u8]) -> Zeroizing<Vec<u8>> {
-    static STREAM: std::sync::OnceLock<RandomState> = std::sync::OnceLock::new();
-    let stream = STREAM.get_or_init(RandomState::new);
-    let mut scrambled = Zeroizing::new(bytes.to_vec());
-    for (number, part) in scrambled.chunks_mut(8).enumerate() {
-        let pad = stream.hash_one(number).to_le_bytes();
-        part.iter_mut()
-            .zip(pad)
-            .for_each(|(byte, pad)| *byte ^= pad);
-    }
-    scrambled
+    static PAD: OnceLock<[u8; 64]> = OnceLock::new();
+    let pad = PAD.get_or_init(|| {
+        let (random, mut pad) = (RandomState::new(), [0; 64]);
+        for (number, part) in pad.chunks_mut(8).enumerate() {
+            part.copy_from_slice(&random.hash_one(number).to_le_bytes());
+        }
+        pad
+    });
+    let scrambled = bytes
+        .iter()
+        .zip(pad.iter().cycle())
+        .map(|(byte, pad)| byte ^ pad);
+    Zeroizing::new(scrambled.collect())
 }
 
 #[cfg(test)]

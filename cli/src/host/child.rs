@@ -132,7 +132,7 @@ impl Child {
         let line = first_line(&first, patience).inspect_err(|_| {
             child.shared.process().end();
         })?;
-        child.hello = read_hello(&line, &|said| child.shared.outside.line(said))?;
+        child.hello = child.shared.hello(&line)?;
         if child.hello.common_protocol(hello).is_none() {
             return Err(Error::new(
                 ErrorCode::Unsupported,
@@ -421,6 +421,10 @@ impl Shared {
         let input = self.input();
         let input = input.as_ref().ok_or_else(|| gone("closed"))?;
         input.try_send(line).map_err(|e| gone(&e.to_string()))
+    }
+
+    fn hello(&self, line: &[u8]) -> Result<Hello> {
+        read_hello(line, &|said| self.outside.line(said))
     }
 
     fn garbage(&self, what: &str, line: &[u8]) -> Error {
