@@ -215,6 +215,8 @@ def serve_source(op, call, args):
         resolve(call, args)
     elif op == "source.signatures":
         ok(call, {"signatures": []})
+    elif op == "source.attach" and MODE == "hangs-as-a-source":
+        forever()
     elif op == "source.attach":
         attach(call)
 

@@ -130,6 +130,11 @@ pub const ALL: &[Rogue] = &[
     rogue("floods-stdout", Built::Python, SIGN),
     rogue("floods-the-trace", Built::Python, SIGN),
     rogue("hangs", Built::Python, SIGN),
+    rogue(
+        "hangs-as-a-source",
+        Built::Python,
+        Moment::Operation("source.attach"),
+    ),
     rogue("leaves-a-child", Built::Python, SIGN),
     rogue("prints-secrets", Built::Python, SIGN),
     rogue("returns-another-key", Built::Python, SIGN),

@@ -1,12 +1,16 @@
 //! Executables that misbehave.
 
 use super::{PASSWORD, Place, SOON, fails, prepare, sign};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use sigtool_tests::peers::need;
+use sigtool_tests::person::ordinary;
 use sigtool_tests::processes::{Process, wait_for};
 use sigtool_tests::rogues::{Built, Rogue, find};
 use sigtool_tests::terminal::{self, password};
 use snapbox::str;
 use std::io::Read as _;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::process::Stdio;
 
 fn python(name: &str) -> Rogue {
@@ -677,6 +681,63 @@ fn a_secret_in_an_answer_is_neither_shown_nor_kept() {
     let seen = sandbox.seen(history);
     tells_nothing(seen.get_output());
     assert!(sandbox.files_that_hold(b"tok-SECRET").is_empty());
+}
+
+/// SECURITY.md: "no other process of yours can read our memory", and "held until the run ends, scrambled".
+#[test]
+fn a_password_that_was_used_is_not_found_in_the_memory() {
+    let sandbox = prepare(python("hangs-as-a-source"), Place::Isolated);
+    let generate = ["key", "generate", "--output-key-prefix", "own"];
+    let generate = sandbox.sigtool().args(generate);
+    generate.env("SIGTOOL_PASSWORD", AWKWARD).assert().success();
+    sandbox.write("password", AWKWARD);
+    let work = sandbox.work().display().to_string();
+    sandbox.append_config(&format!(
+        "[profile.stuck]\nsource = {{ backend = \"dev.example.rogue\" }}\n\
+         signer = {{ backend = \"cosign-key\", key = \"{work}/own.key\", password = {{ file = \"{work}/password\" }} }}\n"
+    ));
+    let Some(sigtool) = ordinary(&sandbox) else {
+        return;
+    };
+    let words = ["sign", "--profile", "stuck", "artifact.txt"];
+    let mut stuck = sigtool().args(words).spawn().expect("sigtool runs");
+    let mark = sandbox.root().join("tmp/rogue-waits");
+    wait_for("a backend that hangs", || mark.exists().then_some(()));
+    let process = std::path::PathBuf::from(format!("/proc/{}", stuck.id()));
+    let memory = process.join("mem");
+    let owner = memory.metadata().expect("a process that runs").uid();
+    assert_eq!(owner, 0, "its memory is root's");
+    for spelling in [AWKWARD.to_owned(), STANDARD.encode(AWKWARD)] {
+        // Only root can look.
+        if let Some(memory) = memory_of(&process) {
+            let found = memory
+                .windows(spelling.len())
+                .any(|part| part == spelling.as_bytes());
+            assert!(!found, "{spelling}");
+        }
+    }
+    stuck.kill().expect("a child of ours");
+    stuck.wait().expect("a child of ours");
+}
+
+/// What a process may write to, if we may read it.
+fn memory_of(process: &std::path::Path) -> Option<Vec<u8>> {
+    let memory = std::fs::File::open(process.join("mem")).ok()?;
+    let mut bytes = Vec::new();
+    for line in std::fs::read_to_string(process.join("maps")).ok()?.lines() {
+        let (range, rest) = line.split_once(' ')?;
+        let (start, end) = range.split_once('-')?;
+        let number = |text| u64::from_str_radix(text, 16).ok();
+        let (start, end) = (number(start)?, number(end)?);
+        if rest.starts_with("rw") {
+            let mut part = vec![0; usize::try_from(end - start).ok()?];
+            // Some are there in name only.
+            if memory.read_exact_at(&mut part, start).is_ok() {
+                bytes.append(&mut part);
+            }
+        }
+    }
+    Some(bytes)
 }
 
 /// A password that is a word neither garbles what sigtool says nor is told by a gap.
