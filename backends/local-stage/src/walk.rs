@@ -511,8 +511,8 @@ mod tests {
     #[test]
     fn a_page_of_another_folder_is_refused() {
         let folder = tree(&["a"]);
-        let beside = format!("{}x/a\0000", top(&folder));
-        for after in ["/etc/passwd", "/etc/passwd\0000", "", &beside] {
+        let beside = format!("{}x/a\u{0}0", top(&folder));
+        for after in ["/etc/passwd", "/etc/passwd\u{0}0", "", &beside] {
             let reply = with_call(|call| Walks::default().page(call, top(&folder), Some(after)));
             assert!(reply.is_err(), "{after}");
         }
