@@ -66,7 +66,7 @@ pub(crate) const EXIT_CODES: [ExitCode; 7] = [
         failure: Some(Failure::OutputClosed),
         code: 141,
         short: "output closed",
-        long: "whoever read the output has left, as at the end of a pipe to head: nothing more was begun",
+        long: "the reader of the output has left, as at the end of a pipe to head: nothing more was begun",
     },
     ExitCode {
         failure: Some(Failure::CouldNotTell),

@@ -129,7 +129,10 @@ impl<F: AsFd> io::Read for Patient<'_, F> {
             match poll(&mut waits, glance.as_ref()) {
                 Ok(0) | Err(rustix::io::Errno::INTR) => (self.glance)()?,
                 // What cannot be waited for is read at once.
-                Ok(_) | Err(_) => return Ok(rustix::io::read(&self.from, &mut *buffer)?),
+                Ok(_) | Err(_) => match rustix::io::read(&self.from, &mut *buffer) {
+                    Err(rustix::io::Errno::AGAIN) => {}
+                    read => return Ok(read?),
+                },
             }
         }
     }

@@ -42,13 +42,13 @@ fn files(sandbox: &Sandbox) -> Vec<(PathBuf, Vec<u8>)> {
 fn with_yes_it_leaves_a_profile_that_signs_and_verifies() {
     let sandbox = sandbox();
     run(&sandbox, &["init", "--yes"]).code(0).stdout_eq(str![[r#"
-made  the key pair ~/.local/share/sigtool/keys/default.key (not protected: its password is empty, whoever has the file can sign)
+made  the key pair ~/.local/share/sigtool/keys/default.key (not protected: its password is empty, anyone who has the file can sign)
 made  the profile `default` in ~/.config/sigtool/config.toml
 
 "#]]).stderr_eq(str![[r#"
 next  sigtool sign FILE, then sigtool verify FILE
       sigtool key change-password sets a password
-      give ~/.local/share/sigtool/keys/default.pub to whoever is to verify
+      give ~/.local/share/sigtool/keys/default.pub to those who verify
 
 "#]]);
     run(&sandbox, &["sign", "app.txt"])
@@ -123,7 +123,7 @@ made  the profile `default` in ~/.config/sigtool/config.toml
 "#]])
         .stderr_eq(str![[r#"
 next  sigtool sign FILE, then sigtool verify FILE
-      give ~/.local/share/sigtool/keys/default.pub to whoever is to verify
+      give ~/.local/share/sigtool/keys/default.pub to those who verify
 
 "#]]);
     assert_eq!(fs::read(key(&sandbox)).unwrap(), made);
@@ -177,7 +177,7 @@ made  the profile `default` in ~/.config/sigtool/config.toml
 "#]])
         .stderr_eq(str![[r#"
 next  sigtool sign FILE, then sigtool verify FILE
-      give ~/.local/share/sigtool/keys/default.pub to whoever is to verify
+      give ~/.local/share/sigtool/keys/default.pub to those who verify
 
 "#]]);
     with_password(&["sign", "app.txt"]).code(0);

@@ -207,6 +207,23 @@ fn waiting_for_standard_input_ends_too() {
 }
 
 #[test]
+fn a_list_that_nobody_writes_is_waited_for_until_a_signal() {
+    let sandbox = sandbox();
+    let made = Command::new("mkfifo")
+        .arg(sandbox.work().join("list"))
+        .status();
+    assert!(made.unwrap().success());
+    let mut command = sandbox.process();
+    command.args(["verify", "--from-file", "list"]);
+    let child = start(command);
+    wait_until_watching(&child, Signal::TERM);
+    send(&child, Signal::TERM);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(texts(&output).1, "error: interrupted\n");
+    assert_eq!(output.status.code(), Some(130));
+}
+
+#[test]
 fn a_signal_that_is_switched_off_stays_off() {
     let sandbox = sandbox();
     let plain = sandbox.process();

@@ -161,9 +161,7 @@ impl Subject {
 
     /// How a command names it.
     fn file(&self) -> String {
-        self.path
-            .as_ref()
-            .map_or_else(|| "FILE".into(), |path| typed(path))
+        self.path.as_ref().map_or_else(|| "FILE".into(), typed)
     }
 
     /// The private key beside a public one, if there is one.

@@ -4,10 +4,13 @@ use crate::error::{CommandError, why};
 use crate::host::HostSettings;
 use crate::interrupt::{self, Patient};
 use crate::output::Ui;
+use rustix::fs::OFlags;
+use sigtool_sdk::text::quoted_path;
 use std::ffi::OsString;
-use std::fs::File;
+use std::fs::OpenOptions;
 use std::io::{self, BufRead, BufReader, Read as _};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -93,18 +96,25 @@ fn open(
     settings: &HostSettings,
     ui: &Arc<Ui>,
 ) -> Result<Box<dyn BufRead + Send>, CommandError> {
+    let ui = Arc::clone(ui);
+    let tell = move |place: &str| ui.note(&format!("waiting for the list of artifacts {place}"));
     if list == Path::new("-") {
         settings.take_stdin()?;
-        let ui = Arc::clone(ui);
+        let waiting = move || tell("on standard input");
         return Ok(Box::new(BufReader::new(Patient::telling(
             io::stdin(),
-            move || {
-                ui.note("waiting for the list of artifacts on standard input");
-            },
+            waiting,
         ))));
     }
-    let file = File::open(list).map_err(|e| bad(list, &why(&e)))?;
-    Ok(Box::new(BufReader::new(file)))
+    // A named pipe whose other end nobody has opened is waited for when it is read, where Ctrl-C ends it.
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
+        .open(list)
+        .map_err(|e| bad(list, &why(&e)))?;
+    let shown = quoted_path(list);
+    let waiting = move || tell(&format!("in {shown}"));
+    Ok(Box::new(BufReader::new(Patient::telling(file, waiting))))
 }
 
 fn bad(list: &Path, why: &dyn std::fmt::Display) -> CommandError {

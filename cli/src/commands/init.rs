@@ -113,7 +113,7 @@ fn tell(app: &App, kept: bool, made: &Made<'_>) {
             .say("      sigtool key change-password sets a password");
     }
     app.ui
-        .say(&format!("      give {public_key} to whoever is to verify"));
+        .say(&format!("      give {public_key} to those who verify"));
 }
 
 /// With `--yes` nobody is asked: the password of a variable or of a line, else none.

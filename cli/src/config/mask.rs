@@ -120,7 +120,8 @@ fn all_but_names(text: &str) -> Vec<Range<usize>> {
         let shown = line.trim();
         let table = shown.trim_start_matches('[').trim_end_matches(']');
         let is_table = shown.starts_with('[') && shown.ends_with(']');
-        if !shown.is_empty() && !(is_table && table.chars().all(is_name)) {
+        let is_name_of_table = is_table && table.chars().all(is_name);
+        if !shown.is_empty() && !is_name_of_table {
             let end = start + line.trim_end().len();
             let key = line.find('=').filter(|at| line[..*at].chars().all(is_name));
             let value = key.map_or(0, |at| at + 1);

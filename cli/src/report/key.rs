@@ -60,9 +60,9 @@ pub(crate) fn protection(word: Option<&str>) -> String {
     match word {
         Some("encrypted") => "protected by a password".to_owned(),
         Some("encrypted-with-empty-password") => {
-            "not protected: its password is empty, whoever has the file can sign".to_owned()
+            "not protected: its password is empty, anyone who has the file can sign".to_owned()
         }
-        Some("plain") => "not protected: whoever has the file can sign".to_owned(),
+        Some("plain") => "not protected: anyone who has the file can sign".to_owned(),
         Some(other) => other.to_owned(),
         None => "unknown".to_owned(),
     }

@@ -52,7 +52,7 @@ made sigtool.key and sigtool.pub (ecdsa-p256), protected by a password
         .assert()
         .success()
         .stdout_eq(str![[r#"
-made release.key and release.pub (ed25519), not protected: its password is empty, whoever has the file can sign
+made release.key and release.pub (ed25519), not protected: its password is empty, anyone who has the file can sign
 
 "#]]);
 }

@@ -250,7 +250,7 @@ fn an_empty_variable_for_a_new_password_means_none_and_that_is_told() {
         let loud = made("--color=never");
         let loud = String::from_utf8_lossy(&loud.get_output().stdout).into_owned();
         assert!(loud.contains("not protected"), "{loud}");
-        let warning = "warning: [..].key is not protected: its password is empty, whoever has the file can sign\n";
+        let warning = "warning: [..].key is not protected: its password is empty, anyone who has the file can sign\n";
         made("--quiet").stdout_eq("").stderr_eq(warning);
     }
     // Of the present key's variable an empty one says nothing about a new one.
@@ -269,7 +269,7 @@ fn an_empty_variable_for_a_new_password_means_none_and_that_is_told() {
             .success()
     };
     change(&["--quiet"]).stderr_eq(
-        "warning: release.key is not protected: its password is empty, whoever has the file can sign\n",
+        "warning: release.key is not protected: its password is empty, anyone who has the file can sign\n",
     );
     // An empty password of cosign's is the present one, not the next one.
     let before = read(&sandbox, "release.key");

@@ -82,7 +82,7 @@ error: which key?
 key         [..]/home/.local/share/sigtool/keys/default.key
 algorithm   ecdsa-p256
 key hint    [..]=
-protection  not protected: its password is empty, whoever has the file can sign
+protection  not protected: its password is empty, anyone who has the file can sign
 ...
 "#]]);
 }
