@@ -14,6 +14,7 @@ mod error;
 pub mod file;
 pub mod host;
 pub mod identity;
+pub mod json;
 pub mod log;
 pub mod manifest;
 pub mod message;

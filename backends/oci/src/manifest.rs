@@ -9,6 +9,7 @@ use jiff::SignedDuration;
 use jiff::civil::date;
 use serde::Serialize;
 use serde_json::{Map, Value};
+use sigtool_sdk::json::{self, Shape};
 use sigtool_sdk::text::quoted;
 use sigtool_sdk::types::{Digest, DigestAlgorithm};
 use sigtool_sdk::{Error, ErrorCode, Result};
@@ -42,6 +43,30 @@ pub(crate) const ACCEPT: &str = "application/vnd.oci.image.manifest.v1+json, \
     application/vnd.docker.distribution.manifest.v2+json, \
     application/vnd.docker.distribution.manifest.list.v2+json";
 
+/// The fields of manifests and indexes that the specification and Docker define, in one: what one reader takes for a manifest must
+/// not be an index for the next (CVE-2021-41190). The specification demands that other fields are ignored.
+const SHAPE: Shape = Shape::Open(&[
+    ("schemaVersion", Shape::Free),
+    ("mediaType", Shape::Free),
+    ("artifactType", Shape::Free),
+    ("config", DESCRIPTOR),
+    ("layers", Shape::List(&DESCRIPTOR)),
+    ("manifests", Shape::List(&DESCRIPTOR)),
+    ("subject", DESCRIPTOR),
+    ("annotations", Shape::Free),
+]);
+
+const DESCRIPTOR: Shape = Shape::Open(&[
+    ("mediaType", Shape::Free),
+    ("digest", Shape::Free),
+    ("size", Shape::Free),
+    ("urls", Shape::Free),
+    ("annotations", Shape::Free),
+    ("data", Shape::Free),
+    ("artifactType", Shape::Free),
+    ("platform", Shape::Free),
+]);
+
 /// A manifest or an index, as a registry gave it.
 #[derive(Clone, Debug)]
 pub(crate) struct Manifest {
@@ -57,10 +82,10 @@ impl Manifest {
     ///
     /// # Errors
     ///
-    /// - `integrity`: it is not a JSON object, or is two things at once.
+    /// - `integrity`: it is not a JSON object, or is two things at once, or would be another thing to another reader.
     /// - `invalid-request`: Docker's schema 1.
     pub(crate) fn parse(bytes: Vec<u8>, content_type: Option<&str>) -> Result<Self> {
-        let json: Map<String, Value> = serde_json::from_slice(&bytes)
+        let json: Map<String, Value> = json::decode(&bytes, SHAPE)
             .map_err(|e| integrity("what the registry sent is not a manifest").because(e))?;
         let media_type = media_type(&json, content_type)?;
         Ok(Self {
@@ -318,6 +343,58 @@ mod tests {
             let error = parse(text, called).unwrap_err();
             assert!(error.to_string().contains(why), "{error}");
         }
+    }
+
+    /// SECURITY.md: "Ambiguous and oversized input is refused". CVE-2021-41190, by case and by repetition too.
+    #[test]
+    fn a_manifest_that_two_readers_would_read_differently_is_refused() {
+        for (text, why) in [
+            (r#"{"layers":[],"layers":[]}"#, "stands twice"),
+            (
+                r#"{"layers":[],"config":{},"config":{}}"#,
+                "stands twice in the top level",
+            ),
+            (
+                r#"{"layers":[],"mediaType":"a","mediaType":"a"}"#,
+                "stands twice",
+            ),
+            (
+                r#"{"layers":[{"digest":"a","digest":"b"}]}"#,
+                "stands twice in `layers.0`",
+            ),
+            (
+                r#"{"layers":[],"annotations":{"a":"1","a":"2"}}"#,
+                "stands twice in `annotations`",
+            ),
+            (
+                r#"{"manifests":[],"Layers":[]}"#,
+                "another spelling of `layers`",
+            ),
+            (
+                r#"{"layers":[],"MediaType":"x"}"#,
+                "another spelling of `mediaType`",
+            ),
+            (
+                r#"{"layers":[{"Digest":"x"}]}"#,
+                "`Digest` in `layers.0` is another",
+            ),
+            (
+                r#"{"manifests":[{"MEDIATYPE":"x"}]}"#,
+                "in `manifests.0` is another",
+            ),
+            (r#"{"layers":[],"config":{"Digest":"x"}}"#, "in `config`"),
+            (r#"{"layers":[],"subject":{"Size":1}}"#, "in `subject`"),
+            ("{\"manifests\":[],\"layer\u{17f}\":[]}", "`layers`"),
+        ] {
+            let error = Manifest::parse(text.into(), None).unwrap_err();
+            assert_eq!(error.code, ErrorCode::Integrity);
+            assert!(
+                error.to_string().contains(why) || error.causes[0].contains(why),
+                "{error:?}"
+            );
+        }
+        let lenient = r#"{"layers":[{"x":1,"platform":{"os":"a","OS":"b"}}],"x-unknown":{"layers":[]},"annotations":{"a":"1","A":"2","layers":"3"}}"#;
+        assert!(Manifest::parse(lenient.into(), None).is_ok());
     }
 
     #[test]

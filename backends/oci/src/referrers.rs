@@ -321,7 +321,7 @@ pub(crate) fn change_fallback(
             return Ok(Change::Nothing);
         }
         let mut index = match round.now {
-            Some(now) => Document::parse(&now.bytes)?,
+            Some(now) => Document::of(now)?,
             None => new_index()?,
         };
         let mut list = index.list("manifests")?;

@@ -13,6 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use pem::{EncodeConfig, LineEnding, Pem};
 use serde::Serialize;
 use serde_json::Value;
+use sigtool_sdk::json::{self, Shape};
 use sigtool_sdk::types::{
     Bytes, Digest, PayloadCertificate, SignatureFormat, SignedPayload, StoredSignature,
 };
@@ -158,9 +159,12 @@ fn signed_payload(layer: &Descriptor, payload: Vec<u8>) -> Result<(String, Vec<u
     };
     // cosign 3 writes empty annotations where it has nothing to say.
     let annotation = |key: &str| layer.annotation(key).filter(|value| !value.is_empty());
-    let json = |key: &str| {
+    let value = |key: &str| {
         annotation(key)
-            .map(|text| serde_json::from_str(text).map_err(|_| malformed(key, "is not JSON")))
+            .map(|text| {
+                json::parse(text.as_bytes(), Shape::Free)
+                    .map_err(|e| malformed(key, &format!("is not JSON that can be read: {e}")))
+            })
             .transpose()
     };
     let certificates = |key: &str| {
@@ -179,8 +183,8 @@ fn signed_payload(layer: &Descriptor, payload: Vec<u8>) -> Result<(String, Vec<u
         payload: Bytes(payload),
         cert: certificates(CERTIFICATE)?.and_then(|found| found.into_iter().next()),
         chain: certificates(CHAIN)?,
-        bundle: json(BUNDLE)?,
-        timestamp: json(TIMESTAMP)?,
+        bundle: value(BUNDLE)?,
+        timestamp: value(TIMESTAMP)?,
     };
     Ok((signature.to_owned(), encode(&content)?))
 }
@@ -264,7 +268,7 @@ pub(crate) fn publish(
     content: &[u8],
     replaced: &[String],
 ) -> Result<Id> {
-    let signed: SignedPayload = serde_json::from_slice(content).map_err(|e| {
+    let signed = SignedPayload::decode(content).map_err(|e| {
         invalid("what is to be attached is not a signature of an image in cosign's format")
             .because(e)
     })?;
@@ -335,7 +339,7 @@ fn change(
             return Ok(Change::Nothing);
         }
         let document = match round.now {
-            Some(now) => Document::parse(&now.bytes)?,
+            Some(now) => Document::of(now)?,
             None => new_manifest()?,
         };
         let mut layers = document.list("layers")?;

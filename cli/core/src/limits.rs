@@ -9,9 +9,6 @@ pub const MAX_DETACHED: usize = 16 * 1024;
 /// The longest key or certificate file, in bytes. Real chains have a few kilobytes.
 pub const MAX_KEY_FILE: usize = 256 * 1024;
 
-/// How deep JSON may nest. A bundle needs 8; a predicate some more; a stack holds thousands.
-pub const MAX_DEPTH: usize = 64;
-
 /// More log entries than any real bundle has; sigstore-go has the same bound.
 pub const MAX_LOG_ENTRIES: usize = 32;
 

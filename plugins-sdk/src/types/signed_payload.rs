@@ -1,6 +1,7 @@
 //! cosign's own signature of an image, in one file.
 
 use super::Bytes;
+use crate::json::{self, JsonError, Shape};
 use serde::{Deserialize, Serialize};
 
 /// A simple-signing payload and the signature over it, in the JSON that `cosign download signature` prints.
@@ -38,6 +39,29 @@ pub struct PayloadCertificate {
     pub raw: Bytes,
 }
 
+/// What is printed. A later version may print more, which is not what was signed.
+const SHAPE: Shape = Shape::Open(&[
+    ("Base64Signature", Shape::Free),
+    ("Payload", Shape::Free),
+    ("Cert", CERTIFICATE),
+    ("Chain", Shape::List(&CERTIFICATE)),
+    ("Bundle", Shape::Free),
+    ("RFC3161Timestamp", Shape::Free),
+]);
+
+const CERTIFICATE: Shape = Shape::Open(&[("Raw", Shape::Free)]);
+
+impl SignedPayload {
+    /// Reads what [`SignedPayload`] writes, and cosign prints.
+    ///
+    /// # Errors
+    ///
+    /// It is something else, or is read differently by others.
+    pub fn decode(text: &[u8]) -> Result<Self, JsonError> {
+        json::decode(text, SHAPE)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -45,7 +69,7 @@ mod tests {
     #[test]
     fn what_cosign_prints_is_read_and_what_we_write_has_its_fields() {
         let printed = r#"{"Base64Signature":"MAYCAQECAQI=","Payload":"e30=","Cert":{"Raw":"MAA=","Version":3},"Chain":null,"Bundle":{"Payload":{"logIndex":1}},"RFC3161Timestamp":null}"#;
-        let read: SignedPayload = serde_json::from_str(printed).unwrap();
+        let read = SignedPayload::decode(printed.as_bytes()).unwrap();
         assert_eq!(&*read.payload, b"{}");
         assert_eq!(&*read.cert.unwrap().raw, b"\x30\x00");
         assert!(read.chain.is_none() && read.bundle.is_some());

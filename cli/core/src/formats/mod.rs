@@ -3,7 +3,6 @@
 
 pub mod bundle;
 pub mod dsse;
-pub(crate) mod json;
 pub mod malformed;
 pub mod signature_file;
 pub mod simple_signing;

@@ -3,11 +3,11 @@
 
 use super::bundle::Bundle;
 use super::dsse::{ENVELOPE, is_envelope};
-use super::json::{self, is_object};
 use super::malformed::{Malformed, WHOLE};
 use crate::limits::{MAX_BUNDLE, MAX_DETACHED};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use sigtool_sdk::json::{self, JsonError, Shape};
 use sigtool_sdk::types::SignedPayload;
 
 /// What a file of signatures holds; told apart by its content, never by its name.
@@ -48,6 +48,11 @@ impl SignatureFile {
     }
 }
 
+/// Whether a file is meant to be a JSON object. The bytes of a raw signature may begin like one, but are not UTF-8 then.
+pub(crate) fn is_object(content: &[u8]) -> bool {
+    content.trim_ascii_start().first() == Some(&b'{') && std::str::from_utf8(content).is_ok()
+}
+
 /// Reads a detached signature: Base64 with or without line ends, or the raw bytes.
 ///
 /// # Errors
@@ -82,7 +87,7 @@ pub fn decode_detached(content: &[u8]) -> Result<Vec<u8>, Malformed> {
 
 /// Reads what `cosign download signature` prints for one signature; none if it is another JSON object.
 fn decode_signed_payload(content: &[u8]) -> Result<Option<SignedPayload>, Malformed> {
-    let malformed = |what: String| Malformed::new(WHOLE, what);
+    let malformed = |e: JsonError| Malformed::new(WHOLE, e.to_string());
     // Cheap, and no bundle holds this key.
     let names_it = content
         .windows(SIGNED_PAYLOAD.len())
@@ -90,14 +95,13 @@ fn decode_signed_payload(content: &[u8]) -> Result<Option<SignedPayload>, Malfor
     if !names_it || content.len() > MAX_BUNDLE {
         return Ok(None);
     }
-    let value = json::parse(content).map_err(malformed)?;
+    let value = json::parse(content, Shape::Free).map_err(malformed)?;
     if value.get(SIGNED_PAYLOAD).is_none() {
         return Ok(None);
     }
-    let signed: SignedPayload =
-        serde_json::from_value(value).map_err(|e| malformed(e.to_string()))?;
+    let signed = SignedPayload::decode(content).map_err(malformed)?;
     if signed.base64_signature.is_empty() {
-        return Err(malformed("the signature is empty".to_owned()));
+        return Err(Malformed::new(WHOLE, "the signature is empty"));
     }
     Ok(Some(signed))
 }

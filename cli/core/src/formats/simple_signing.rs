@@ -5,15 +5,37 @@
 //!
 //! [simple signing]: https://www.redhat.com/en/blog/container-image-signing
 
-use super::json;
 use super::malformed::Malformed;
 use super::statement::annotations;
 use serde::Serialize;
+use sigtool_sdk::json::{self, Shape};
 use sigtool_sdk::types::{Digest, SignedPayload};
 use std::collections::BTreeMap;
 
 /// What `critical.type` says in every such payload.
 pub const TYPE: &str = "cosign container image signature";
+
+/// cosign's specification writes `docker-manifest-digest` with a capital letter, its code does not, and it reads both.
+const SHAPE: Shape = Shape::Open(&[
+    (
+        "critical",
+        Shape::Closed(&[
+            (
+                "identity",
+                Shape::Closed(&[("docker-reference", Shape::Free)]),
+            ),
+            (
+                "image",
+                Shape::Closed(&[
+                    ("docker-manifest-digest", Shape::Free),
+                    ("Docker-manifest-digest", Shape::Free),
+                ]),
+            ),
+            ("type", Shape::Free),
+        ]),
+    ),
+    ("optional", Shape::Free),
+]);
 
 /// A payload, decoded and not verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,10 +58,9 @@ impl SimpleSigning {
     /// It is not JSON, or names no digest, or two.
     pub fn decode(payload: &[u8]) -> Result<Self, Malformed> {
         let malformed = |what: String| Malformed::new("the payload", what);
-        let value = json::parse(payload).map_err(malformed)?;
+        let value = json::parse(payload, SHAPE).map_err(|e| malformed(e.to_string()))?;
         let critical = &value["critical"];
         let image = &critical["image"];
-        // cosign's specification writes it with a capital letter, and Go reads both.
         let digest = match (
             image["docker-manifest-digest"].as_str(),
             image["Docker-manifest-digest"].as_str(),
@@ -168,6 +189,43 @@ mod tests {
             let error = SimpleSigning::decode(payload.as_bytes()).unwrap_err();
             assert!(error.to_string().contains(what), "{error}");
         }
+        let named = format!(r#""docker-manifest-digest":"sha256:{hex}""#);
+        for (payload, what) in [
+            (
+                format!(
+                    r#"{{"critical":{{"image":{{{named},"DOCKER-MANIFEST-DIGEST":"sha256:{hex}"}}}}}}"#
+                ),
+                "another spelling of `docker-manifest-digest`",
+            ),
+            (
+                format!(r#"{{"critical":{{"image":{{{named}}}}},"Critical":{{}}}}"#),
+                "another spelling of `critical`",
+            ),
+            (
+                format!(r#"{{"critical":{{"image":{{{named}}},"Type":""}}}}"#),
+                "another spelling of `type`",
+            ),
+            (
+                format!(r#"{{"critical":{{"image":{{{named}}},"more":1}}}}"#),
+                "`more` in `critical` is not known",
+            ),
+            (
+                format!(r#"{{"critical":{{"image":{{{named},"more":1}}}}}}"#),
+                "`more` in `critical.image` is not known",
+            ),
+            (
+                format!(r#"{{"critical":{{"image":{{{named}}}}},"optional":{{"a":"1","a":"2"}}}}"#),
+                "`a` stands twice in `optional`",
+            ),
+        ] {
+            let error = SimpleSigning::decode(payload.as_bytes()).unwrap_err();
+            assert!(error.to_string().contains(what), "{error}");
+        }
+        let lenient = format!(
+            r#"{{"critical":{{"image":{{{named}}}}},"optional":{{"a":"1","A":"2","critical":"3"}},"more":1}}"#
+        );
+        let read = SimpleSigning::decode(lenient.as_bytes()).unwrap();
+        assert_eq!(read.annotations.len(), 3);
         let capital = format!(
             r#"{{"critical":{{"image":{{"Docker-manifest-digest":"sha256:{hex}"}}}},"optional":{{"timestamp":12}}}}"#
         );

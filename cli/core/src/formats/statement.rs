@@ -3,11 +3,11 @@
 //! [v1](https://github.com/in-toto/attestation/blob/main/spec/v1/statement.md), and v0.1, which cosign still writes for files.
 
 use super::dsse::Envelope;
-use super::json;
 use super::malformed::Malformed;
 use crate::limits::MAX_SUBJECTS;
 use serde::Serialize;
 use serde_json::Value;
+use sigtool_sdk::json::{self, Shape};
 use sigtool_sdk::types::Digest;
 use std::collections::BTreeMap;
 
@@ -16,6 +16,32 @@ pub const SIGNATURE_PREDICATE: &str = "https://sigstore.dev/cosign/sign/v1";
 
 /// The media type of a statement in an envelope.
 pub(crate) const STATEMENT_TYPE: &str = "application/vnd.in-toto+json";
+
+/// The fields that in-toto defines. It demands that others are ignored.
+const SHAPE: Shape = Shape::Open(&[
+    ("_type", Shape::Free),
+    (
+        "subject",
+        Shape::List(&Shape::Open(&[
+            ("name", Shape::Free),
+            ("uri", Shape::Free),
+            (
+                "digest",
+                Shape::Open(&[
+                    ("sha256", Shape::Free),
+                    ("sha384", Shape::Free),
+                    ("sha512", Shape::Free),
+                ]),
+            ),
+            ("content", Shape::Free),
+            ("downloadLocation", Shape::Free),
+            ("mediaType", Shape::Free),
+            ("annotations", Shape::Free),
+        ])),
+    ),
+    ("predicateType", Shape::Free),
+    ("predicate", Shape::Free),
+]);
 
 /// A statement, decoded. Whether its envelope is good is another question.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,8 +73,8 @@ impl Statement {
         if envelope.payload_type != STATEMENT_TYPE {
             return Ok(None);
         }
-        let statement =
-            json::parse(&envelope.payload).map_err(|e| Malformed::new("the statement", e))?;
+        let statement = json::parse(&envelope.payload, SHAPE)
+            .map_err(|e| Malformed::new("the statement", e.to_string()))?;
         let kind = statement["_type"].as_str().unwrap_or_default();
         if !matches!(
             kind,
@@ -156,5 +182,51 @@ pub fn signing_statement(
         payload: serde_json::to_vec(&statement)
             .unwrap_or_else(|e| unreachable!("texts always encode: {e}")),
         signature: Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decode(statement: &str) -> Result<Option<Statement>, Malformed> {
+        Statement::decode(&Envelope {
+            payload_type: STATEMENT_TYPE.to_owned(),
+            payload: statement.as_bytes().to_vec(),
+            signature: Vec::new(),
+        })
+    }
+
+    /// in-toto: unknown fields are ignored. SECURITY.md: "Ambiguous and oversized input is refused".
+    #[test]
+    fn an_unknown_field_is_ignored_and_another_spelling_of_a_known_one_is_refused() {
+        let of = |top: &str, subject: &str, digest: &str, predicate: &str| {
+            let hex = "0a".repeat(32);
+            decode(&format!(
+                r#"{{"_type":"https://in-toto.io/Statement/v1","predicateType":"x"{top},"predicate":{{{predicate}}},"subject":[{{"name":"n"{subject},"digest":{{"sha256":"{hex}"{digest}}}}}]}}"#
+            ))
+        };
+        let good = of(
+            r#","more":1"#,
+            r#","more":1"#,
+            r#","gitCommit":"1""#,
+            r#""Subject":1,"_type":2,"subject":3"#,
+        );
+        assert_eq!(good.unwrap().unwrap().subjects[0].digests.len(), 1);
+        for (top, subject, digest, predicate) in [
+            (r#","Subject":[]"#, "", "", ""),
+            (r#","type":"x""#, "", "", ""),
+            (r#","predicate_type":"x""#, "", "", ""),
+            ("", r#","Digest":{}"#, "", ""),
+            ("", r#","download_location":"x""#, "", ""),
+            ("", "", r#","SHA256":"x""#, ""),
+            ("", "", "", r#""a":1,"a":2"#),
+        ] {
+            let error = of(top, subject, digest, predicate).unwrap_err();
+            assert!(
+                error.what.contains("another spelling") || error.what.contains("twice"),
+                "{error}"
+            );
+        }
     }
 }

@@ -1,6 +1,5 @@
 //! What key files say. Of a private key its algorithm and its public half, of a container the way it is locked; never a secret.
 
-use crate::formats::json;
 use crate::key;
 use crate::key::{KeyHint, public_key_of_spki, short_hint};
 use crate::text::printable;
@@ -10,6 +9,7 @@ use aws_lc_rs::signature::{
     EcdsaKeyPair, Ed25519KeyPair, KeyPair as _, RsaKeyPair,
 };
 use serde::Serialize;
+use sigtool_sdk::json::{self, Shape};
 use sigtool_sdk::pem::shown_label;
 use sigtool_sdk::types::{KeyAlgorithm, PublicKey};
 use x509_cert::der::asn1::{AnyRef, ObjectIdentifier, OctetStringRef, UintRef};
@@ -144,7 +144,7 @@ fn public_half(der: &[u8]) -> Option<PublicKeyFacts> {
 
 /// cosign's container: JSON that says how it is locked (see go-securesystemslib `encrypted`).
 fn cosign_container(label: String, contents: &[u8]) -> Result<ContainerFacts, String> {
-    let container = json::parse(contents)
+    let container = json::parse(contents, Shape::Free)
         .map_err(|e| printable(&format!("the JSON in the PEM block is malformed: {e}")))?;
     let text = |value: &serde_json::Value| value.as_str().map(printable);
     let parameters = &container["kdf"]["params"];

@@ -13,9 +13,8 @@ pub use payload::SignedPayloadFacts;
 pub use signature::SignatureFacts;
 
 use crate::formats::bundle::Bundle;
-use crate::formats::json::is_object;
 use crate::formats::malformed::Malformed;
-use crate::formats::signature_file::{SignatureFile, decode_detached, is_raw};
+use crate::formats::signature_file::{SignatureFile, decode_detached, is_object, is_raw};
 use crate::key::pem_blocks;
 use crate::limits::{MAX_BUNDLE, MAX_CERTIFICATES, MAX_KEY_FILE};
 use crate::text::printable;

@@ -8,8 +8,30 @@ use crate::limits::MAX_CERTIFICATES;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
+use sigtool_sdk::json::Shape;
 
-/// Reads a cosign bundle from its JSON object.
+/// What cosign writes (`LocalSignedPayload` in its `pkg/cosign/fetch.go`).
+pub(super) const SHAPE: Shape = Shape::Closed(&[
+    ("base64Signature", Shape::Free),
+    ("cert", Shape::Free),
+    (
+        "rekorBundle",
+        Shape::Closed(&[
+            ("SignedEntryTimestamp", Shape::Free),
+            (
+                "Payload",
+                Shape::Closed(&[
+                    ("body", Shape::Free),
+                    ("integratedTime", Shape::Free),
+                    ("logIndex", Shape::Free),
+                    ("logID", Shape::Free),
+                ]),
+            ),
+        ]),
+    ),
+]);
+
+/// Reads a cosign bundle from its JSON object, which has the [`SHAPE`].
 pub(super) fn decode(fields: &Map<String, Value>) -> Result<Bundle, Malformed> {
     let signature = STANDARD
         .decode(text(fields, "base64Signature")?)

@@ -13,9 +13,10 @@ mod sigstore;
 pub use content::{Bundle, BundleFormat, Content, UnverifiedLogEntry, UnverifiedSigner};
 pub use encode::{encode_envelope, encode_message_signature};
 
-use super::json;
 use super::malformed::Malformed;
 use crate::limits::MAX_BUNDLE;
+use serde_json::Value;
+use sigtool_sdk::json::{self, JsonError, Shape};
 
 impl Bundle {
     /// Reads a bundle of any format.
@@ -33,15 +34,22 @@ impl Bundle {
                 ),
             ));
         }
-        let value = json::parse(content).map_err(|e| Malformed::new("the JSON", e))?;
-        let serde_json::Value::Object(fields) = value else {
+        let malformed = |e: JsonError| Malformed::new("the JSON", e.to_string());
+        let value = json::parse(content, Shape::Free).map_err(malformed)?;
+        let Value::Object(fields) = &value else {
             return Err(Malformed::new("the JSON", "an object was expected"));
         };
         let is_sigstore =
             fields.contains_key("mediaType") || fields.contains_key("verificationMaterial");
         match (is_sigstore, fields.contains_key("base64Signature")) {
-            (true, false) => sigstore::decode(fields),
-            (false, true) => cosign::decode(&fields),
+            (true, false) => {
+                sigstore::SHAPE.check(&value).map_err(malformed)?;
+                sigstore::decode(fields)
+            }
+            (false, true) => {
+                cosign::SHAPE.check(&value).map_err(malformed)?;
+                cosign::decode(fields)
+            }
             (true, true) => Err(Malformed::new(
                 "the JSON",
                 "it is a Sigstore bundle and a cosign bundle at once",

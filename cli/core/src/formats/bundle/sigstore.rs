@@ -13,15 +13,90 @@ use sigstore_types::{
     DsseEnvelope, HashAlgorithm, MediaType, MessageSignature, VerificationMaterial,
     VerificationMaterialContent,
 };
+use sigtool_sdk::json::Shape;
 use sigtool_sdk::types::{Digest, DigestAlgorithm};
 
 /// What must be there exactly once, as alternatives.
 const SIGNERS: [&str; 3] = ["publicKey", "certificate", "x509CertificateChain"];
 const CONTENTS: [&str; 2] = ["messageSignature", "dsseEnvelope"];
 
-/// Reads a Sigstore bundle from its JSON object.
-pub(super) fn decode(fields: Map<String, Value>) -> Result<Bundle, Malformed> {
-    let mut fields = without_nulls(fields);
+/// Every field of v0.1 to v0.3 (`sigstore_bundle.proto`, and those that it imports).
+pub(super) const SHAPE: Shape = Shape::Closed(&[
+    ("mediaType", Shape::Free),
+    ("verificationMaterial", MATERIAL),
+    (
+        "messageSignature",
+        Shape::Closed(&[
+            (
+                "messageDigest",
+                Shape::Closed(&[("algorithm", Shape::Free), ("digest", Shape::Free)]),
+            ),
+            ("signature", Shape::Free),
+        ]),
+    ),
+    (
+        "dsseEnvelope",
+        Shape::Closed(&[
+            ("payload", Shape::Free),
+            ("payloadType", Shape::Free),
+            (
+                "signatures",
+                Shape::List(&Shape::Closed(&[
+                    ("sig", Shape::Free),
+                    ("keyid", Shape::Free),
+                ])),
+            ),
+        ]),
+    ),
+]);
+
+const MATERIAL: Shape = Shape::Closed(&[
+    ("publicKey", Shape::Closed(&[("hint", Shape::Free)])),
+    ("certificate", CERTIFICATE),
+    (
+        "x509CertificateChain",
+        Shape::Closed(&[("certificates", Shape::List(&CERTIFICATE))]),
+    ),
+    ("tlogEntries", Shape::List(&LOG_ENTRY)),
+    (
+        "timestampVerificationData",
+        Shape::Closed(&[(
+            "rfc3161Timestamps",
+            Shape::List(&Shape::Closed(&[("signedTimestamp", Shape::Free)])),
+        )]),
+    ),
+]);
+
+const CERTIFICATE: Shape = Shape::Closed(&[("rawBytes", Shape::Free)]);
+
+const LOG_ENTRY: Shape = Shape::Closed(&[
+    ("logIndex", Shape::Free),
+    ("logId", Shape::Closed(&[("keyId", Shape::Free)])),
+    (
+        "kindVersion",
+        Shape::Closed(&[("kind", Shape::Free), ("version", Shape::Free)]),
+    ),
+    ("integratedTime", Shape::Free),
+    (
+        "inclusionPromise",
+        Shape::Closed(&[("signedEntryTimestamp", Shape::Free)]),
+    ),
+    (
+        "inclusionProof",
+        Shape::Closed(&[
+            ("logIndex", Shape::Free),
+            ("rootHash", Shape::Free),
+            ("treeSize", Shape::Free),
+            ("hashes", Shape::Free),
+            ("checkpoint", Shape::Closed(&[("envelope", Shape::Free)])),
+        ]),
+    ),
+    ("canonicalizedBody", Shape::Free),
+]);
+
+/// Reads a Sigstore bundle from its JSON object, which has the [`SHAPE`].
+pub(super) fn decode(fields: &Map<String, Value>) -> Result<Bundle, Malformed> {
+    let mut fields = without_nulls(fields.clone());
     let format = format(&fields)?;
     let content = content(&mut fields)?;
     let Some(Value::Object(material)) = fields.remove("verificationMaterial") else {

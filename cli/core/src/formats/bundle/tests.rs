@@ -96,6 +96,57 @@ fn a_key_that_stands_twice_is_refused_wherever_it_is() {
     }
 }
 
+/// A bundle with a further field at this place.
+fn with(mut bundle: Value, place: &str, name: &str) -> Value {
+    bundle.pointer_mut(place).unwrap()[name] = json!({});
+    bundle
+}
+
+/// SECURITY.md: "Ambiguous and oversized input is refused".
+#[test]
+fn an_unknown_field_and_another_spelling_of_a_known_one_are_refused_wherever_they_stand() {
+    let mut full = bundle();
+    full["verificationMaterial"]["tlogEntries"] = json!([{ "inclusionProof": {} }]);
+    for (place, name, what) in [
+        ("", "message_signature", "`messageSignature`"),
+        ("", "dsse_envelope", "`dsseEnvelope`"),
+        ("", "MessageSignature", "`messageSignature`"),
+        ("", "x", "not known"),
+        ("/verificationMaterial", "public_key", "`publicKey`"),
+        ("/verificationMaterial", "Certificate", "`certificate`"),
+        ("/verificationMaterial", "x", "not known"),
+        ("/verificationMaterial/publicKey", "Hint", "`hint`"),
+        ("/verificationMaterial/publicKey", "key", "not known"),
+        (
+            "/verificationMaterial/tlogEntries/0",
+            "log_index",
+            "`logIndex`",
+        ),
+        (
+            "/verificationMaterial/tlogEntries/0/inclusionProof",
+            "x",
+            "not known",
+        ),
+        ("/messageSignature", "message_digest", "`messageDigest`"),
+        ("/messageSignature", "messageDigesu", "not known"),
+        ("/messageSignature/messageDigest", "DIGEST", "`digest`"),
+    ] {
+        let error = decode(&with(full.clone(), place, name)).unwrap_err();
+        assert!(error.what.contains(what), "{place} {name}: {error}");
+    }
+    let old = json!({"base64Signature": "AQID", "rekorBundle": {"Payload": {"logIndex": 7}}});
+    assert!(decode(&old).is_ok());
+    for (place, name) in [
+        ("", "Cert"),
+        ("", "Base64Signature"),
+        ("", "x"),
+        ("/rekorBundle", "payload"),
+        ("/rekorBundle/Payload", "logId"),
+    ] {
+        assert!(decode(&with(old.clone(), place, name)).is_err(), "{name}");
+    }
+}
+
 #[test]
 fn two_signers_or_two_contents_in_one_bundle_are_refused() {
     let mut both = bundle();
