@@ -37,6 +37,17 @@ pub(crate) fn reference(bytes: &[u8]) {
     assert!(!repository.path().contains(".."), "{text:?}");
 }
 
+/// What a manifest or an index says of itself and of what it lists.
+pub(crate) fn facts(bytes: &[u8]) -> Option<(String, Vec<Option<Descriptor>>)> {
+    let manifest = Manifest::parse(bytes.to_vec(), None).ok()?;
+    let lists = ["manifests", "layers"].map(|name| manifest.list(name));
+    let entries = lists
+        .into_iter()
+        .flatten()
+        .map(|entry| Descriptor::parse(entry).ok());
+    Some((manifest.media_type.clone(), entries.collect()))
+}
+
 /// A manifest or an index, and the descriptors in it: what is written again is read as the same.
 pub(crate) fn manifest(bytes: &[u8]) {
     let Ok(manifest) = Manifest::parse(bytes.to_vec(), None) else {

@@ -15,6 +15,7 @@ mod key;
 mod ledger;
 mod message;
 mod payload;
+mod strict;
 
 #[allow(dead_code, unused_imports)]
 #[path = "../../../cli/src/config/mod.rs"]
@@ -35,7 +36,7 @@ mod suggest;
 pub type Target = fn(&[u8]);
 
 /// Every target, by the name that its folder of the corpus has too.
-pub const TARGETS: [(&str, Target); 10] = [
+pub const TARGETS: [(&str, Target); 11] = [
     ("archive", archive::archive),
     ("bundle", bundle::bundle),
     ("configuration", configuration::configuration),
@@ -46,4 +47,5 @@ pub const TARGETS: [(&str, Target); 10] = [
     ("payload", payload::payload),
     ("reference", image::reference),
     ("simple_signing", payload::simple_signing),
+    ("strict", strict::strict),
 ];
