@@ -16,7 +16,7 @@ use crate::error::CommandError;
 use crate::host::{Backends, Declared, Folders, HostSettings};
 use crate::output::Ui;
 use clap::ValueEnum;
-use sigtool_sdk::types::BackendId;
+use sigtool_sdk::types::{BackendId, Secret};
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -84,6 +84,7 @@ impl App {
             timeout: global.timeout.or(config.timeout()),
             in_ci: is_ci(&environment),
             environment,
+            not_text: variables_that_are_not_text(),
             stdin_taken: AtomicBool::new(global.password_stdin),
             password_stdin: global.password_stdin,
             cache: folders.cache.clone(),
@@ -200,6 +201,19 @@ fn number(number: NonZeroUsize) -> toml::Value {
 
 fn milliseconds(time: Duration) -> toml::Value {
     format!("{}ms", time.as_millis()).into()
+}
+
+/// Variables whose values are not UTF-8.
+fn variables_that_are_not_text() -> BTreeMap<String, Secret> {
+    std::env::vars_os()
+        .filter(|(_, value)| value.to_str().is_none())
+        .filter_map(|(name, value)| {
+            Some((
+                name.into_string().ok()?,
+                Secret::new(value.into_encoded_bytes()),
+            ))
+        })
+        .collect()
 }
 
 /// `/etc/sigtool`. A test build can be pointed elsewhere; a release cannot, since the policy there is a ceiling.

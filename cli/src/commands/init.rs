@@ -118,7 +118,11 @@ fn tell(app: &App, kept: bool, made: &Made<'_>) {
 
 /// With `--yes` nobody is asked: the password of a variable or of a line, else none.
 fn password(app: &App) -> BTreeMap<String, SecretSource> {
-    let given = in_environment(&app.settings.environment, NEW_PASSWORD, true);
+    let given = in_environment(
+        |name| app.settings.secret_variable(name),
+        NEW_PASSWORD,
+        true,
+    );
     if app.global.yes && given.is_none() {
         return BTreeMap::from([(NEW_PASSWORD.to_owned(), SecretSource::Empty)]);
     }

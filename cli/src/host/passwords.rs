@@ -1,7 +1,7 @@
 //! Where the passwords of keys come from, when the configuration names no place for them.
 
 use super::opening::SecretSource;
-use std::collections::BTreeMap;
+use sigtool_sdk::types::Secret;
 
 /// Where the password of a key is asked for, in a signer's settings.
 pub(super) const PASSWORD: &str = "/password";
@@ -18,13 +18,13 @@ pub(super) const PRESENT: [&str; 2] = ["SIGTOOL_PASSWORD", COSIGN];
 /// cosign's variable for both.
 const COSIGN: &str = "COSIGN_PASSWORD";
 
-/// What the environment answers, if it does.
+/// What the environment answers, if it does; `value_of` gives the value of a variable that is set.
 ///
 /// An empty variable counts as not set; the empty password is tried anyway. For a new password, an empty one of the two variables that
 /// are there for it is an answer: none is wanted. `may_be_old` says that the new password may be the present one: where there is no key
 /// yet.
 pub(crate) fn in_environment(
-    environment: &BTreeMap<String, String>,
+    value_of: impl Fn(&str) -> Option<Secret>,
     pointer: &str,
     may_be_old: bool,
 ) -> Option<SecretSource> {
@@ -32,8 +32,8 @@ pub(crate) fn in_environment(
     let new = is_new.then_some(NEW);
     let present = PRESENT.iter().filter(|_| !is_new || may_be_old);
     let answer = |name: &'static str| {
-        let value = environment.get(name)?;
-        match value.is_empty() {
+        let value = value_of(name)?;
+        match value.expose().is_empty() {
             false => Some(SecretSource::Variable(name.to_owned())),
             true => (is_new && [NEW, COSIGN].contains(&name)).then_some(SecretSource::Empty),
         }
@@ -44,12 +44,14 @@ pub(crate) fn in_environment(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeMap;
 
     /// The variable that answers; an empty text for the answer that none is wanted.
     fn answer(set: &[(&str, &str)], pointer: &str, may_be_old: bool) -> Option<String> {
         let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-        let environment = set.iter().map(own).collect();
-        in_environment(&environment, pointer, may_be_old).map(|source| match source {
+        let environment: BTreeMap<String, String> = set.iter().map(own).collect();
+        let value_of = |name: &str| environment.get(name).cloned().map(Secret::from);
+        in_environment(value_of, pointer, may_be_old).map(|source| match source {
             SecretSource::Variable(name) => name,
             SecretSource::Empty => String::new(),
             other => panic!("{other:?}"),

@@ -41,6 +41,8 @@ pub(crate) struct HostSettings {
     pub(crate) timeout: Option<std::time::Duration>,
     /// The environment, as it was when the program started.
     pub(crate) environment: BTreeMap<String, String>,
+    /// The variables of it that are not text: a password may be any bytes, as it may in a file or a pipe.
+    pub(crate) not_text: BTreeMap<String, Secret>,
     /// Set when `-` takes the artifact or the list from stdin, or `--password-stdin` a password.
     pub(crate) stdin_taken: AtomicBool,
     /// Whether passwords of keys are lines of standard input.
@@ -53,6 +55,13 @@ pub(crate) struct HostSettings {
 }
 
 impl HostSettings {
+    /// The secret in a variable, whatever its bytes; none if it is not set.
+    pub(crate) fn secret_variable(&self, name: &str) -> Option<Secret> {
+        let text = self.environment.get(name);
+        text.map(|value| Secret::from(value.clone()))
+            .or_else(|| self.not_text.get(name).cloned())
+    }
+
     /// Takes standard input for an artifact or a list.
     ///
     /// # Errors
@@ -136,9 +145,9 @@ impl HandleServices {
             let message = format!("the configuration of `{id}` has no secret at `{pointer}`");
             return Err(Error::new(ErrorCode::AccessDenied, message));
         }
-        let environment = &self.settings.environment;
+        let value_of = |name: &str| self.settings.secret_variable(name);
         let may_be_old = self.new_password_may_be_old;
-        if let Some(source) = in_environment(environment, &args.pointer, may_be_old) {
+        if let Some(source) = in_environment(value_of, &args.pointer, may_be_old) {
             return Ok(vec![Place::Configured(source)]);
         }
         let mut places = Vec::new();
@@ -178,9 +187,12 @@ impl HandleServices {
 
     fn value(&self, source: &SecretSource) -> Result<Secret> {
         match source {
-            SecretSource::Variable(name) => match self.settings.named_variable(name) {
-                Ok(value) => Ok(Secret::from(value.clone())),
-                Err(why) => Err(Error::new(ErrorCode::NotFound, why)),
+            SecretSource::Variable(name) => match self.settings.secret_variable(name) {
+                Some(value) if !value.expose().is_empty() => Ok(value),
+                _ => {
+                    let why = self.settings.named_variable(name).err().unwrap_or_default();
+                    Err(Error::new(ErrorCode::NotFound, why))
+                }
             },
             SecretSource::File(path) => read_file(path),
             SecretSource::Empty => Ok(Secret::default()),

@@ -454,3 +454,26 @@ fn a_key_is_not_an_empty_text() {
         assert!(said.contains(says), "{said}");
     }
 }
+
+/// As cosign takes it. A file and a pipe give the same bytes.
+#[cfg(unix)]
+#[test]
+fn a_password_in_a_variable_may_be_any_bytes() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let sandbox = sandbox();
+    let bytes = b"p\xe9ssword\xff";
+    key(&sandbox, ["generate"])
+        .stdin([&bytes[..], b"\n"].concat())
+        .assert()
+        .success();
+    let password = std::ffi::OsStr::from_bytes(bytes);
+    for name in ["SIGTOOL_PASSWORD", "COSIGN_PASSWORD"] {
+        sign(&sandbox, "sigtool.key")
+            .env(name, password)
+            .assert()
+            .success();
+        let shorter = std::ffi::OsStr::from_bytes(&bytes[..8]);
+        let refused = sign(&sandbox, "sigtool.key").env(name, shorter).assert();
+        refused.failure();
+    }
+}
