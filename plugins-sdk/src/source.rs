@@ -46,6 +46,10 @@ pub trait Source: Send + Sync {
     }
 }
 
+/// The longest signature, in bytes, wherever it lies. Real bundles have some 10 KiB; an envelope may carry an SBOM of some megabytes.
+/// A longer file under a signature's name may be one: that it cannot be told is a failure, and not "none".
+pub const MAX_SIGNATURE: usize = 8 * 1024 * 1024;
+
 /// How many digests of [`ResolveArgs::prefixed`] a host may ask for. Each takes as long as a digest of its own, and one signature
 /// and one key need one: no real artifact has more signatures by trusted Ed25519 keys.
 pub const MAX_PREFIXED: usize = 16;

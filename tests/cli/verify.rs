@@ -807,3 +807,34 @@ fn a_line_end_in_a_name_forges_no_line() {
         }
     }
 }
+
+/// One limit wherever a signature lies, and beyond it nobody can tell. SECURITY.md: "Ambiguous and oversized input is refused".
+#[test]
+fn a_signature_of_any_size_has_one_verdict_beside_the_file_and_by_name() {
+    let sandbox = sandbox();
+    let path = sandbox.work().join(BUNDLE);
+    let bundle = std::fs::read(&path).unwrap();
+    for (size, code) in [(2 << 20, 0), (8 << 20, 0), ((8 << 20) + 1, 3)] {
+        let mut padded = bundle.clone();
+        padded.resize(size, b' ');
+        std::fs::write(&path, &padded).unwrap();
+        verify(&sandbox, &["--key", "a.pub", "app.txt"]).code(code);
+        verify(&sandbox, &["--key", "a.pub", "--bundle", BUNDLE, "app.txt"]).code(code);
+    }
+}
+
+/// SECURITY.md: "Ambiguous and oversized input is refused".
+#[test]
+fn a_bundle_that_two_readers_would_read_differently_is_refused() {
+    let sandbox = sandbox();
+    edit(&sandbox, |b| {
+        b["message_signature"] = b["messageSignature"].clone();
+    });
+    verify(&sandbox, &["--key", "a.pub", "app.txt"])
+        .code(1)
+        .stderr_eq(str![[r#"
+...
+  caused by: `app.txt.sigstore.json` is malformed: the key `message_signature` in the top level is another spelling of `messageSignature`, so what it says depends on who reads it (in the JSON)
+...
+"#]]);
+}

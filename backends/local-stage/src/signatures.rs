@@ -5,18 +5,18 @@ use crate::names::{Artifact, FORMATS, ending, flag, is_hint};
 use crate::siblings::Siblings;
 use sigtool_sdk::file::{ReadError, read_regular};
 use sigtool_sdk::message::Empty;
-use sigtool_sdk::source::{AttachArgs, Attached, DetachArgs, SignaturesArgs, SignaturesReply};
+use sigtool_sdk::source::{
+    AttachArgs, Attached, DetachArgs, MAX_SIGNATURE, SignaturesArgs, SignaturesReply,
+};
 use sigtool_sdk::text::quoted_path;
 use sigtool_sdk::types::{Bytes, SignatureFormat, StoredSignature};
 use sigtool_sdk::{Call, Error, ErrorCode, NewFile, Result};
 use std::io;
 use std::path::Path;
 
-/// A larger file is not a signature, in bytes: a bundle with a certificate, a timestamp and a log entry has some 10 KiB.
-const MAX_SIGNATURE: u64 = 1024 * 1024;
-
-/// How many bytes of signatures go into one page of a reply; a third more in Base64, and a message has 16 MiB at most.
-const PAGE_BYTES: usize = 8 * 1024 * 1024;
+/// How many bytes of signatures go into one page of a reply, one of the longest at least; a third more in Base64, and a message has
+/// 16 MiB at most.
+const PAGE_BYTES: usize = MAX_SIGNATURE;
 
 /// How many signatures go into one page of a reply.
 const PAGE: usize = 1000;
@@ -47,6 +47,10 @@ pub(crate) fn list(
         call.check()?;
         match read(&id) {
             Ok(Some(content)) => {
+                if bytes + content.len() > PAGE_BYTES {
+                    reply.next_page = reply.signatures.last().map(|s| s.id.clone());
+                    break;
+                }
                 bytes += content.len();
                 reply.signatures.push(stored(&artifact, id, content));
             }
@@ -54,7 +58,7 @@ pub(crate) fn list(
             Err(Unusable::Remark(remark)) => reply.notes.push(remark),
             Err(Unusable::Trouble(error)) => trouble.push(error),
         }
-        if bytes >= PAGE_BYTES || reply.signatures.len() >= PAGE {
+        if reply.signatures.len() >= PAGE {
             reply.next_page = reply.signatures.last().map(|s| s.id.clone());
             break;
         }
@@ -121,14 +125,18 @@ fn read(id: &str) -> Result<Option<Vec<u8>>, Unusable> {
             quoted_path(path)
         )))
     };
-    match read_regular(path, MAX_SIGNATURE) {
+    match read_regular(path, MAX_SIGNATURE as u64) {
         Ok(mut content) => Ok(Some(std::mem::take(&mut *content))),
         Err(ReadError::Io(e)) if e.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(ReadError::Io(e)) => Err(Unusable::Trouble(reading(path, &e))),
         Err(ReadError::NotRegular(kind)) => remark(kind.to_string()),
-        Err(ReadError::TooLarge { .. }) => {
-            remark("larger than 1 MiB, so it is not a signature".to_owned())
-        }
+        Err(error @ ReadError::TooLarge { .. }) => Err(Unusable::Trouble(
+            Error::new(
+                ErrorCode::Integrity,
+                format!("cannot read {}", quoted_path(path)),
+            )
+            .because(error),
+        )),
     }
 }
 
@@ -487,17 +495,27 @@ mod tests {
         let stage = Stage::new();
         assert_eq!(stage.list(), SignaturesReply::default());
         std::fs::create_dir(stage.id(".sigstore.json")).unwrap();
-        let large = File::create(stage.id(".sig")).unwrap();
-        large.set_len(MAX_SIGNATURE + 1).unwrap();
         let reply = stage.list();
         assert!(reply.signatures.is_empty());
         assert!(
             reply.notes[0].contains("app.jar.sigstore.json` is a folder"),
             "{reply:?}"
         );
-        assert!(reply.notes[1].contains("larger than 1 MiB"), "{reply:?}");
-        large.set_len(MAX_SIGNATURE).unwrap();
+    }
+
+    /// One limit, wherever a signature lies; what is beyond it may be a signature.
+    #[test]
+    fn a_file_that_is_too_large_is_a_failure_and_not_none() {
+        let stage = Stage::new();
+        let large = File::create(stage.id(".sig")).unwrap();
+        large.set_len(MAX_SIGNATURE as u64).unwrap();
         assert_eq!(stage.list().signatures.len(), 1);
+        large.set_len(MAX_SIGNATURE as u64 + 1).unwrap();
+        let error = stage.page(None).unwrap_err();
+        assert_eq!(error.code, ErrorCode::Integrity);
+        std::fs::write(stage.id(".sigstore.json"), "{}").unwrap();
+        let reply = stage.list();
+        assert_eq!((reply.signatures.len(), reply.failures.len()), (1, 1));
     }
 
     #[test]
@@ -505,7 +523,7 @@ mod tests {
         let stage = Stage::new();
         for i in 0..20 {
             let file = File::create(stage.id(&format!(".{i:08x}.sig"))).unwrap();
-            file.set_len(MAX_SIGNATURE).unwrap();
+            file.set_len(MAX_SIGNATURE as u64 / (1 + i % 3)).unwrap();
         }
         let (mut ids, mut page) = (Vec::new(), None);
         loop {

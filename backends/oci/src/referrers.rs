@@ -13,14 +13,12 @@ use crate::sig_tag;
 use crate::tagged::{Change, Round, Tagged};
 use serde::Serialize;
 use serde_json::Value;
+use sigtool_sdk::source::MAX_SIGNATURE;
 use sigtool_sdk::types::{Bytes, Digest, SignatureFormat, StoredSignature};
 use sigtool_sdk::{Error, ErrorCode, Result};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicUsize;
-
-/// The longest bundle, in bytes. One with a certificate, a timestamp and a log entry has some 10 KiB.
-const MAX_BUNDLE: usize = 8 * 1024 * 1024;
 
 /// What bundles say about in their annotations.
 const PREDICATE_TYPE: &str = "dev.sigstore.bundle.predicateType";
@@ -179,7 +177,7 @@ fn read_one(
         signatures: vec![StoredSignature {
             id: id(entry.digest.clone()).to_string(),
             format,
-            content: Bytes(conversation.blob(&layer, MAX_BUNDLE)?),
+            content: Bytes(conversation.blob(&layer, MAX_SIGNATURE)?),
             location,
         }],
         ..Found::default()

@@ -1,7 +1,7 @@
 //! Bounds on what is read from strangers, each with its reason.
 
-/// The longest bundle, in bytes. Real ones have a few kilobytes; an envelope may carry an SBOM of some megabytes.
-pub const MAX_BUNDLE: usize = 8 * 1024 * 1024;
+/// The longest bundle, in bytes, wherever it lies.
+pub const MAX_BUNDLE: usize = sigtool_sdk::source::MAX_SIGNATURE;
 
 /// The longest detached signature, in bytes: the Base64 of the longest RSA signature has 1,368.
 pub const MAX_DETACHED: usize = 16 * 1024;
@@ -27,6 +27,9 @@ pub const MAX_SIGNATURES: usize = 1000;
 
 /// More signatures of one image than this machine keeps of anybody who is not testing us; each takes some 0.1 ms to check.
 pub const MAX_IN_STORE: usize = 1024;
+
+/// How many bytes of signatures of one image are read from the local store: as much as takes no notable part of a machine's memory.
+pub const MAX_STORE_READ: usize = 8 * MAX_BUNDLE;
 
 /// More pages than any source needs for [`MAX_SIGNATURES`]; stops a source that never ends its list.
 pub const MAX_PAGES: usize = 1024;

@@ -1,9 +1,10 @@
 //! The local store: signatures by the digest of what they sign, so that one that was pushed nowhere can be verified on this
 //! machine, and written out later. One SQLite file, shared by all processes of a user.
 
+use crate::limits::{MAX_BUNDLE, MAX_IN_STORE, MAX_STORE_READ};
 use crate::state::{Layout, Opened, State, StateError};
 use crate::trust::SignerId;
-use rusqlite::params;
+use rusqlite::{Connection, params};
 use sigtool_sdk::types::{Digest, SignatureFormat, StoredSignature};
 use std::path::Path;
 
@@ -59,6 +60,17 @@ pub struct Kept {
     pub stored: StoredSignature,
 }
 
+/// What the store has of an artifact, as far as it is read.
+#[derive(Clone, Debug, Default)]
+pub struct InStore {
+    /// The signatures, the latest first.
+    pub kept: Vec<Kept>,
+    /// Where entries lie that are too large to be read, and how many bytes each has.
+    pub too_large: Vec<(String, u64)>,
+    /// Whether there are more entries than were looked at.
+    pub more: bool,
+}
+
 impl Store {
     /// Opens the store, and makes it if it is not there.
     ///
@@ -112,36 +124,65 @@ impl Store {
         })
     }
 
-    /// The signatures of an artifact, the latest first.
+    /// The signatures of an artifact. Their sizes are known before they are read: somebody may have put anything there.
     ///
     /// # Errors
     ///
     /// They cannot be read.
-    pub fn signatures(&self, digest: &Digest) -> Result<Vec<Kept>, StateError> {
+    pub fn signatures(&self, digest: &Digest) -> Result<InStore, StateError> {
         self.0.with(|connection| {
-            let mut query = connection.prepare_cached(
-                "SELECT id, repository, format, content FROM signature WHERE digest = ?1 ORDER BY id DESC",
+            // SQLite knows the length of a blob without reading it.
+            let mut sizes = connection.prepare_cached(
+                "SELECT id, length(content) FROM signature WHERE digest = ?1 ORDER BY id DESC LIMIT ?2",
             )?;
-            let rows = query.query_map([digest.to_string()], |row| {
-                let id: i64 = row.get(0)?;
-                let stored = StoredSignature {
-                    id: format!("{STORE_ID}{id}"),
-                    format: match row.get_ref(2)?.as_str()? {
-                        "bundle" => SignatureFormat::Bundle,
-                        "cosign" => SignatureFormat::Cosign,
-                        _ => SignatureFormat::Other,
-                    },
-                    location: format!("local store, entry {id}"),
-                    content: row.get::<_, Vec<u8>>(3)?.into(),
-                };
-                Ok(Kept {
-                    repository: row.get(1)?,
-                    stored,
-                })
+            let looked_at = i64::try_from(MAX_IN_STORE).unwrap_or(i64::MAX);
+            let rows = sizes.query_map(params![digest.to_string(), looked_at + 1], |row| {
+                Ok((row.get(0)?, row.get(1)?))
             })?;
-            rows.collect()
+            let mut entries: Vec<(i64, u64)> = rows.collect::<rusqlite::Result<_>>()?;
+            let mut found = InStore {
+                more: entries.len() > MAX_IN_STORE,
+                ..InStore::default()
+            };
+            entries.truncate(MAX_IN_STORE);
+            let mut left = MAX_STORE_READ as u64;
+            for (id, size) in entries {
+                if size > left.min(MAX_BUNDLE as u64) {
+                    found.too_large.push((location(id), size));
+                } else {
+                    left -= size;
+                    found.kept.push(read(connection, id)?);
+                }
+            }
+            Ok(found)
         })
     }
+}
+
+fn location(id: i64) -> String {
+    format!("local store, entry {id}")
+}
+
+/// Reads one entry.
+fn read(connection: &Connection, id: i64) -> rusqlite::Result<Kept> {
+    let mut query = connection
+        .prepare_cached("SELECT repository, format, content FROM signature WHERE id = ?1")?;
+    query.query_row([id], |row| {
+        let stored = StoredSignature {
+            id: format!("{STORE_ID}{id}"),
+            format: match row.get_ref(1)?.as_str()? {
+                "bundle" => SignatureFormat::Bundle,
+                "cosign" => SignatureFormat::Cosign,
+                _ => SignatureFormat::Other,
+            },
+            location: location(id),
+            content: row.get::<_, Vec<u8>>(2)?.into(),
+        };
+        Ok(Kept {
+            repository: row.get(0)?,
+            stored,
+        })
+    })
 }
 
 #[cfg(test)]
@@ -171,6 +212,7 @@ mod tests {
     fn contents(store: &Store) -> Vec<String> {
         let found = store.signatures(&digest("ab")).unwrap();
         found
+            .kept
             .iter()
             .map(|kept| String::from_utf8(kept.stored.content.to_vec()).unwrap())
             .collect()
@@ -188,7 +230,7 @@ mod tests {
         assert_eq!(contents(&store), ["a2", "b1"]);
         assert!(!put(&store, "alice", "a3", true));
         assert_eq!(contents(&store), ["a3", "a2", "b1"]);
-        assert!(store.signatures(&digest("cd")).unwrap().is_empty());
+        assert!(store.signatures(&digest("cd")).unwrap().kept.is_empty());
         drop(store);
         let again = Store::open_to_read(&path).unwrap().unwrap();
         assert_eq!(contents(&again), ["a3", "a2", "b1"]);
@@ -203,6 +245,39 @@ mod tests {
         assert_eq!(contents(&store), ["a2", "a1"]);
         assert!(put_in("ghcr.io/acme/dev", &store, "alice", "a3", false));
         assert_eq!(contents(&store), ["a3", "a2"]);
+    }
+
+    /// SECURITY.md: "Ambiguous and oversized input is refused". Of an entry that is too large only the size is read.
+    #[test]
+    fn an_entry_that_is_too_large_is_told_and_not_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("signatures.db")).unwrap();
+        put(&store, "alice", "a1", false);
+        let largest = "x".repeat(MAX_BUNDLE);
+        put(&store, "bob", &largest, false);
+        store
+            .0
+            .with(|c| {
+                c.execute(
+                    "INSERT INTO signature (digest, repository, format, signer, content, stored_ms)
+                     SELECT digest, repository, format, 'eve', zeroblob(20000000), 0 FROM signature LIMIT 1",
+                    [],
+                )
+            })
+            .unwrap();
+        let found = store.signatures(&digest("ab")).unwrap();
+        assert_eq!(found.kept.len(), 2);
+        assert_eq!(
+            found.too_large,
+            [("local store, entry 3".to_owned(), 20_000_000)]
+        );
+        // So many that each fits and all of them do not.
+        for signer in 0..MAX_STORE_READ / MAX_BUNDLE {
+            put(&store, &signer.to_string(), &largest, false);
+        }
+        let found = store.signatures(&digest("ab")).unwrap();
+        assert_eq!(found.kept.len(), MAX_STORE_READ / MAX_BUNDLE);
+        assert_eq!(found.too_large.len(), 3);
     }
 
     #[test]
@@ -266,7 +341,7 @@ mod tests {
                 query.query_map([], |row| row.get(0))?.collect()
             })
             .unwrap();
-        let of = |digest: &String| store.signatures(&digest.parse().unwrap()).unwrap();
+        let of = |digest: &String| store.signatures(&digest.parse().unwrap()).unwrap().kept;
         let kept = digests.iter().flat_map(of);
         kept.map(|kept| (kept.repository, kept.stored)).collect()
     }
@@ -300,7 +375,7 @@ mod tests {
     #[test]
     fn a_store_that_was_altered_is_not_migrated() {
         let (_folder, path) = of_version_1();
-        let connection = rusqlite::Connection::open(&path).unwrap();
+        let connection = Connection::open(&path).unwrap();
         connection
             .execute_batch(
                 "CREATE TRIGGER t AFTER INSERT ON signature BEGIN DELETE FROM signature; END",

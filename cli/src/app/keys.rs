@@ -64,7 +64,7 @@ pub(crate) fn known(app: &App, shown: &dyn Fn(&Path) -> String) -> BTreeMap<Stri
 }
 
 /// The largest public key or signature that is read from a file of the user's.
-pub(crate) const MAX_FILE: u64 = 16 * 1024 * 1024;
+const MAX_FILE: u64 = 16 * 1024 * 1024;
 
 /// A public key that the command line names. It is used whoever could change it; gives what is to be told of that.
 pub(crate) fn named_key(

@@ -2,7 +2,7 @@
 
 use crate::app::App;
 use crate::app::folders::working_folder;
-use crate::app::keys::{MAX_FILE, listed_key, named_key};
+use crate::app::keys::{listed_key, named_key};
 use crate::args::Verify;
 use crate::artifacts::annotations;
 use crate::artifacts::batch::{self, Tally};
@@ -21,13 +21,14 @@ use crate::output::{Ticker, clean};
 use crate::report::left_out;
 use crate::report::summary::summary;
 use crate::report::verdict::{Judged, not_looked_at, refused_stray, report};
+use sigtool_core::limits::MAX_BUNDLE;
 use sigtool_core::resolve::Proof;
 use sigtool_core::trust::Require;
 use sigtool_core::verify::CheckedSignature;
 use sigtool_core::{
     GivenSignature, Policy, Reason, Store, Verification, VerifyingRequest, verify_artifact,
 };
-use sigtool_sdk::file::read_regular;
+use sigtool_sdk::file::{ReadError, read_regular};
 use sigtool_sdk::text::quoted_path;
 use sigtool_sdk::types::Digest;
 
@@ -420,7 +421,7 @@ impl Work<'_> {
             .iter()
             .take(MAX_STRAYS)
             .filter_map(|stray| {
-                let content = read_regular(&stray.path, MAX_FILE).ok()?;
+                let content = read_regular(&stray.path, MAX_BUNDLE as u64).ok()?;
                 Some(GivenSignature {
                     label: stray.shown.clone(),
                     content: content.to_vec(),
@@ -537,9 +538,13 @@ fn given(places: &Places<'_>, item: &Item) -> Result<Vec<GivenSignature>, Comman
     let mut given = Vec::new();
     for (_, path, suffix) in places.given() {
         let path = destination(path, item, suffix);
-        let content = read_regular(&path, MAX_FILE).map_err(|e| {
-            CommandError::input(format!("cannot read the signature `{}`", path.display()))
-                .because(e)
+        let content = read_regular(&path, MAX_BUNDLE as u64).map_err(|e| {
+            let what = format!("cannot read the signature `{}`", path.display());
+            match &e {
+                // It may be a signature all the same.
+                ReadError::TooLarge { .. } => CommandError::could_not_tell(what).because(e),
+                _ => CommandError::input(what).because(e),
+            }
         })?;
         given.push(GivenSignature {
             label: path.display().to_string(),

@@ -4,12 +4,13 @@ use super::reason::Reason;
 use crate::formats::bundle::Bundle;
 use crate::formats::malformed::Malformed;
 use crate::formats::signature_file::SignatureFile;
-use crate::limits::{MAX_IN_STORE, MAX_PAGES, MAX_SIGNATURES};
-use crate::store::{Kept, STORE_ID, Store};
+use crate::limits::{MAX_BUNDLE, MAX_IN_STORE, MAX_PAGES, MAX_SIGNATURES, MAX_STORE_READ};
+use crate::store::{InStore, Kept, STORE_ID, Store};
 use crate::text::printable;
 use sigtool_sdk::connection::Handle;
 use sigtool_sdk::source::{Signatures, SignaturesArgs};
 use sigtool_sdk::types::{Digest, SignatureFormat, StoredSignature};
+use sigtool_sdk::{Error, ErrorCode};
 
 /// A file of signatures that the user gave; its format is told by its content.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -229,19 +230,22 @@ pub(crate) fn list_in_store(
 ) -> Looked<Kept> {
     let mut listed = Looked::default();
     let found = match store {
-        Ok(None) => Ok(Vec::new()),
+        Ok(None) => Ok(InStore::default()),
         Ok(Some(store)) => store.signatures(digest).map_err(Into::into),
         Err(error) => Err(error.clone()),
     };
     match found {
-        Ok(mut signatures) => {
-            if signatures.len() > MAX_IN_STORE {
-                signatures.truncate(MAX_IN_STORE);
+        Ok(found) => {
+            if found.more {
                 listed.failures.push(Reason::TooManySignatures {
                     limit: MAX_IN_STORE,
                 });
             }
-            listed.found = signatures;
+            let too_large = found.too_large.into_iter();
+            listed.unread = too_large
+                .map(|(at, size)| too_large_to_read(&at, size))
+                .collect();
+            listed.found = found.kept;
         }
         Err(error) => listed.failures.push(Reason::PlaceFailed {
             place: "in the local store".to_owned(),
@@ -249,6 +253,16 @@ pub(crate) fn list_in_store(
         }),
     }
     listed
+}
+
+fn too_large_to_read(location: &str, size: u64) -> Reason {
+    let what = format!(
+        "{location}, has {size} bytes; a signature has at most {MAX_BUNDLE}, and those of one image {MAX_STORE_READ} together"
+    );
+    Reason::PlaceFailed {
+        place: "in the local store".to_owned(),
+        error: Error::new(ErrorCode::Integrity, what),
+    }
 }
 
 impl Gathered {
