@@ -3,10 +3,13 @@
 //! A matrix goes through all its cells before it fails, so that one run shows which are broken. The cells that cannot be are
 //! in [`EXCLUDED`], each with its reason, and a test holds that reason to be still true. No cell is left out elsewhere.
 
-use serde_json::Value;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
 use sigtool_tests::peers::{Cosign, Form, Matrix, Said, Version, need, openssl_key};
 use sigtool_tests::{Sandbox, tests_folder};
 use std::fs;
+use std::path::Path;
 
 /// The password of every key here that has one. That of the keys in `data` too.
 const PASSWORD: &str = "hello";
@@ -489,6 +492,156 @@ fn export(sandbox: &Sandbox, key: &Key) {
     let (private, public) = (key.private(), key.public());
     let export = ["key", "export-public", &private, "--output", &public];
     sigtool(sandbox, key.password, &export).expect_success(key.name);
+}
+
+/// What somebody could hand us, and cosign refuses. sigtool-verifying(7) says what is read all the same.
+#[test]
+fn what_cosign_refuses_is_refused() {
+    let Some(cosign) = Cosign::find(Version::V3) else {
+        return;
+    };
+    let Some(openssl) = need("openssl") else {
+        return;
+    };
+    let sandbox = sandbox();
+    sigtool_tests::keys::put(&sandbox);
+    sandbox.write("app.txt", "an app\n");
+    let sign = [
+        "sign",
+        "--key",
+        "a.key",
+        "--signature-format=both",
+        "app.txt",
+    ];
+    sigtool(&sandbox, "", &sign).expect_success("sign");
+    let by = |digest: &str| {
+        let arguments = ["dgst", digest, "-sign", "a.key", "app.txt"];
+        let mut command = std::process::Command::new(&openssl);
+        let output = command.args(arguments).current_dir(sandbox.work()).output();
+        STANDARD.encode(output.unwrap().stdout)
+    };
+    let read = |name: &str| fs::read_to_string(sandbox.work().join(name)).unwrap();
+    let (bundle, detached) = (read("app.txt.sigstore.json"), read("app.txt.sig"));
+    let bundle: Value = serde_json::from_str(&bundle).unwrap();
+    let edited = |edit: &dyn Fn(&mut Value)| {
+        let mut bundle = bundle.clone();
+        edit(&mut bundle);
+        bundle.to_string()
+    };
+    let message = |edit: &dyn Fn(&mut Value)| edited(&|b| edit(&mut b["messageSignature"]));
+    let other = STANDARD.encode(read("b.pub"));
+    let cases = [
+        (
+            "a missing digest",
+            Form::Bundle,
+            message(&|m| m["messageDigest"] = Value::Null),
+        ),
+        (
+            "an empty digest",
+            Form::Bundle,
+            message(&|m| m["messageDigest"] = json!({})),
+        ),
+        (
+            "another name of the algorithm",
+            Form::Bundle,
+            message(&|m| m["messageDigest"]["algorithm"] = "sha256".into()),
+        ),
+        (
+            "SHA-384 by P-256",
+            Form::Bundle,
+            message(&|m| {
+                m["messageDigest"] =
+                    json!({"algorithm": "SHA2_384", "digest": sha384(&sandbox, &openssl)});
+                m["signature"] = by("-sha384").into();
+            }),
+        ),
+        (
+            "an unknown field",
+            Form::Bundle,
+            edited(&|b| b["more"] = json!({})),
+        ),
+        (
+            "another spelling",
+            Form::Bundle,
+            edited(&|b| b["message_signature"] = b["messageSignature"].clone()),
+        ),
+        ("SHA-512 by P-256", Form::Detached, by("-sha512")),
+        ("a blank at the end", Form::Detached, format!("{detached} ")),
+        (
+            "a blank within",
+            Form::Detached,
+            detached.replacen("", " ", 3).trim().to_owned(),
+        ),
+        (
+            "another key in it",
+            Form::OldBundle,
+            json!({"base64Signature": detached, "cert": other}).to_string(),
+        ),
+    ];
+    let count = cases.len();
+    let mut matrix = Matrix::default();
+    for (case, form, content) in cases {
+        sandbox.write("given", content);
+        let said = cosign.verify(&sandbox, "a.pub", form, "given", "app.txt");
+        matrix.refused(&format!("cosign: {case}"), &said, "");
+        let flag = if form == Form::Detached {
+            "--signature"
+        } else {
+            "--bundle"
+        };
+        let verify = ["verify", "--key", "a.pub", flag, "given", "app.txt"];
+        let said = sigtool(&sandbox, "", &verify);
+        matrix.cell(case, &said, said.code == Some(1));
+    }
+    matrix.end(count * 2);
+}
+
+/// A key has one spelling: neither cosign nor we read another.
+#[test]
+fn a_public_key_that_cosign_does_not_read_is_not_read() {
+    let Some(cosign) = Cosign::find(Version::V3) else {
+        return;
+    };
+    let Some(openssl) = need("openssl") else {
+        return;
+    };
+    let sandbox = sandbox();
+    sigtool_tests::keys::put(&sandbox);
+    sandbox.write("app.txt", "an app\n");
+    sigtool(&sandbox, "", &["sign", "--key", "a.key", "app.txt"]).expect_success("sign");
+    for form in ["compressed", "hybrid"] {
+        let mut command = std::process::Command::new(&openssl);
+        command.args([
+            "ec",
+            "-pubin",
+            "-in",
+            "a.pub",
+            "-conv_form",
+            form,
+            "-out",
+            "other.pub",
+        ]);
+        assert!(
+            command
+                .current_dir(sandbox.work())
+                .status()
+                .unwrap()
+                .success()
+        );
+        let bundle = "app.txt.sigstore.json";
+        let theirs = cosign.verify(&sandbox, "other.pub", Form::Bundle, bundle, "app.txt");
+        assert!(!theirs.is_success(), "{theirs}");
+        let ours = sigtool(&sandbox, "", &["verify", "--key", "other.pub", "app.txt"]);
+        assert_eq!(ours.code, Some(2), "{ours}");
+        assert!(ours.text.contains("-conv_form uncompressed"), "{ours}");
+    }
+}
+
+/// SHA-384 of the file, in Base64.
+fn sha384(sandbox: &Sandbox, openssl: &Path) -> String {
+    let mut command = std::process::Command::new(openssl);
+    let command = command.args(["dgst", "-sha384", "-binary", "app.txt"]);
+    STANDARD.encode(command.current_dir(sandbox.work()).output().unwrap().stdout)
 }
 
 // ---- programs ------------------------------------------------------------------------------------------------------------

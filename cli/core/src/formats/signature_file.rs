@@ -53,7 +53,7 @@ pub(crate) fn is_object(content: &[u8]) -> bool {
     content.trim_ascii_start().first() == Some(&b'{') && std::str::from_utf8(content).is_ok()
 }
 
-/// Reads a detached signature: Base64 with or without line ends, or the raw bytes.
+/// Reads a detached signature: Base64 with or without line ends (RFC 4648 section 3.3, as Go reads it), or the raw bytes.
 ///
 /// # Errors
 ///
@@ -72,7 +72,7 @@ pub fn decode_detached(content: &[u8]) -> Result<Vec<u8>, Malformed> {
     let text: Vec<u8> = content
         .iter()
         .copied()
-        .filter(|b| !b.is_ascii_whitespace())
+        .filter(|b| !matches!(b, b'\r' | b'\n'))
         .collect();
     match STANDARD.decode(&text) {
         Ok(signature) if signature.is_empty() => Err(malformed("it is empty")),
@@ -133,7 +133,8 @@ mod tests {
         let text = encode_detached(&signature);
         assert_eq!(text, b"MAYCAQECAQI=");
         let line = [text.as_slice(), b"\r\n"].concat();
-        for spelling in [&text, &line, &signature] {
+        let broken = [&text[..5], b"\n", &text[5..]].concat();
+        for spelling in [&text, &line, &broken, &signature] {
             assert_eq!(
                 SignatureFile::decode(spelling),
                 Ok(SignatureFile::Detached(signature.clone()))
@@ -168,6 +169,10 @@ mod tests {
             (b"".as_slice(), "empty"),
             (b"\n", "empty"),
             (b"not base64!", "neither"),
+            // cosign reads line ends, and nothing else that is blank.
+            (b"MAYC AQECAQI=", "neither"),
+            (b"MAYCAQECAQI= ", "neither"),
+            (b"\tMAYCAQECAQI=\n", "neither"),
             // DER, but not a sequence.
             (b"\x04\x01\xff", "neither"),
             (b"\x30\x02\xff", "neither"),

@@ -47,7 +47,7 @@ pub struct SimpleSigning {
     /// What sort of payload it says it is.
     pub kind: String,
     /// What was signed along with the digest.
-    pub annotations: BTreeMap<String, String>,
+    pub annotations: BTreeMap<String, serde_json::Value>,
 }
 
 impl SimpleSigning {
@@ -165,6 +165,10 @@ mod tests {
             "{text}"
         );
         let read = SimpleSigning::decode(&annotated).unwrap();
+        let annotations = annotations
+            .into_iter()
+            .map(|(k, v)| (k, v.into()))
+            .collect();
         assert_eq!((read.digest, read.annotations), (digest(), annotations));
         assert_eq!(read.kind, TYPE);
     }
@@ -230,6 +234,6 @@ mod tests {
             r#"{{"critical":{{"image":{{"Docker-manifest-digest":"sha256:{hex}"}}}},"optional":{{"timestamp":12}}}}"#
         );
         let read = SimpleSigning::decode(capital.as_bytes()).unwrap();
-        assert_eq!(read.annotations["timestamp"], "12");
+        assert_eq!(read.annotations["timestamp"], 12);
     }
 }

@@ -5,6 +5,7 @@
 use super::dsse::Envelope;
 use super::malformed::Malformed;
 use crate::limits::MAX_SUBJECTS;
+use crate::text::printable;
 use serde::Serialize;
 use serde_json::Value;
 use sigtool_sdk::json::{self, Shape};
@@ -60,7 +61,7 @@ pub struct Subject {
     /// Its digests by the algorithms that we know; there may be more, by others.
     pub digests: Vec<Digest>,
     /// What was signed along with the digest.
-    pub annotations: BTreeMap<String, String>,
+    pub annotations: BTreeMap<String, Value>,
 }
 
 impl Statement {
@@ -130,17 +131,19 @@ fn subjects(value: &Value) -> Result<Vec<Subject>, Malformed> {
         .collect()
 }
 
-/// Annotations as texts: what other tools write as numbers is compared as it is written.
-pub(crate) fn annotations(value: &Value) -> BTreeMap<String, String> {
+/// Annotations as they are written. Ours and cosign's are texts; other tools write numbers too, which equal no text.
+pub(crate) fn annotations(value: &Value) -> BTreeMap<String, Value> {
     let entries = value.as_object().into_iter().flatten();
     entries
-        .map(|(key, value)| {
-            let text = value
-                .as_str()
-                .map_or_else(|| value.to_string(), str::to_owned);
-            (key.clone(), text)
-        })
+        .map(|(key, value)| (key.clone(), value.clone()))
         .collect()
+}
+
+/// One annotation as it may be shown: a text as it is, anything else as JSON.
+pub(crate) fn printable_annotation(value: &Value) -> String {
+    value
+        .as_str()
+        .map_or_else(|| printable(&value.to_string()), printable)
 }
 
 /// The envelope, still without its signature, that signs an image: fields and order as cosign's, and the subject's name, which

@@ -5,9 +5,10 @@ use super::key::PublicKeyFacts;
 use super::signature::SignatureFacts;
 use crate::formats::bundle::{Bundle, BundleFormat, Content, UnverifiedLogEntry, UnverifiedSigner};
 use crate::formats::dsse::Envelope;
-use crate::formats::statement::Statement;
+use crate::formats::statement::{Statement, printable_annotation};
 use crate::text::printable;
 use serde::Serialize;
+use serde_json::Value;
 use sigtool_sdk::types::Digest;
 use std::collections::BTreeMap;
 
@@ -136,10 +137,10 @@ impl EnvelopeFacts {
 
 /// Annotations as they may be shown.
 pub(super) fn printable_annotations(
-    annotations: &BTreeMap<String, String>,
+    annotations: &BTreeMap<String, Value>,
 ) -> BTreeMap<String, String> {
     annotations
         .iter()
-        .map(|(key, value)| (printable(key), printable(value)))
+        .map(|(key, value)| (printable(key), printable_annotation(value)))
         .collect()
 }

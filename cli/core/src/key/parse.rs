@@ -141,15 +141,23 @@ pub(crate) fn public_key_of_spki(der: &[u8]) -> Result<PublicKey, KeyError> {
     let spki = SubjectPublicKeyInfoRef::try_from(der)
         .map_err(|e| KeyError::Malformed(format!("not a `SubjectPublicKeyInfo`: {e}")))?;
     match spki.algorithm.oid {
-        EC => ec_key(der, spki.algorithm.parameters),
+        EC => ec_key(der, &spki),
         ED25519 => ed25519_key(der, &spki),
+        RSA if !spki.algorithm.parameters.is_some_and(AnyRef::is_null) => Err(KeyError::Malformed(
+            "the parameters of an RSA key are not NULL, as RFC 3279 demands".to_owned(),
+        )),
         RSA => rsa_key(der),
         other => Err(KeyError::UnsupportedAlgorithm(other.to_string())),
     }
 }
 
-fn ec_key(der: &[u8], curve: Option<AnyRef<'_>>) -> Result<PublicKey, KeyError> {
-    let curve = curve
+/// What an uncompressed point begins with (SEC 1 section 2.3.3).
+const UNCOMPRESSED: u8 = 4;
+
+fn ec_key(der: &[u8], spki: &SubjectPublicKeyInfoRef<'_>) -> Result<PublicKey, KeyError> {
+    let curve = spki
+        .algorithm
+        .parameters
         .and_then(|p| p.decode_as::<ObjectIdentifier>().ok())
         .ok_or_else(|| KeyError::UnsupportedAlgorithm("ECDSA without a named curve".to_owned()))?;
     let (algorithm, verifies): (_, &'static EcdsaVerificationAlgorithm) = match curve {
@@ -162,6 +170,12 @@ fn ec_key(der: &[u8], curve: Option<AnyRef<'_>>) -> Result<PublicKey, KeyError> 
             )));
         }
     };
+    // The library reads compressed and hybrid points too; cosign reads neither.
+    if spki.subject_public_key.raw_bytes().first() != Some(&UNCOMPRESSED) {
+        return Err(KeyError::Malformed(
+            "the point of the key is compressed; write it uncompressed: openssl ec -pubin -in KEY -conv_form uncompressed".to_owned(),
+        ));
+    }
     let parsed = ParsedPublicKey::new(verifies, der)
         .map_err(|_| KeyError::Malformed("the point is not on its curve".to_owned()))?;
     spelt(algorithm, &parsed)
@@ -311,6 +325,30 @@ mod tests {
         let parsed = aws_lc_rs::rsa::PublicKey::from_der(&key.spki).unwrap();
         let pkcs1 = pem_of("RSA PUBLIC KEY", parsed.as_ref());
         assert_eq!(parse_public_key(pkcs1.as_bytes()), Ok(key));
+    }
+
+    /// What cosign refuses too: a compressed and a hybrid point, and RSA parameters that are not NULL.
+    #[test]
+    fn a_key_has_one_spelling() {
+        let spki = TestKey::generate(KeyAlgorithm::EcdsaP256).public_key().spki;
+        let at = spki.len() - 65;
+        let mut hybrid = spki.0.clone();
+        hybrid[at] = 6 | (hybrid[spki.len() - 1] & 1);
+        let mut compressed = spki.0[..at + 33].to_vec();
+        compressed[at] = 2 | (spki[spki.len() - 1] & 1);
+        // The lengths of the sequence and of the bit string.
+        compressed[1] -= 32;
+        compressed[at - 2] -= 32;
+        for key in [hybrid, compressed] {
+            let error = parse_public_key(&key).unwrap_err();
+            assert!(error.to_string().contains("compressed"), "{error}");
+        }
+        let mut rsa = TestKey::generate(KeyAlgorithm::Rsa2048).public_key().spki.0;
+        let null = rsa.windows(2).position(|w| w == [5, 0]).unwrap();
+        // Another tag of the same length.
+        rsa[null] = 4;
+        let error = parse_public_key(&rsa).unwrap_err();
+        assert!(error.to_string().contains("NULL"), "{error}");
     }
 
     #[test]

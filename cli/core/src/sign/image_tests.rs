@@ -2,11 +2,14 @@
 
 use super::*;
 use crate::fake::{TestKey, World};
-use crate::formats::simple_signing::SimpleSigning;
+use crate::formats::bundle::encode_envelope;
+use crate::formats::simple_signing::{SimpleSigning, encode_payload, encode_signed_payload};
+use crate::formats::statement::signing_statement;
 use crate::trust::{Policy, Require};
 use crate::verify::GivenSignature;
 use crate::verify::{Reason, Verification};
-use sigtool_sdk::types::{Digest, KeyAlgorithm, SignatureFormat};
+use serde_json::json;
+use sigtool_sdk::types::{Digest, DigestAlgorithm, KeyAlgorithm, SignatureFormat};
 
 const BOTH: [SignatureFormat; 2] = [SignatureFormat::Bundle, SignatureFormat::Cosign];
 
@@ -172,6 +175,78 @@ fn an_annotation_that_is_demanded_must_have_been_signed() {
             panic!("not refused for the annotation");
         };
         assert_eq!(said.as_deref(), found);
+    }
+}
+
+/// A bundle of a statement with these subjects, by the world's key.
+fn stating(world: &World, subjects: serde_json::Value) -> GivenSignature {
+    let none = Digest::new(DigestAlgorithm::Sha256, vec![0; 32]).unwrap();
+    let mut envelope = signing_statement("", &none, &BTreeMap::new());
+    let mut statement: serde_json::Value = serde_json::from_slice(&envelope.payload).unwrap();
+    statement["subject"] = subjects;
+    envelope.payload = statement.to_string().into_bytes();
+    envelope.signature = world.key().sign(&envelope.to_signed());
+    GivenSignature {
+        label: "s".to_owned(),
+        content: encode_envelope(&world.key().public_key(), &envelope),
+    }
+}
+
+/// What cosign refuses too: it knows images by SHA-256, and annotations as texts.
+#[test]
+fn a_statement_about_an_image_names_it_by_sha_256_once_and_its_annotations_are_texts() {
+    let world = world(KeyAlgorithm::EcdsaP256);
+    let bytes = std::fs::read(world.path()).unwrap();
+    let hex = |algorithm| crate::key::digest_of(algorithm, &bytes).to_hex();
+    let (sha256, sha512) = (hex(DigestAlgorithm::Sha256), hex(DigestAlgorithm::Sha512));
+    let of = |annotations: serde_json::Value| json!({"digest": {"sha256": sha256}, "annotations": annotations});
+    let demand = policy(&world).with_annotations(annotations(&[("n", "1")]));
+    let free = policy(&world);
+    for (subjects, policy, is_valid) in [
+        (json!([of(json!({"n": "1"}))]), &demand, true),
+        (json!([of(json!({"n": 1}))]), &demand, false),
+        (json!([of(json!({"n": true}))]), &demand, false),
+        (json!([of(json!({"n": 1}))]), &free, true),
+        (json!([of(json!({})), of(json!({}))]), &free, true),
+        (
+            json!([of(json!({"n": "1"})), of(json!({"n": "2"}))]),
+            &demand,
+            false,
+        ),
+        (
+            json!([of(json!({"n": "2"})), of(json!({"n": "1"}))]),
+            &free,
+            false,
+        ),
+        (
+            json!([{"digest": {"sha256": sha256, "sha512": sha512}}]),
+            &free,
+            true,
+        ),
+        (json!([{"digest": {"sha512": sha512}}]), &free, false),
+    ] {
+        let given = [stating(&world, subjects.clone())];
+        let verified = world.verify_image(&given, None, policy);
+        let valid = matches!(verified.verification, Verification::Valid { .. });
+        assert_eq!(valid, is_valid, "{subjects}: {:?}", verified.verification);
+    }
+}
+
+#[test]
+fn a_payload_that_names_an_image_by_another_digest_than_sha_256_is_not_its_signature() {
+    let world = world(KeyAlgorithm::EcdsaP256);
+    let bytes = std::fs::read(world.path()).unwrap();
+    for algorithm in DigestAlgorithm::ALL {
+        let digest = crate::key::digest_of(algorithm, &bytes);
+        let payload = encode_payload("r", &digest, &BTreeMap::new());
+        let signature = world.key().sign(&payload);
+        let given = [GivenSignature {
+            label: "s".to_owned(),
+            content: encode_signed_payload(payload, &signature),
+        }];
+        let verified = world.verify_image(&given, None, &policy(&world));
+        let valid = matches!(verified.verification, Verification::Valid { .. });
+        assert_eq!(valid, algorithm == DigestAlgorithm::Sha256, "{algorithm}");
     }
 }
 

@@ -5,16 +5,17 @@
 use super::gather::Candidate;
 use super::payload::{self, Challenges, PayloadPass, PayloadResult};
 use super::reason::Reason;
-use crate::formats::bundle::{Bundle, Content, UnverifiedSigner};
+use crate::formats::bundle::{Bundle, BundleFormat, Content, UnverifiedSigner};
 use crate::formats::dsse::Envelope;
 use crate::formats::malformed::Malformed;
 use crate::formats::signature_file::SignatureFile;
 use crate::formats::simple_signing::{self, SimpleSigning};
-use crate::formats::statement::{SIGNATURE_PREDICATE, Statement, Subject};
+use crate::formats::statement::{SIGNATURE_PREDICATE, Statement, Subject, printable_annotation};
 use crate::key;
 use crate::reference::repository;
 use crate::text::printable;
 use crate::trust::{NamedKey, TrustedKey};
+use serde_json::Value;
 use sigtool_sdk::Result;
 use sigtool_sdk::types::{
     Artifact, ArtifactKind, Digest, DigestAlgorithm, KeyAlgorithm, SignedPayload,
@@ -158,15 +159,61 @@ impl Checker<'_> {
             return Outcome::Bad(Reason::CertificateSigned { signature: at });
         }
         let hint = bundle.unverified_hint();
-        match &bundle.content {
-            Content::Envelope(envelope) => self.envelope(at, envelope, hint),
+        let outcome = match &bundle.content {
+            Content::Envelope(envelope) => self.envelope(at.clone(), envelope, hint),
             Content::Message { .. } if self.is_image() => {
-                not_a_signature(at, "the bytes of a file")
+                return not_a_signature(at, "the bytes of a file");
+            }
+            Content::Message {
+                unverified_digest: None,
+                signature,
+            } if bundle.format != BundleFormat::Cosign => {
+                self.undeclared(at.clone(), signature, hint, payload)
             }
             Content::Message {
                 unverified_digest,
                 signature,
-            } => self.message(at, signature, unverified_digest.as_ref(), hint, payload),
+            } => {
+                let declared = unverified_digest.as_ref();
+                self.message(at.clone(), signature, declared, hint, payload)
+            }
+        };
+        match (&outcome, &bundle.unverified_signer) {
+            // cosign verifies with the key in the bundle, and wants it to be the one that is trusted.
+            (Outcome::Good(key), UnverifiedSigner::PublicKey { key: Some(own), .. })
+                if own != self.keys[*key].key() =>
+            {
+                Outcome::Bad(self.wrong_or_damaged(at, hint))
+            }
+            _ => outcome,
+        }
+    }
+
+    /// A Sigstore bundle that does not say which digest was signed: cosign writes and takes it with Ed25519 alone, which signs the
+    /// bytes themselves.
+    fn undeclared(
+        &self,
+        at: String,
+        signature: &[u8],
+        hint: Option<&str>,
+        payload: &PayloadResult<'_>,
+    ) -> Outcome {
+        match (payload.key, payload.failed) {
+            (Some(key), _) => Outcome::Good(key),
+            (None, Some(error)) => Outcome::Bad(Reason::PayloadUnreadable {
+                signature: at,
+                error: error.to_owned(),
+            }),
+            (None, None) if signature.len() == ed25519_dalek::SIGNATURE_LENGTH => {
+                Outcome::Bad(self.silent_failure(at, hint))
+            }
+            (None, None) => Outcome::Bad(Reason::Malformed {
+                signature: at,
+                what: Malformed::new(
+                    "messageSignature",
+                    "it has no `messageDigest`, which only a signature by Ed25519 may lack",
+                ),
+            }),
         }
     }
 
@@ -286,15 +333,18 @@ impl Checker<'_> {
             .subjects
             .iter()
             .filter(|subject| self.is_artifact(subject))
-            .map(|subject| self.annotated(at.clone(), key, &subject.annotations));
+            .map(|subject| &subject.annotations);
         if let Some(first) = about.next() {
-            // One of several may say the annotations that are demanded.
-            let good = |outcome: &Outcome| matches!(outcome, Outcome::Good(_));
-            return if good(&first) {
-                first
-            } else {
-                about.find(good).unwrap_or(first)
-            };
+            if about.any(|other| other != first) {
+                return Outcome::Bad(Reason::Malformed {
+                    signature: at,
+                    what: Malformed::new(
+                        "the statement's subjects",
+                        "the artifact is two of them, with different annotations",
+                    ),
+                });
+            }
+            return self.annotated(at, key, first);
         }
         let other = statement
             .subjects
@@ -337,6 +387,10 @@ impl Checker<'_> {
             Ok(payload) if !self.is_image() || payload.kind != simple_signing::TYPE => {
                 not_a_signature(at, &payload.kind)
             }
+            // Registries and cosign know an image by this one.
+            Ok(payload) if payload.digest.algorithm() != DigestAlgorithm::Sha256 => {
+                not_a_signature(at, &payload.digest.to_string())
+            }
             Ok(payload) => match self.artifact.digest(payload.digest.algorithm()) {
                 Some(found) if *found != payload.digest => Outcome::Bad(Reason::ChangedArtifact {
                     signature: at,
@@ -366,11 +420,10 @@ impl Checker<'_> {
     }
 
     /// A good signature, if it says every annotation that is demanded.
-    fn annotated(&self, at: String, key: usize, said: &BTreeMap<String, String>) -> Outcome {
-        let missing = self
-            .annotations
-            .iter()
-            .find(|(name, wanted)| said.get(*name) != Some(*wanted));
+    fn annotated(&self, at: String, key: usize, said: &BTreeMap<String, Value>) -> Outcome {
+        let missing = self.annotations.iter().find(|(name, wanted)| {
+            said.get(*name).and_then(Value::as_str) != Some(wanted.as_str())
+        });
         match missing {
             None => Outcome::Good(key),
             Some((name, wanted)) => Outcome::Bad(Reason::OtherAnnotation {
@@ -378,14 +431,16 @@ impl Checker<'_> {
                 key: self.keys[key].named().clone(),
                 annotation: name.clone(),
                 wanted: wanted.clone(),
-                found: said.get(name).map(|found| printable(found)),
+                found: said.get(name).map(printable_annotation),
             }),
         }
     }
 
-    /// Every digest that we know must be the artifact's, and there must be at least one.
+    /// Every digest that we know must be the artifact's, and there must be at least one: of an image, that by which registries and
+    /// cosign know it.
     fn is_artifact(&self, subject: &Subject) -> bool {
-        !subject.digests.is_empty()
+        let names_it = |d: &Digest| !self.is_image() || d.algorithm() == DigestAlgorithm::Sha256;
+        subject.digests.iter().any(names_it)
             && subject
                 .digests
                 .iter()

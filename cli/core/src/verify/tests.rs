@@ -321,17 +321,58 @@ fn a_signature_is_asked_for_the_digest_that_it_is_over() {
     let sha384 = digest_of(DigestAlgorithm::Sha384, HELLO);
     let signature = key.sign_digest(&sha384).unwrap();
     assert!(is_valid(&world, encode_detached(&signature)));
-    let without_digest = edited(
-        &encode_message_signature(&key.public_key(), &sha384, &signature.into()),
-        |b| b["messageSignature"]["messageDigest"] = json!({}),
-    );
-    assert!(is_valid(&world, without_digest));
+    let bundle = encode_message_signature(&key.public_key(), &sha384, &signature.into());
+    let empty = edited(&bundle, |b| {
+        b["messageSignature"]["messageDigest"] = json!({});
+    });
+    let missing = edited(&bundle, |b| {
+        b["messageSignature"]
+            .as_object_mut()
+            .unwrap()
+            .remove("messageDigest");
+    });
+    for without_digest in [empty, missing] {
+        let reason = refusal(&world, without_digest);
+        assert!(
+            reason.to_string().contains("no `messageDigest`"),
+            "{reason}"
+        );
+    }
     let sha512 = digest_of(DigestAlgorithm::Sha512, HELLO).to_hex();
     let by_sha512 = statement(
         crate::formats::statement::SIGNATURE_PREDICATE,
         json!({"sha512": sha512}),
     );
     assert!(is_valid(&world, envelope(&key, &by_sha512)));
+}
+
+/// DSSE: a `keyid` is a hint that nobody has signed, and decides nothing. cosign refuses one that it would not have written.
+#[test]
+fn the_key_id_of_an_envelope_decides_nothing() {
+    let world = world(KeyAlgorithm::EcdsaP256);
+    let digest = json!({"sha256": sha256(HELLO).to_hex()});
+    let signed = statement(crate::formats::statement::SIGNATURE_PREDICATE, digest);
+    let with_id = edited(&envelope(&world.key(), &signed), |b| {
+        b["dsseEnvelope"]["signatures"][0]["keyid"] = "another".into();
+    });
+    assert!(is_valid(&world, with_id));
+}
+
+/// cosign wants the key in its old bundle to be the trusted one.
+#[test]
+fn an_old_bundle_with_another_key_than_the_one_that_signed_is_refused() {
+    let world = world(KeyAlgorithm::EcdsaP256);
+    let key = world.key();
+    let other = TestKey::generate(KeyAlgorithm::EcdsaP256);
+    let with = |named: &TestKey| {
+        let cert = STANDARD.encode(crate::key::to_pem(&named.public_key()));
+        let signature = STANDARD.encode(key.sign(HELLO));
+        json!({"base64Signature": signature, "cert": cert})
+            .to_string()
+            .into_bytes()
+    };
+    assert!(is_valid(&world, with(&key)));
+    assert_eq!(refusal(&world, with(&other)).code(), "wrong-key");
 }
 
 #[test]

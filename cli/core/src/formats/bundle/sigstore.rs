@@ -165,6 +165,7 @@ fn content(fields: &mut Map<String, Value>) -> Result<Content, Malformed> {
         })
     } else {
         drop_empty_digest(&mut value);
+        check_algorithm(&value)?;
         let message: MessageSignature = part(kind, value)?;
         Content::Message {
             unverified_digest: message.message_digest.map(digest).transpose()?,
@@ -193,16 +194,37 @@ fn drop_empty_digest(message: &mut Value) {
     }
 }
 
+const DIGEST: &str = "messageSignature.messageDigest";
+
+/// `sigstore-types` reads the names of other formats too.
+fn check_algorithm(message: &Value) -> Result<(), Malformed> {
+    match message.pointer("/messageDigest/algorithm") {
+        Some(Value::String(name))
+            if !matches!(name.as_str(), "SHA2_256" | "SHA2_384" | "SHA2_512") =>
+        {
+            Err(Malformed::new(
+                DIGEST,
+                format!("the algorithm `{name}`; SHA2_256, SHA2_384 or SHA2_512 was expected"),
+            ))
+        }
+        _ => Ok(()),
+    }
+}
+
 fn digest(declared: sigstore_types::MessageDigest) -> Result<Digest, Malformed> {
-    const AT: &str = "messageSignature.messageDigest";
     let algorithm = match declared.algorithm {
         HashAlgorithm::Sha2256 => DigestAlgorithm::Sha256,
         HashAlgorithm::Sha2384 => DigestAlgorithm::Sha384,
         HashAlgorithm::Sha2512 => DigestAlgorithm::Sha512,
-        _ => return Err(Malformed::new(AT, "a digest algorithm that is not known")),
+        _ => {
+            return Err(Malformed::new(
+                DIGEST,
+                "a digest algorithm that is not known",
+            ));
+        }
     };
     Digest::new(algorithm, declared.digest.into_bytes())
-        .map_err(|e| Malformed::new(AT, e.to_string()))
+        .map_err(|e| Malformed::new(DIGEST, e.to_string()))
 }
 
 fn signer(content: VerificationMaterialContent) -> Result<UnverifiedSigner, Malformed> {
