@@ -531,9 +531,10 @@ Global options:
   -v, --verbose...               Say what is being done
       --color <WHEN>             Colour the output: auto, always or never
       --offline                  Open no network connection
-      --timeout <DURATION>       How long to wait for a backend that gives no sign of life: 90s, 5m,
-                                 1h
+      --timeout <DURATION>       How long to wait for a backend that gives no sign of life, and for
+                                 a password: 90s, 5m, 1h
   -j, --jobs <N>                 How many artifacts are worked on at once
+      --password-stdin           Take the password of the key from a line of standard input
   -y, --yes                      Answer every question with yes
 
 Topics, as in `sigtool help images`:
@@ -551,7 +552,7 @@ Topics, as in `sigtool help images`:
   benchmarks     how fast sigtool is, and how that was measured
 
 Exit codes: 0 done or valid, 1 refused, 2 wrong command line or input, 3 could not tell, 70 a bug in
-sigtool, 130 interrupted.
+sigtool, 130 interrupted, 141 output closed.
 First steps: `sigtool init`, then `sigtool sign FILE` and `sigtool verify FILE`.
 
 "#]]);
@@ -590,6 +591,8 @@ Options:
                                     `/`
       --signature <PATH>            Write the detached signature here; with several artifacts a
                                     folder ending in `/`
+      --overwrite                   Replace what lies where `--bundle` and `--signature` write,
+                                    though it is not this key's own signature
       --attach                      Push the signature beside the image
       --no-attach                   Keep the signature on this machine, whatever the profile says
   -a, --annotations <KEY=VALUE>     Sign this along with an image's digest; repeat for several

@@ -52,7 +52,9 @@ error: `notes` is there already
 "#]]);
     assert_eq!(read(&sandbox, "notes"), b"precious\n");
     run(&sandbox, 0, "key export-public a.key -o new.pub");
-    run(&sandbox, 2, "key export-public a.key -o new.pub");
+    run(&sandbox, 2, "key export-public b.key -o new.pub");
+    // The same key again changes nothing.
+    run(&sandbox, 0, "key export-public a.key -o new.pub");
     assert_eq!(read(&sandbox, "new.pub"), read(&sandbox, "a.pub"));
     run(&sandbox, 0, "key export-public a.key -o notes --overwrite");
     assert_eq!(read(&sandbox, "notes"), read(&sandbox, "a.pub"));

@@ -23,7 +23,7 @@ const FOLDERS: [(&str, &str); 7] = [
 ];
 
 /// Whoever runs the tests may sit at a terminal, and is not to be asked.
-pub(crate) const NO_TERMINAL: &str = "SIGTOOL_TEST_NO_TERMINAL";
+pub(crate) const NO_TERMINAL: &str = "TESTS_HAVE_NO_TERMINAL";
 
 impl Sandbox {
     /// A fresh one for this program: `Sandbox::new(env!("CARGO_BIN_EXE_sigtool"))`.

@@ -105,7 +105,10 @@ fn tell(app: &App, kept: bool, made: &Made<'_>) {
     let config_file = app.short(&made.config_file);
     let text = [key, format!("made  the profile `{NAME}` in {config_file}")];
     app.ui.result(Text::lines(text), made);
-    warn_of_unprotected(app, &key_file, made.protection.as_deref());
+    // Where it was a variable that said so; `--yes` alone says what it says.
+    if given(app).is_some() {
+        warn_of_unprotected(app, &key_file, made.protection.as_deref());
+    }
     app.ui
         .say("next  sigtool sign FILE, then sigtool verify FILE");
     if made.protection.as_deref() == Some("encrypted-with-empty-password") {
@@ -116,13 +119,15 @@ fn tell(app: &App, kept: bool, made: &Made<'_>) {
         .say(&format!("      give {public_key} to those who verify"));
 }
 
+/// The new password that a variable names.
+fn given(app: &App) -> Option<SecretSource> {
+    let value_of = |name: &str| app.settings.secret_variable(name);
+    in_environment(value_of, NEW_PASSWORD, true)
+}
+
 /// With `--yes` nobody is asked: the password of a variable or of a line, else none.
 fn password(app: &App) -> BTreeMap<String, SecretSource> {
-    let given = in_environment(
-        |name| app.settings.secret_variable(name),
-        NEW_PASSWORD,
-        true,
-    );
+    let given = given(app);
     if app.global.yes && given.is_none() {
         return BTreeMap::from([(NEW_PASSWORD.to_owned(), SecretSource::Empty)]);
     }

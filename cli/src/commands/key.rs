@@ -187,7 +187,7 @@ fn export_public(app: &App, which: &OneKey, output: Option<&Path>, overwrite: bo
     // Before anybody types a password.
     let output = output
         .filter(|path| *path != Path::new("-"))
-        .map(|path| free_output(path, overwrite))
+        .map(place)
         .transpose()?;
     let (name, reply) = public_key(app, which)?;
     let pem = to_pem(&reply.public_key);
@@ -197,6 +197,10 @@ fn export_public(app: &App, which: &OneKey, output: Option<&Path>, overwrite: bo
         return Ok(0);
     };
     let shown = output.path().display();
+    let is_there = output.content() == Some(pem.as_bytes());
+    if !(overwrite || is_there || output.is_free()) {
+        return Err(CommandError::input(format!("`{shown}` is there already")).hint(REPLACE));
+    }
     output.write(pem.as_bytes(), MODE).map_err(|e| {
         CommandError::could_not_tell(format!("cannot write `{shown}`")).because(why(&e))
     })?;
@@ -206,18 +210,15 @@ fn export_public(app: &App, which: &OneKey, output: Option<&Path>, overwrite: bo
     Ok(0)
 }
 
-/// The place of `--output`, in a folder that is there. It is free, or may be replaced.
-fn free_output(path: &Path, overwrite: bool) -> Result<Output, CommandError> {
+/// The place of `--output`, in a folder that is there. It is free, or may be replaced if that is asked for.
+fn place(path: &Path) -> Result<Output, CommandError> {
     check_folder("--output", path)?;
     let refused = |e: OutputError| {
         CommandError::input(e.to_string()).hint("name another file, or `-` for standard output")
     };
     let output = Output::look(path).map_err(refused)?;
     output.check_replaceable().map_err(refused)?;
-    if overwrite || output.is_free() {
-        return Ok(output);
-    }
-    Err(CommandError::input(format!("`{}` is there already", path.display())).hint(REPLACE))
+    Ok(output)
 }
 
 fn change_password(app: &App, which: &OneKey) -> Outcome {

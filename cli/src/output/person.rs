@@ -21,7 +21,7 @@ pub(crate) fn is_there() -> bool {
 fn terminal() -> io::Result<File> {
     // Tests are run by people at terminals, who are not to be asked.
     #[cfg(debug_assertions)]
-    if std::env::var_os("SIGTOOL_TEST_NO_TERMINAL").is_some() {
+    if std::env::var_os("TESTS_HAVE_NO_TERMINAL").is_some() {
         return Err(io::ErrorKind::NotFound.into());
     }
     OpenOptions::new().read(true).write(true).open("/dev/tty")
