@@ -48,7 +48,7 @@ impl PairOfFiles {
     ///
     /// # Errors
     ///
-    /// - `already-exists`: a file of the pair is there, and may not be replaced; or an older key is in the place where one is kept.
+    /// - `already-exists`: a file of the pair is there, and may not be replaced.
     /// - `invalid-request`: the name cannot be a file's, or its folder does not exist; or the public key's is a private key's.
     ///
     /// So nobody types a password for nothing.
@@ -75,27 +75,18 @@ impl PairOfFiles {
         };
         pair.check_free(&pair.key, overwrite)?;
         pair.check_free(&pair.public, overwrite)?;
-        pair.check_old()?;
+        pair.check_public()?;
         Ok(pair)
     }
 
-    /// Requires that a private key which is replaced can be kept, and that none is where the public one goes.
-    fn check_old(&self) -> Result<()> {
+    /// Requires that no private key is where the public one goes.
+    fn check_public(&self) -> Result<()> {
         let public = fs::read(&self.public).unwrap_or_default();
         if holds_private_key(&String::from_utf8_lossy(&public)) {
             let why = format!("`{}` holds a private key", self.public.display());
             return Err(Error::new(ErrorCode::InvalidRequest, why).hint("choose another name"));
         }
-        let is_there = |path: &Path| path.symlink_metadata().is_ok();
-        if !is_there(&self.key) || !is_there(&self.old) || self.is_kept() {
-            return Ok(());
-        }
-        let old = self.old.display();
-        Err(Error::new(
-            ErrorCode::AlreadyExists,
-            format!("`{old}` is there already, where the key that is replaced would be kept"),
-        )
-        .hint(format!("move it away first: mv -i {old} ELSEWHERE")))
+        Ok(())
     }
 
     /// Whether the private key is kept already: by a run that was killed thereafter.
@@ -111,15 +102,17 @@ impl PairOfFiles {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(e) => return Err(cannot_write(&self.key, &e)),
         };
-        if !self.is_kept() {
-            let old = NewFile::write(&self.folder, &key, 0o600);
-            place(
-                old.map_err(|e| cannot_write(&self.old, &e))?,
-                &self.old,
-                false,
-            )?;
+        if self.is_kept() {
+            return Ok(Some(self.old.clone()));
         }
-        Ok(Some(self.old.clone()))
+        // One that was kept before is not pushed out.
+        let next = (2..).map(|n| with_suffix(&self.old, &format!(".{n}")));
+        let is_free = |path: &PathBuf| path.symlink_metadata().is_err();
+        let old = std::iter::once(self.old.clone()).chain(next).find(is_free);
+        let old = old.unwrap_or_else(|| self.old.clone());
+        let new = NewFile::write(&self.folder, &key, 0o600).map_err(|e| cannot_write(&old, &e))?;
+        place(new, &old, false)?;
+        Ok(Some(old))
     }
 
     fn check_free(&self, path: &Path, overwrite: bool) -> Result<()> {
@@ -299,10 +292,11 @@ mod tests {
             ("release.2026.pub", "P"),
         ];
         assert_eq!(files(&folder), listing(&replaced));
-        // A third one would push the first out: that is for its owner to do.
-        let error = pair(&folder, true).unwrap_err();
-        assert_eq!(error.code, ErrorCode::AlreadyExists);
-        assert_eq!(files(&folder), listing(&replaced));
+        // The next one does not push the first out.
+        pair(&folder, true).unwrap().write("L", "Q", true).unwrap();
+        let names = files(&folder);
+        assert!(names.contains(&("release.2026.old".into(), "k".into())));
+        assert!(names.contains(&("release.2026.old.2".into(), "K".into())));
     }
 
     #[test]

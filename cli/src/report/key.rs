@@ -70,7 +70,9 @@ pub(crate) fn protection(word: Option<&str>) -> String {
 
 /// Says what was made. That a key is not protected is told to those too who asked for quiet.
 pub(crate) fn report_made(app: &App, verb: &str, made: &KeyMade) {
-    let is_old = |file: &&PathBuf| file.extension().is_some_and(|ending| ending == "old");
+    let is_old = |file: &&PathBuf| {
+        **file != Path::new(&made.key) && file.extension().is_none_or(|end| end != "pub")
+    };
     let (old, files): (Vec<_>, Vec<_>) = made.files.iter().partition(is_old);
     let files: Vec<_> = files.into_iter().map(|file| app.short(file)).collect();
     let files = files.join(" and ");
