@@ -211,7 +211,8 @@ fn a_run_in_ci_is_named_by_its_address() {
 fn a_name_with_a_line_in_it_is_not_an_entry_of_its_own() {
     let sandbox = sandbox();
     sandbox.write("a\n9  2026-11-25 10:00:00Z  signed evil.txt", "evil");
-    done(&sandbox, &["sign", "--recursive", "."]);
+    // The private keys that lie there are not signed.
+    run(&sandbox, &["sign", "--recursive", "."]).code(2);
     for command in ["history", "overview"] {
         let output = sandbox.sigtool().arg(command).output().unwrap();
         let text = String::from_utf8(output.stdout).unwrap();

@@ -13,7 +13,7 @@ fn waiting(sandbox: &Sandbox, built: Built) -> (Child, Process) {
     if matches!(built, Built::Python) {
         let manifest = backend.with_file_name("rogue-hangs.toml");
         let text = fs::read_to_string(&manifest).unwrap();
-        let declared = text.replace("kinds =", "environment = [\"DECLARED\"]\nkinds =");
+        let declared = text.replace("environment = [", "environment = [\"DECLARED\", ");
         fs::write(&manifest, declared).unwrap();
     }
     sandbox.pin(&backend);
@@ -143,7 +143,7 @@ fn with_counter(sandbox: &Sandbox) {
     fs::write(&backend, counted).unwrap();
     let manifest = backend.with_file_name("rogue-honest.toml");
     let text = fs::read_to_string(&manifest).unwrap();
-    let declared = text.replace("kinds =", "environment = [\"TRACE_FILE\"]\nkinds =");
+    let declared = text.replace("environment = [", "environment = [\"TRACE_FILE\", ");
     fs::write(&manifest, declared).unwrap();
     sandbox.pin(&backend);
     sandbox.append_config(&format!(
