@@ -226,8 +226,9 @@ pub struct DetachArgs {
 
 fn texts_of_resolved(reply: &mut Resolved) -> Vec<Text<'_>> {
     let mut texts = vec![Text::Remarks(&mut reply.notes)];
+    let left_out = reply.left_out.iter().map(|left_out| &left_out.reference);
     let children = reply.children.iter().chain(&reply.next_page);
-    texts.extend(children.map(|text| Text::Used(text)));
+    texts.extend(children.chain(left_out).map(|text| Text::Used(text)));
     if let Some(artifact) = &mut reply.artifact {
         let named = artifact.path.as_ref().and_then(|path| path.to_str());
         texts.extend(

@@ -206,6 +206,7 @@ const TEXTS: &[&str] = &[
     "source.resolve/artifact/reference",
     "source.resolve/artifact/version",
     "source.resolve/children[]",
+    "source.resolve/left_out[]/reference",
     "source.resolve/next_page",
     "source.resolve/notes[]",
     "source.signatures/failures[]/causes[]",

@@ -581,6 +581,8 @@ Options:
                                     standard input
   -r, --recursive                   Take the files in folders, and each image of an index with the
                                     index itself
+      --strict                      Fail if a folder holds what is not looked at: hidden files,
+                                    links, special files
       --keep-going                  Go on after a failure (the default)
       --fail-fast                   Stop at the first failure
       --key <KEY>                   The key to sign with: a path, or SCHEME:REST such as
@@ -594,6 +596,8 @@ Options:
       --overwrite                   Replace what lies where `--bundle` and `--signature` write,
                                     though it is not this key's own signature
       --attach                      Push the signature beside the image
+      --attach-to <REPOSITORY>      Push the signature into this repository, and not that of the
+                                    image
       --no-attach                   Keep the signature on this machine, whatever the profile says
   -a, --annotations <KEY=VALUE>     Sign this along with an image's digest; repeat for several
       --append                      Keep this key's earlier signatures of the image beside the new
@@ -631,11 +635,15 @@ Options:
                                  standard input
   -r, --recursive                Take the files in folders, and each image of an index with the
                                  index itself
+      --strict                   Fail if a folder holds what is not looked at: hidden files, links,
+                                 special files
       --keep-going               Go on after a failure (the default)
       --fail-fast                Stop at the first failure
       --key <KEY>                A public key to trust; repeat for several
       --require <HOW-MANY>       How many of the trusted signers must have signed: any (the
                                  default), all, or a number
+      --attach-to <REPOSITORY>   Look for the signatures of images in this repository, and not in
+                                 theirs
   -a, --annotations <KEY=VALUE>  Demand that this was signed along with an image's digest; repeat
                                  for several
       --bundle <PATH>            The bundle to check, in place of those beside the artifact; with
@@ -745,17 +753,15 @@ fn a_name_that_is_not_text_is_told() {
     let name = std::ffi::OsStr::from_bytes(b"\xff\xfe");
     sigtool(&sandbox).arg(name).assert().code(2).stdout_eq("");
     sigtool(&sandbox)
-        .arg("sign")
+        .args(["sign", "--profile"])
         .arg(name)
         .assert()
         .code(2)
         .stdout_eq("")
         .stderr_eq(str![[r#"
-error: invalid UTF-8 was detected in one or more arguments
-
-Usage: sigtool sign [OPTIONS] [ARTIFACT]...
-
-For more information, try '--help'.
+error: `/xFF/xFE` is not UTF-8
+  caused by: a backend and a report get it as text
+  hint: rename `/xFF/xFE`
 
 "#]]);
 }

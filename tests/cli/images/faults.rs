@@ -233,7 +233,7 @@ exit code 3
 error: cannot verify `[HOST]/app:v1`
   caused by: cannot read `[HOST]/app:v1`
   caused by: what the registry sent is not a manifest
-  caused by: recursion limit exceeded at line 1 column 636
+  caused by: nested deeper than 64 levels at line 1 column 321
 
 "#]]
     );
