@@ -95,7 +95,8 @@ def spellings(secret):
     encoded += [base64.urlsafe_b64encode(b"x" * n + plain).decode() for n in range(3)]
     quoted = urllib.parse.quote(secret, safe="")
     escaped = json.dumps(secret)
-    return [secret, *encoded, quoted, re.sub("%..", lambda m: m[0].lower(), quoted), urllib.parse.quote_plus(secret), urllib.parse.quote(secret), escaped,
+    lower = re.sub("%..", lambda m: m[0].lower(), quoted)
+    return [secret, *encoded, quoted, lower, urllib.parse.quote_plus(secret), urllib.parse.quote(secret), escaped,
             escaped.replace("/", "\\/"), plain.hex(), plain.hex().upper()]
 
 
@@ -217,7 +218,7 @@ def serve_source(op, call, args):
         ok(call, {"signatures": []})
     elif op == "source.attach" and MODE == "hangs-as-a-source":
         forever()
-    elif op == "source.attach":
+    elif op == "source.attach" and MODE == "tells-secrets":
         attach(call)
 
 

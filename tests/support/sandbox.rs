@@ -264,7 +264,7 @@ mod tests {
             let (name, value) = line.split_once('=').unwrap();
             let ours = Path::new(value).starts_with(sandbox.root());
             assert!(
-                ours || ["PATH", "LC_ALL", "PWD", "_"].contains(&name),
+                ours || ["PATH", "LC_ALL", "PWD", "_", NO_TERMINAL].contains(&name),
                 "{line}"
             );
         }
