@@ -717,12 +717,12 @@ fn results_are_on_stdout_and_all_else_on_stderr() {
         .stdout_eq(str![[r#"
 signed folder/app → folder/app.sigstore.json
 signed app.txt → app.txt.sigstore.json
+not looked at: folder/.hidden (its name begins with a dot)
 
 "#]])
         .stderr_eq(str![[r#"
-note: skipped 1 hidden file or folder in `folder`
 error: there is no file `none.txt`
-2 artifacts signed, 1 failed:
+2 artifacts signed, 1 not looked at, 1 failed:
   none.txt
 
 "#]]);

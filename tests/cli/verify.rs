@@ -360,16 +360,18 @@ error: refused `app.txt`
     );
 }
 
-/// A DSSE envelope that `a` has signed: what is signed is the text in its pre-authentication encoding, as a file.
+/// A DSSE envelope that `a` has signed, with openssl: sigtool refuses to sign a pre-authentication encoding as a file.
 fn envelope(sandbox: &Sandbox, payload: &str) -> Value {
     const TYPE: &str = "application/vnd.in-toto+json";
     let pae = format!("DSSEv1 {} {TYPE} {} {payload}", TYPE.len(), payload.len());
     sandbox.write("pae", pae);
-    sign(
-        sandbox,
-        &["--key", "a.key", "--signature", "pae.sig", "pae"],
-    );
-    let signature = std::fs::read_to_string(sandbox.work().join("pae.sig")).unwrap();
+    let signing = std::process::Command::new("openssl")
+        .args(["dgst", "-sha256", "-sign", "a.key", "pae"])
+        .current_dir(sandbox.work())
+        .output()
+        .unwrap();
+    assert!(signing.status.success(), "{signing:?}");
+    let signature = STANDARD.encode(signing.stdout);
     json!({
         "payload": STANDARD.encode(payload),
         "payloadType": TYPE,
