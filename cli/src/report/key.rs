@@ -70,11 +70,12 @@ pub(crate) fn protection(word: Option<&str>) -> String {
 
 /// Says what was made. That a key is not protected is told to those too who asked for quiet.
 pub(crate) fn report_made(app: &App, verb: &str, made: &KeyMade) {
-    let is_old = |file: &&PathBuf| {
-        **file != Path::new(&made.key) && file.extension().is_none_or(|end| end != "pub")
+    // The private key comes first, whatever it is called; behind the public one what was there before.
+    let is_old = |(place, file): &(usize, &PathBuf)| {
+        *place > 0 && file.extension().is_none_or(|end| end != "pub")
     };
-    let (old, files): (Vec<_>, Vec<_>) = made.files.iter().partition(is_old);
-    let files: Vec<_> = files.into_iter().map(|file| app.short(file)).collect();
+    let (old, files): (Vec<_>, Vec<_>) = made.files.iter().enumerate().partition(is_old);
+    let files: Vec<_> = files.iter().map(|(_, file)| app.short(file)).collect();
     let files = files.join(" and ");
     let protection = protection(made.protection.as_deref());
     let text = format!(
@@ -88,7 +89,7 @@ pub(crate) fn report_made(app: &App, verb: &str, made: &KeyMade) {
         &made.files,
     );
     app.ui.result(&text, &row);
-    for old in old {
+    for (_, old) in old {
         let old = app.short(old);
         app.ui
             .note(&format!("the key that was there is kept as `{old}`"));
