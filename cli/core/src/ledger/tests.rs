@@ -552,8 +552,9 @@ fn many_findings_hide_no_other() {
 #[test]
 fn a_ledger_without_its_version_is_neither_empty_nor_written() {
     let world = World::with(2);
-    world.tamper("PRAGMA user_version = 0");
+    world.tamper("PRAGMA journal_mode = DELETE; PRAGMA user_version = 0");
     std::fs::remove_file(world.path().with_extension("head")).unwrap();
+    let before = std::fs::read(world.path()).unwrap();
     let opened = [
         Ledger::open(&world.path()).map(Some),
         Ledger::open_to_read(&world.path()),
@@ -564,6 +565,7 @@ fn a_ledger_without_its_version_is_neither_empty_nor_written() {
             "{error}"
         );
     }
+    assert!(before == std::fs::read(world.path()).unwrap());
 }
 
 #[test]

@@ -272,9 +272,13 @@ impl Earlier {
     }
 }
 
-/// Makes the tables, and gives the version of those that are there then. Write-ahead: readers do not wait for writers, and a killed
+/// Makes the tables if there are none, and gives the version of those that are there then. A file that has tables stays as it is.
+/// Write-ahead: readers do not wait for writers, and a killed
 /// process loses nothing; a power cut may lose the last entries.
 fn make(connection: &mut Connection, layout: &Layout) -> rusqlite::Result<i64> {
+    if has_tables(connection)? {
+        return user_version(connection);
+    }
     connection.execute_batch("PRAGMA journal_mode = WAL;")?;
     let turn = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     // Another process may have been first.
@@ -321,13 +325,16 @@ fn make_private(folder: &Path) -> std::io::Result<()> {
 
 /// Whether a writer's log holds what is not in the file yet.
 fn has_log(path: &Path) -> bool {
-    let mut log = path.as_os_str().to_owned();
+    // SQLite keeps it beside what a link points to.
+    let path = path.canonicalize();
+    let mut log = path.unwrap_or_default().into_os_string();
     log.push("-wal");
     Path::new(&log).metadata().is_ok_and(|log| log.len() > 0)
 }
 
-/// The address of a file that nobody writes.
+/// The address of a file that nobody writes. Two slashes at its beginning would be those of a host.
 fn immutable(path: &Path) -> PathBuf {
+    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let escaped: String = path
         .to_string_lossy()
         .chars()
@@ -339,4 +346,24 @@ fn immutable(path: &Path) -> PathBuf {
         })
         .collect();
     PathBuf::from(format!("file:{escaped}?immutable=1"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_lies_beside_what_a_link_points_to() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (file, link) = (folder.path().join("real.db"), folder.path().join("link.db"));
+        std::fs::write(&file, "").expect("a file");
+        std::os::unix::fs::symlink(&file, &link).expect("a link");
+        assert!(!has_log(&link));
+        std::fs::write(folder.path().join("real.db-wal"), "x").expect("a log");
+        assert!(has_log(&link) && has_log(&file));
+        let folder = folder.path().canonicalize().expect("a folder");
+        let twice = PathBuf::from(format!("/{}", link.display()));
+        let address = format!("file:{}/real.db?immutable=1", folder.display());
+        assert_eq!(immutable(&twice), PathBuf::from(address));
+    }
 }
