@@ -687,3 +687,25 @@ fn how_far_a_run_is_stands_on_a_terminal_only() {
     assert_eq!(last, "2 artifacts signed\n", "no bar is left");
     run(&sandbox, &["sign", "large.bin"]).code(0).stderr_eq("");
 }
+
+/// SECURITY.md: "A name forges no line". In a pipe the bytes are those that the ledger hashes.
+#[test]
+fn json_on_a_terminal_has_nothing_that_the_terminal_obeys() {
+    let Some(python) = need("python3") else {
+        return;
+    };
+    let sandbox = sandbox();
+    sandbox.write("u\u{9b}31m\u{202e}.txt", "a");
+    let sign = ["sign", "--format", "jsonl", "u\u{9b}31m\u{202e}.txt"];
+    let said = terminal::run(&sandbox, &python, &[], &[("TERM", "xterm")], &sign);
+    assert_eq!(said.code, Some(0), "{}", said.text);
+    assert!(
+        said.text.contains("u\\u009b31m\\u202e.txt"),
+        "{}",
+        said.text
+    );
+    assert!(!said.text.contains(['\u{9b}', '\u{202e}']), "{}", said.text);
+    let piped = sandbox.sigtool().args(sign).output().unwrap();
+    let piped = String::from_utf8(piped.stdout).unwrap();
+    assert!(piped.contains("u\u{9b}31m\u{202e}.txt"), "{piped}");
+}

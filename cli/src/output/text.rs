@@ -2,7 +2,7 @@
 
 use crate::error::{CommandError, Failure};
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
-use sigtool_sdk::text::Instead;
+use sigtool_sdk::text::{Instead, is_treacherous};
 use std::fmt::Write as _;
 
 /// An error as it stands on the terminal: what failed, why, where, and what to type next.
@@ -81,6 +81,23 @@ pub(crate) fn clean(text: &str) -> String {
     sigtool_sdk::text::clean(text, Instead::Mark, usize::MAX)
 }
 
+/// JSON that steers no terminal: what would, stands there by its number (RFC 8259, section 7), and means the same. For a terminal only:
+/// a line of the ledger is hashed byte by byte.
+pub(super) fn json_for_a_terminal(json: &str) -> String {
+    let mut shown = String::with_capacity(json.len());
+    for c in json.chars() {
+        match is_treacherous(c) && c != '\n' {
+            true => {
+                let mut units = [0; 2];
+                let units = c.encode_utf16(&mut units).iter();
+                shown.extend(units.map(|unit| format!("\\u{unit:04x}")));
+            }
+            false => shown.push(c),
+        }
+    }
+    shown
+}
+
 /// `1 artifact`, `2 artifacts`.
 pub(crate) fn plural(count: usize, word: &str) -> String {
     if count == 1 {
@@ -93,6 +110,19 @@ pub(crate) fn plural(count: usize, word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn json_steers_no_terminal_and_means_the_same() {
+        let name = "a\u{9b}31m\u{202e}\u{e0001}\u{7f}é";
+        let json = serde_json::to_string_pretty(&[name]).unwrap();
+        let shown = json_for_a_terminal(&json);
+        assert_eq!(
+            shown,
+            "[\n  \"a\\u009b31m\\u202e\\udb40\\udc01\\u007fé\"\n]"
+        );
+        let meant: Vec<String> = serde_json::from_str(&shown).unwrap();
+        assert_eq!(meant, [name]);
+    }
 
     #[test]
     fn a_name_ends_no_line_and_begins_none() {

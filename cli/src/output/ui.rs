@@ -2,7 +2,7 @@
 
 use super::lost;
 use super::progress::Bars;
-use super::text::{self, Text, clean};
+use super::text::{self, Text, clean, json_for_a_terminal};
 use crate::config::{Color, Format};
 use crate::error::CommandError;
 use crate::typed;
@@ -209,7 +209,10 @@ impl Ui {
             return;
         }
         let mut stream = AutoStream::new(io::stdout(), self.choice());
-        let text = self.without_hidden(text);
+        let mut text = self.without_hidden(text);
+        if self.is_machine() && io::stdout().is_terminal() {
+            text = json_for_a_terminal(&text);
+        }
         if let Err(error) = writeln!(stream, "{text}").and_then(|()| stream.flush()) {
             lost::lose(&error);
         }
