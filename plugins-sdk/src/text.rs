@@ -76,7 +76,8 @@ pub fn quoted_path(path: impl AsRef<Path>) -> String {
     format!("`{}`", clean(&path, Instead::Escape, usize::MAX))
 }
 
-/// A path as one types it in a shell, for a command that a message proposes: a name must not become a command of its own.
+/// A path, or another word, as one types it in a shell, for a command that a message proposes: a name must not become a command of its
+/// own.
 #[must_use]
 pub fn typed(path: impl AsRef<Path>) -> String {
     let path = path.as_ref().to_string_lossy();

@@ -29,7 +29,7 @@ use sigtool_core::{
     GivenSignature, Policy, Reason, Store, Verification, VerifyingRequest, verify_artifact,
 };
 use sigtool_sdk::file::{ReadError, read_regular};
-use sigtool_sdk::text::quoted_path;
+use sigtool_sdk::text::{quoted_path, typed};
 use sigtool_sdk::types::Digest;
 
 pub(super) fn run(app: &App, args: &Verify) -> Outcome {
@@ -298,13 +298,8 @@ fn check_keys(args: &Verify, profile: &Profile) -> Result<(), CommandError> {
         .hint("to verify by the profile's policy leave out `--key`")
         .hint(format!(
             "to verify by these keys in its place: --config {}",
-            shell_word(&setting)
+            typed(&setting)
         )))
-}
-
-/// A text as one word of a shell.
-fn shell_word(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "'\\''"))
 }
 
 fn policy_of(

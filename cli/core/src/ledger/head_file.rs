@@ -9,7 +9,8 @@ use super::head::{Head, ParseHeadError};
 use crate::state::{PATIENCE, PAUSE, StateError, require_regular};
 use std::fmt;
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Instant;
@@ -94,9 +95,7 @@ impl HeadFile {
                 path,
                 file: Some(file),
             }),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                Ok(Self { path, file: None })
-            }
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Self { path, file: None }),
             Err(error) => Err(unusable(&path, error)),
         }
     }
@@ -170,6 +169,20 @@ impl Turn<'_> {
             Ok(written) => Ok(Ok(written)),
             Err(LedgerError::Head { .. }) => Ok(Err(Finding::NoHead)),
             Err(error) => Err(error),
+        }
+    }
+
+    /// Whether the file still has its name: a ledger that is begun anew gets another.
+    pub(super) fn is_in_place(&self) -> Result<bool, LedgerError> {
+        let Some(file) = &self.0.file else {
+            return Ok(true);
+        };
+        let failed = |error| unusable(&self.0.path, error);
+        let (open, named) = (file.metadata().map_err(failed)?, self.0.path.metadata());
+        match named {
+            Ok(named) => Ok((open.dev(), open.ino()) == (named.dev(), named.ino())),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(failed(error)),
         }
     }
 

@@ -185,6 +185,11 @@ impl Ledger {
         }
         let mut file = HeadFile::open(path)?;
         let mut turn = file.lock()?;
+        // What another process has begun anew meanwhile has another head.
+        if !turn.is_in_place()? {
+            drop(turn);
+            return Self::restart(path, event);
+        }
         let written = turn.known()?;
         let (entered, found) = restart::wrong(path, &written)?;
         if found.is_empty() {

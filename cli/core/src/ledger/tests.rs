@@ -1013,3 +1013,22 @@ fn what_a_later_version_enters_is_read() {
     let seen = seen.unwrap();
     assert_eq!((seen.entry.event.action, seen.body), (Action::Other, body));
 }
+
+#[test]
+fn of_many_that_begin_a_broken_ledger_anew_one_does() {
+    let world = World::with(3);
+    world.tamper("DELETE FROM entry WHERE number = 2");
+    let path = world.path();
+    let begin = || Ledger::restart(&path, signing("new", "alice"));
+    let all = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..8).map(|_| scope.spawn(begin)).collect();
+        let joined = threads.into_iter().map(|thread| thread.join().unwrap());
+        joined.collect::<Vec<_>>()
+    });
+    let begun = all.iter().filter(|begun| begun.is_ok()).count();
+    let whole = |begun: &&Result<_, _>| matches!(begun, Err(LedgerError::Whole));
+    assert_eq!((begun, all.iter().filter(whole).count()), (1, 7), "{all:?}");
+    let proof = world.open().prove(None).unwrap();
+    assert!(proof.findings.is_empty(), "{:?}", proof.findings);
+    assert_eq!(proof.head.count, 1);
+}
