@@ -47,15 +47,13 @@ pub(crate) fn prove(reference: &str, artifact: &mut Artifact, is_own: bool) -> R
     let found = RegularFile::open(&path, Links::Followed).map_err(|e| cannot(&e))?;
     let (size, read) = digests(found.into_file(), &artifact.digests).map_err(|e| cannot(&e))?;
     for (said, digest) in artifact.digests.iter().zip(&read) {
-        if said.as_bytes() != digest.as_ref() {
+        if said != digest {
             let message = format!(
                 "the source gives another digest of {} than it has",
                 quoted_path(&path)
             );
-            return Err(Error::new(ErrorCode::Integrity, message).because(format!(
-                "it says {said}, and the file has {}",
-                hex(digest.as_ref())
-            )));
+            return Err(Error::new(ErrorCode::Integrity, message)
+                .because(format!("it says {said}, and the file has {digest}")));
         }
     }
     artifact.size = size;
@@ -64,7 +62,7 @@ pub(crate) fn prove(reference: &str, artifact: &mut Artifact, is_own: bool) -> R
 }
 
 /// How long a file is, and its digests by the algorithms of these, in one pass.
-fn digests(mut file: File, like: &[Digest]) -> io::Result<(u64, Vec<aws_lc_rs::digest::Digest>)> {
+fn digests(mut file: File, like: &[Digest]) -> io::Result<(u64, Vec<Digest>)> {
     let context = |digest: &Digest| aws_lc_rs::digest::Context::new(key::hash(digest.algorithm()));
     let mut contexts: Vec<_> = like.iter().map(context).collect();
     let mut buffer = vec![0; 256 * 1024];
@@ -81,17 +79,11 @@ fn digests(mut file: File, like: &[Digest]) -> io::Result<(u64, Vec<aws_lc_rs::d
             context.update(&buffer[..n]);
         }
     }
-    Ok((
-        size,
-        contexts
-            .into_iter()
-            .map(|context| context.finish())
-            .collect(),
-    ))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let digest = |(context, like): (aws_lc_rs::digest::Context, &Digest)| {
+        Digest::new(like.algorithm(), context.finish().as_ref().to_vec()).map_err(io::Error::other)
+    };
+    let digests = contexts.into_iter().zip(like).map(digest);
+    Ok((size, digests.collect::<Result<_, _>>()?))
 }
 
 /// Asks the source for an artifact with these digests, once.

@@ -287,28 +287,29 @@ impl Config {
 
     /// Whether no network connection may be opened.
     pub(crate) fn offline(&self) -> bool {
-        self.setting("offline", Node::boolean)
+        self.tree
+            .setting("offline", Node::boolean)
             .is_some_and(|offline| offline.value)
     }
 
     /// The form of results.
     pub(crate) fn format(&self) -> Option<Format> {
-        Some(self.setting("format", Format::read)?.value)
+        Some(self.tree.setting("format", Format::read)?.value)
     }
 
     /// When output is coloured.
     pub(crate) fn color(&self) -> Option<Color> {
-        Some(self.setting("color", Color::read)?.value)
+        Some(self.tree.setting("color", Color::read)?.value)
     }
 
     /// How long to wait for a backend.
     pub(crate) fn timeout(&self) -> Option<Duration> {
-        Some(self.setting("timeout", settings::duration)?.value)
+        Some(self.tree.setting("timeout", settings::duration)?.value)
     }
 
     /// How many artifacts are worked on at once.
     pub(crate) fn jobs(&self) -> Option<NonZeroUsize> {
-        Some(self.setting("jobs", settings::jobs)?.value)
+        Some(self.tree.setting("jobs", settings::jobs)?.value)
     }
 
     /// Whether commands that are not built in may run, and who says so; the policy can forbid it.
@@ -441,15 +442,6 @@ impl Config {
         .profile(&resolved, name)
     }
 
-    /// A setting of the top level. A wrong one is among the problems, and counts as absent.
-    fn setting<'a, T>(
-        &'a self,
-        key: &str,
-        read: impl Fn(&'a Node, &str) -> Result<T, CommandError>,
-    ) -> Option<Located<T>> {
-        setting(&self.tree, key, read)
-    }
-
     fn read_backends(&mut self) -> BTreeMap<String, BackendEntry> {
         let mut backends = BTreeMap::new();
         for (id, node) in self
@@ -481,23 +473,13 @@ fn chosen(tree: &Node, flag: Option<&str>) -> Option<Located<String>> {
         let origin = Origin::Flag("--profile".to_owned());
         return Some(Located::new(name.to_owned(), &origin));
     }
-    setting(tree, "default_profile", |node, key| {
+    tree.setting("default_profile", |node, key| {
         node.string(key).map(str::to_owned)
     })
     .or_else(|| {
         let default = tree.find(&["profile", "default"])?;
         Some(Located::new("default".to_owned(), &default.named))
     })
-}
-
-/// A setting of the top level of a tree. A wrong one is among the problems, and counts as absent.
-fn setting<'a, T>(
-    tree: &'a Node,
-    key: &str,
-    read: impl Fn(&'a Node, &str) -> Result<T, CommandError>,
-) -> Option<Located<T>> {
-    let node = tree.child(key)?;
-    Some(Located::new(read(node, key).ok()?, &node.origin))
 }
 
 impl std::fmt::Debug for Config {

@@ -103,21 +103,13 @@ pub(crate) fn read(inputs: &Inputs, layers: &mut Layers) -> Ceiling {
 
 /// What the policy says, as far as it can be read: what is wrong with a value is among the problems.
 fn ceiling(tree: &Node, home: Option<&Path>, problems: &mut Vec<CommandError>) -> Ceiling {
-    fn value<'t, T>(
-        tree: &'t Node,
-        key: &str,
-        read: impl Fn(&'t Node, &str) -> Result<T, CommandError>,
-    ) -> Option<Located<T>> {
-        let node = tree.child(key)?;
-        Some(Located::new(read(node, key).ok()?, &node.origin))
-    }
     let mut ceiling = Ceiling {
-        backends: value(tree, "backends", |node, key| {
+        backends: tree.setting("backends", |node, key| {
             let ids = node.strings(key)?;
             Ok(ids.into_iter().map(|id| id.value).collect())
         }),
-        external_commands: value(tree, "external_commands", Node::boolean),
-        isolation: value(tree, "isolation", Isolation::read),
+        external_commands: tree.setting("external_commands", Node::boolean),
+        isolation: tree.setting("isolation", Isolation::read),
         verify: None,
     };
     if let Some(node) = tree.child("verify") {

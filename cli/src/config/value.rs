@@ -131,6 +131,16 @@ impl Node {
         self.as_table()?.get(key)
     }
 
+    /// The setting under a key of a table. A wrong one is among the problems that are told, and counts as absent.
+    pub(crate) fn setting<'a, T>(
+        &'a self,
+        key: &str,
+        read: impl Fn(&'a Self, &str) -> Result<T, CommandError>,
+    ) -> Option<Located<T>> {
+        let node = self.child(key)?;
+        Some(Located::new(read(node, key).ok()?, &node.origin))
+    }
+
     /// The value under a dotted key.
     pub(crate) fn find(&self, path: &[impl AsRef<str>]) -> Option<&Self> {
         path.iter()

@@ -90,19 +90,25 @@ fn a_proxy_without_a_scheme_is_an_http_proxy() {
     assert_eq!(response.body, b"from the proxy");
 }
 
-#[test]
-fn https_goes_through_a_tunnel_of_the_proxy() {
-    if !have_tools() {
-        return;
-    }
+/// A server with TLS under this name, the proxy that leads to it, and the authority that signed it, trusted.
+fn tunnel_to(name: &str) -> (Authority, TlsServer, Server, Tls) {
     let authority = Authority::new();
-    let server = authority.signs("server", "DNS:app.example");
+    let server = authority.signs("server", name);
     let server = TlsServer::new(&server, None, "TLSv1_3", &answers("200 OK", &[], "secure"));
     let proxy = Server::new([Step::Tunnel(server.port())]);
     let tls = Tls {
         ca_file: Some(authority.path("ca.pem")),
         ..Tls::default()
     };
+    (authority, server, proxy, tls)
+}
+
+#[test]
+fn https_goes_through_a_tunnel_of_the_proxy() {
+    if !have_tools() {
+        return;
+    }
+    let (_authority, _server, proxy, tls) = tunnel_to("DNS:app.example");
     let client = client_with(&through(None, with_password(&proxy), ""), &tls);
     let request =
         get("https://app.example/secret").header(AUTHORIZATION, HeaderValue::from_static("token"));
@@ -125,14 +131,7 @@ fn an_address_of_ipv6_is_reached_through_a_tunnel_too() {
     if !have_tools() {
         return;
     }
-    let authority = Authority::new();
-    let server = authority.signs("server", "IP:2001:db8::5");
-    let server = TlsServer::new(&server, None, "TLSv1_3", &answers("200 OK", &[], "secure"));
-    let proxy = Server::new([Step::Tunnel(server.port())]);
-    let tls = Tls {
-        ca_file: Some(authority.path("ca.pem")),
-        ..Tls::default()
-    };
+    let (_authority, _server, proxy, tls) = tunnel_to("IP:2001:db8::5");
     let client = client_with(&through(None, with_password(&proxy), ""), &tls);
     for url in [
         "https://[2001:db8::5]:5000/secret",
