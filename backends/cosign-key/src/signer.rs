@@ -224,8 +224,10 @@ fn key_in_file(call: &Call, reference: &KeyReference, path: &Path) -> Result<Sto
 // ---- errors --------------------------------------------------------------------------------------------------------------
 
 fn cannot_read(reference: &KeyReference, path: &Path, error: &ReadError) -> Error {
+    if error.is_missing() {
+        return not_found(reference);
+    }
     let code = match error.kind() {
-        io::ErrorKind::NotFound => return not_found(reference),
         io::ErrorKind::PermissionDenied => ErrorCode::AccessDenied,
         io::ErrorKind::InvalidInput => ErrorCode::InvalidConfig,
         _ => ErrorCode::Unavailable,
@@ -543,6 +545,7 @@ mod tests {
         assert_eq!(found.hints, ["did you mean `release.key`"]);
         for key in [
             json!({ "name": "x", "path": "/nowhere/x" }),
+            json!({ "name": "x", "path": format!("{path}/below") }),
             json!({ "name": "x" }),
         ] {
             let found = error(key);

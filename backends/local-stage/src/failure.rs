@@ -1,6 +1,7 @@
 //! Where failures of the file system become errors of the SDK, as users read them: what was found, and whose move it is.
 
 use rustix::io::Errno;
+use sigtool_sdk::file::why;
 use sigtool_sdk::text::quoted_path;
 use sigtool_sdk::{Error, ErrorCode};
 use std::io;
@@ -28,7 +29,7 @@ pub(crate) fn reading(path: &Path, error: &io::Error) -> Error {
             ErrorCode::Other,
             format!("cannot read {}", quoted_path(path)),
         )
-        .because(error),
+        .because(why(error)),
     }
 }
 
@@ -60,7 +61,7 @@ pub(crate) fn writing(path: &Path, error: &io::Error, flag: &str) -> Error {
             .because("the name with its ending is longer than the file system takes")
             .hint(elsewhere),
         Some(Errno::ISDIR) => invalid(message).because("a folder has that name"),
-        _ => Error::new(ErrorCode::Other, message).because(error),
+        _ => Error::new(ErrorCode::Other, message).because(why(error)),
     }
 }
 
